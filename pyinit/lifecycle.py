@@ -1,0 +1,102 @@
+"""The whole policy of stopping, as a state machine on data alone.
+
+A lifecycle is fed events and answers with actions; it does nothing itself.  The
+supervisor turns signals, exits and deadlines into events and performs the
+actions.  `TRANSITIONS` below is the policy: docs/lifecycle.md is drawn from it.
+
+The main child's end is the hinge.  Before it, signals are relayed.  After it,
+whoever is left is asked to end (TERM, and CONT for those who are stopped and
+could not act on it), is given the grace, and is then killed.  A second stop
+signal says that somebody is in a hurry, so the grace is cut short.
+"""
+
+# States.
+RUNNING = "running"
+STOPPING = "stopping"
+TEARDOWN = "teardown"
+KILLING = "killing"
+DONE = "done"
+
+# Events.
+SIGNAL = "relayable signal"
+STOP = "stop signal"
+HURRY = "second stop signal"
+ENDED = "main child ended, nobody left"
+LEFTOVERS = "main child ended, somebody left"
+LEFTOVERS_NO_GRACE = "main child ended, somebody left, grace 0"
+DEADLINE = "deadline"
+GONE = "nobody left"
+
+# Actions.
+RELAY = "relay"
+TERMINATE = "TERM then CONT to all leftovers"
+ARM_GRACE = "arm grace"
+KILL = "KILL to all leftovers"
+ARM_BOUND = "arm the kill bound"
+NAME_BLOCKERS = "name who blocks"
+DISARM = "disarm"
+
+Actions = tuple[str, ...]
+
+TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
+    (RUNNING, SIGNAL): (RUNNING, (RELAY,)),
+    (RUNNING, STOP): (STOPPING, (RELAY,)),
+    (RUNNING, ENDED): (DONE, ()),
+    (RUNNING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (RUNNING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
+    (STOPPING, SIGNAL): (STOPPING, (RELAY,)),
+    (STOPPING, STOP): (STOPPING, (RELAY,)),
+    (STOPPING, HURRY): (STOPPING, (RELAY,)),
+    (STOPPING, ENDED): (DONE, ()),
+    (STOPPING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (STOPPING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
+    (TEARDOWN, SIGNAL): (TEARDOWN, ()),
+    (TEARDOWN, STOP): (TEARDOWN, ()),
+    (TEARDOWN, HURRY): (KILLING, (KILL, ARM_BOUND)),
+    (TEARDOWN, DEADLINE): (KILLING, (KILL, ARM_BOUND)),
+    (TEARDOWN, GONE): (DONE, (DISARM,)),
+    (KILLING, SIGNAL): (KILLING, ()),
+    (KILLING, STOP): (KILLING, ()),
+    (KILLING, HURRY): (KILLING, ()),
+    (KILLING, DEADLINE): (DONE, (NAME_BLOCKERS, DISARM)),
+    (KILLING, GONE): (DONE, (DISARM,)),
+}
+
+
+class IllegalEventError(Exception):
+    """An event that cannot happen in the state; a defect of the caller."""
+
+
+class Lifecycle:
+    """Where one run of a command stands, from its start to ``done``.
+
+    ``grace_s`` is the time in seconds that leftovers have between TERM and
+    KILL; with 0 they are killed at once.
+    """
+
+    __slots__ = ("grace_s", "state", "stops")
+
+    def __init__(self, grace_s: float) -> None:
+        self.grace_s = grace_s
+        self.state = RUNNING
+        self.stops = 0
+
+    def step(self, event: str) -> Actions:
+        """Take one event, move to the next state and return what is to be done, in order.
+
+        ``done`` absorbs everything.  Raises `IllegalEventError` for an event
+        that the state has no row for.
+        """
+        if self.state == DONE:
+            return ()
+        if event == STOP:
+            self.stops += 1
+            if self.stops > 1:
+                event = HURRY
+        elif event == LEFTOVERS and not self.grace_s:
+            event = LEFTOVERS_NO_GRACE
+        try:
+            self.state, actions = TRANSITIONS[self.state, event]
+        except KeyError:
+            raise IllegalEventError(f"{event!r} while {self.state}") from None
+        return actions

@@ -1,0 +1,224 @@
+"""The command line: one table of options, which is parsed, validated and rendered as help.
+
+Parsing stops at the first operand, so the command's own options need no ``--``
+before them.  Every option has an environment variable; the command line wins.
+Written out because importing argparse costs half of the start-up of a quiet
+PID 1, which parses two or three words.
+"""
+
+USAGE = "pyinit [OPTION...] [--] COMMAND [ARG...]"
+
+# Kinds of value.
+ON = "on"
+OFF = "off"
+COUNT = "count"
+SECONDS = "SECONDS"
+
+# Attribute of Options, long name, short name, kind, help.
+Row = tuple[str, str, str, str, str]
+TABLE: tuple[Row, ...] = (
+    ("group", "group", "g", ON, "relay signals to the command's process group"),
+    ("grace_s", "grace", "", SECONDS, "time between TERM and KILL for what outlives the command"),
+    ("warn_on_reap", "warn-on-reap", "w", ON, "warn of every orphan that is reaped"),
+    ("subreaper", "subreaper", "s", ON, "become a child subreaper (default when not PID 1)"),
+    ("subreaper", "no-subreaper", "", OFF, "do not become one: orphans escape"),
+    ("verbose", "verbose", "v", COUNT, "say more; twice: every signal and reaped orphan"),
+    ("quiet", "quiet", "q", ON, "say nothing but errors"),
+    ("help", "help", "h", ON, "print this help and exit"),
+    ("version", "version", "", ON, "print the version and exit"),
+)
+# These are requests, not settings: no variable, and --no-subreaper is PYINIT_SUBREAPER=0.
+NO_VARIABLE = frozenset(("help", "version", "no-subreaper"))
+
+TRUE = ("1", "yes", "true", "on")
+FALSE = ("0", "no", "false", "off", "")
+
+MAX_SECONDS = 1_000_000_000
+
+
+class UsageError(Exception):
+    """The command line or a variable is wrong; the text names the word and what would be right."""
+
+
+class Options:
+    """What the command line and the environment ask for; ``command`` is argv of the main child."""
+
+    __slots__ = (
+        "command",
+        "grace_s",
+        "group",
+        "help",
+        "quiet",
+        "subreaper",
+        "verbose",
+        "version",
+        "warn_on_reap",
+    )
+
+    def __init__(self) -> None:
+        self.command: list[str] = []
+        self.grace_s = 5.0
+        self.group = False
+        self.help = False
+        self.quiet = False
+        self.subreaper = True
+        self.verbose = 0
+        self.version = False
+        self.warn_on_reap = False
+
+
+def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Options:
+    """Return the options in ``arguments`` (without argv[0]) and ``environ``.
+
+    Raises `UsageError`, before anything was started.
+    """
+    options = Options()
+    given: set[str] = set()
+    options.command = _parse_words(options, arguments, given)
+    if options.help or options.version:
+        return options
+    _parse_environ(options, environ, given)
+    if not options.command:
+        raise UsageError(f"no command given: expected {USAGE}")
+    return options
+
+
+def _parse_words(options: Options, arguments: list[str], given: set[str]) -> list[str]:
+    """Set the options in front of the first operand, and return the rest: the command."""
+    index = 0
+    while index < len(arguments):
+        word = arguments[index]
+        if word == "--":
+            return arguments[index + 1 :]
+        if word == "-" or not word.startswith("-"):
+            break
+        index += 1
+        following = arguments[index] if index < len(arguments) else None
+        if word.startswith("--"):
+            took = _parse_long(options, word, following, given)
+        else:
+            took = _parse_bundle(options, word, following, given)
+        index += took
+    return arguments[index:]
+
+
+def _parse_long(options: Options, word: str, following: str | None, given: set[str]) -> int:
+    """Set the option in ``--name``, ``--name=value`` or ``--name value``; return the words taken."""
+    name, equals, value = word[2:].partition("=")
+    row = next((row for row in TABLE if row[1] == name), None)
+    if row is None:
+        raise UsageError(_unknown(f"--{name}"))
+    if row[3] != SECONDS:
+        if equals:
+            raise UsageError(f"option '--{name}' takes no value: '{word}' should be '--{name}'")
+        _set(options, row, None, word, given)
+        return 0
+    if equals:
+        _set(options, row, value, f"--{name}", given)
+        return 0
+    if following is None:
+        raise UsageError(f"option '--{name}' needs a value: --{name} {row[3]}")
+    _set(options, row, following, f"--{name}", given)
+    return 1
+
+
+def _parse_bundle(options: Options, word: str, following: str | None, given: set[str]) -> int:
+    """Set the options in a bundle of short ones, such as ``-gvv``; return the words taken."""
+    for letter in word[1:]:
+        row = next((row for row in TABLE if row[2] == letter), None)
+        if row is None:
+            raise UsageError(_unknown(f"-{letter}", word))
+        _set(options, row, None, f"-{letter}", given)
+    return 0
+
+
+def _set(options: Options, row: Row, value: str | None, source: str, given: set[str]) -> None:
+    attribute, _, _, kind, _ = row
+    given.add(attribute)
+    if kind == SECONDS:
+        setattr(options, attribute, _seconds(value or "", source))
+    elif kind == COUNT:
+        options.verbose += 1
+    else:
+        setattr(options, attribute, kind == ON)
+
+
+def _parse_environ(options: Options, environ: dict[bytes, bytes], given: set[str]) -> None:
+    """Set from its variable every option that the command line did not set."""
+    for row in TABLE:
+        attribute, name, _, kind, _ = row
+        if name in NO_VARIABLE or attribute in given:
+            continue
+        variable = variable_of(name)
+        raw = environ.get(variable.encode())
+        if raw is None:
+            continue
+        value = raw.decode("utf-8", "backslashreplace")
+        if kind == SECONDS:
+            setattr(options, attribute, _seconds(value, variable))
+        elif kind == COUNT and value.isascii() and value.isdecimal():
+            options.verbose = int(value)
+        else:
+            setattr(options, attribute, _boolean(value, variable))
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of the option ``--name``."""
+    return "PYINIT_" + name.upper().replace("-", "_")
+
+
+def _seconds(value: str, source: str) -> float:
+    whole, _, fraction = value.partition(".")
+    digits = whole + fraction
+    if not (digits.isascii() and digits.isdecimal()):
+        raise UsageError(
+            f"{source}: '{value}' is not a time in seconds: expected a number from 0 on, such as 5 or 0.5"
+        )
+    if float(value) > MAX_SECONDS:
+        raise UsageError(f"{source}: '{value}' is too long: expected at most {MAX_SECONDS} seconds")
+    return float(value)
+
+
+def _boolean(value: str, source: str) -> bool:
+    word = value.lower()
+    if word not in TRUE and word not in FALSE:
+        raise UsageError(f"{source}: '{value}' is neither 1 nor 0: expected 1 to switch it on, 0 to switch it off")
+    return word in TRUE
+
+
+def _unknown(option: str, bundle: str | None = None) -> str:
+    where = f" in '{bundle}'" if bundle is not None and bundle != option else ""
+    text = f"unknown option '{option}'{where}: "
+    if option.startswith("--"):
+        import difflib
+
+        near = difflib.get_close_matches(option[2:], [row[1] for row in TABLE], n=1)
+        if near:
+            return f"{text}did you mean '--{near[0]}'?"
+    return f"{text}'pyinit --help' lists those there are"
+
+
+def render_help() -> str:
+    """Return the help text, made from `TABLE`."""
+    lines = [
+        f"Usage: {USAGE}",
+        "",
+        "Start COMMAND, relay signals to it, reap every orphan, and when it ends, end what",
+        "is left (TERM, then KILL after the grace) and exit with its status.",
+        "",
+        "Options:",
+    ]
+    for _, name, short, kind, text in TABLE:
+        label = f"  {'-' + short + ',' if short else '   '} --{name}"
+        if kind == SECONDS:
+            label += f" {SECONDS}"
+        lines.append(f"{label:<24} {text}")
+        if name not in NO_VARIABLE:
+            default = " (default 5)" if kind == SECONDS else ""
+            lines.append(f"{'':<24} [{variable_of(name)}]{default}")
+    lines += [
+        "",
+        "Exit status: that of COMMAND, or 128+n when signal n killed it; 125 when pyinit",
+        "itself fails, 126 when COMMAND cannot be started, 127 when it is not found.",
+    ]
+    return "\n".join(lines) + "\n"

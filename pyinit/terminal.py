@@ -1,0 +1,110 @@
+"""The controlling terminal: whose foreground it is, and handing it over; see tcsetpgrp(3).
+
+Every function takes and gives the terminal only when pyinit's own process group
+has it: otherwise a background job would steal it from the shell.
+"""
+
+import posix
+
+# A description of its own: O_NONBLOCK on an inherited one would be seen by all who share it.
+_FLAGS = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
+
+
+def open_controlling() -> int | None:
+    """Return a new descriptor of the controlling terminal, or None when there is none.
+
+    Without /dev/tty (a bare root file system) the standard descriptors are
+    asked: tcgetpgrp(3) answers only for the controlling terminal.
+    """
+    try:
+        return posix.open("/dev/tty", _FLAGS)
+    except OSError:
+        pass  # ENXIO: no controlling terminal; ENOENT, EACCES: ask the standard descriptors
+    for fd in (0, 1, 2):
+        try:
+            posix.tcgetpgrp(fd)
+            return posix.open(posix.ttyname(fd), _FLAGS)
+        except OSError:
+            continue
+    return None
+
+
+def is_ours(fd: int) -> bool:
+    """Return whether the terminal's foreground process group is that of this process.
+
+    Both groups read as 0 when they lie outside the PID namespace, which is how
+    unshare(1) starts an init.  Then a read of no bytes tells: with SIGTTIN
+    blocked it fails with EIO in the background, before it waits for anything.
+    """
+    try:
+        foreground = posix.tcgetpgrp(fd)
+        own = posix.getpgrp()
+        if foreground or own:
+            return foreground == own
+        posix.read(fd, 0)
+    except BlockingIOError:
+        return True  # somebody reads at this moment; we came past the check
+    except OSError:
+        return False  # ENOTTY, EIO: hung up, or in the background
+    return True
+
+
+def take_foreground() -> int | None:
+    """Return a descriptor of the terminal when our group has its foreground, else None."""
+    fd = open_controlling()
+    if fd is not None and not is_ours(fd):
+        posix.close(fd)
+        fd = None
+    return fd
+
+
+def hand_over(fd: int, group: int) -> bool:
+    """Make ``group`` the foreground of the terminal; return whether that worked.
+
+    ENOTTY, ENXIO, EBADF and EIO (the terminal went away) and EPERM (the group
+    did) are no errors.  SIGTTOU has to be blocked.
+    """
+    try:
+        posix.tcsetpgrp(fd, group)
+    except OSError:
+        return False
+    return True
+
+
+def hand_over_if_ours(group: int) -> bool:
+    """Hand the terminal to ``group`` if our own has it now; return whether that was so."""
+    fd = take_foreground()
+    if fd is None:
+        return False
+    try:
+        return hand_over(fd, group)
+    finally:
+        posix.close(fd)
+
+
+def foreground() -> int | None:
+    """Return the foreground process group of the controlling terminal, or None."""
+    fd = open_controlling()
+    if fd is None:
+        return None
+    try:
+        return posix.tcgetpgrp(fd)
+    except OSError:
+        return None  # the terminal went away
+    finally:
+        posix.close(fd)
+
+
+def take_back(group: int) -> None:
+    """Make our own group the foreground again, if it is ``group`` that has it.
+
+    For whoever goes on in our group after us.  A group outside the PID
+    namespace has no number here; its shell takes the terminal back itself.
+    """
+    own = posix.getpgrp()
+    if not own or foreground() != group:
+        return
+    fd = open_controlling()
+    if fd is not None:
+        hand_over(fd, own)
+        posix.close(fd)

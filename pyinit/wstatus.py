@@ -1,0 +1,24 @@
+"""Wait statuses, as waitpid(2) reports them, and the exit codes made of them.
+
+Written out because the macros of ``os`` are functions of a module that a quiet
+PID 1 does not load; the encoding is the kernel's ABI, see wait(2).
+"""
+
+
+def exit_code(status: int) -> int:
+    """Return the exit code a shell would report: the command's own, or 128+n.
+
+    ``status`` is that of a process that has ended, by exit or by signal n.
+    """
+    signal = status & 0x7F
+    return 128 + signal if signal else status >> 8 & 0xFF
+
+
+def stop_signal(status: int) -> int:
+    """Return the signal that stopped the process, or 0 when it has ended."""
+    return status >> 8 & 0xFF if status & 0xFF == 0x7F else 0
+
+
+def killed_by(status: int) -> int:
+    """Return the signal that ended the process, or 0 when it exited by itself."""
+    return 0 if status & 0xFF == 0x7F else status & 0x7F

@@ -1,0 +1,58 @@
+"""Fixtures of all tests; what a test needs and the machine lacks is a skip, in CI a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import harness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def missing(what: str) -> None:
+    """Skip the test for want of ``what``; where CI is set, fail it instead."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
+
+
+def need(*programs: str) -> None:
+    """Skip, or in CI fail, unless all ``programs`` are on PATH."""
+    for program in programs:
+        if shutil.which(program) is None:
+            missing(program)
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """Skip, or in CI fail, where no PID namespace can be made."""
+    need("unshare")
+    try:
+        subprocess.run([*harness.UNSHARE, "true"], check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        missing(f"PID namespaces: {error.stderr.decode()}")
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind() -> Iterator[None]:
+    """Fail a test that leaves a child process or an open descriptor behind."""
+    fds = set(os.listdir("/proc/self/fd"))
+    yield
+    left = harness.children(os.getpid())
+    table = "\n".join(harness.process_table(pid) for pid in left)
+    assert not left, f"processes stayed behind:\n{table}"
+    extra = set(os.listdir("/proc/self/fd")) - fds
+    names = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in extra if os.path.exists(f"/proc/self/fd/{fd}")}
+    assert not names, f"descriptors stayed behind: {names}"
+
+
+@pytest.fixture(params=harness.MODES)
+def mode(request: pytest.FixtureRequest, namespaces: None) -> str:
+    """Run the test twice: with pyinit as PID 1, and as a subreaper that is not PID 1."""
+    return str(request.param)
