@@ -1,6 +1,6 @@
 """The command ``pyinit``: argv to exit status."""
 
-import errno
+import _signal
 import posix
 import sys
 
@@ -19,29 +19,34 @@ def main(given_mask: set[int]) -> "NoReturn":
     """
     try:
         code = run(sys.argv[1:], given_mask)
-    except options.UsageError as error:
-        code = fail(125, str(error))
-    except spawn.SpawnError as error:
-        code = fail(error.code, str(error))
+    except Exception as error:
+        code = fail(error)
     # Finalizing the interpreter would cost 2 ms, and there is nothing to finalize.
     posix._exit(code)
 
 
 def run(arguments: list[str], given_mask: set[int]) -> int:
-    """Return the exit code.  Raises UsageError or SpawnError, when nothing was started."""
+    """Return the exit code.  Raises UsageError or StartError, when nothing was started."""
     given = environment.restore()
     asked = options.parse(arguments, environment.current())
     if asked.help or asked.version:
         return answer(options.render_help() if asked.help else f"pyinit {__version__}\n")
-    heritage = spawn.Heritage(given_mask, given)
     linux, problem = None, None
     if posix.getpid() != 1:
         linux, problem = be_responsible(subreaper=asked.subreaper)
     terminal = foreground_terminal()
-    pid = spawn.spawn(asked.command, heritage, terminal, linux)
+    pid = spawn.spawn(asked.command, given_mask, given, terminal, linux)
     if terminal is not None:
         posix.close(terminal)
 
+    try:
+        return supervise(pid, asked, problem, had_terminal=terminal is not None)
+    except BaseException as error:
+        return keep_on(pid, error)
+
+
+def supervise(pid: int, asked: options.Options, problem: str | None, *, had_terminal: bool) -> int:
+    """Return the main child's exit code, once it and all that it left behind have ended."""
     from pyinit import events, supervisor  # the child starts up meanwhile
 
     log = events.Log(log_level(asked))
@@ -53,9 +58,37 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
         log,
         grace_s=asked.grace_s,
         group=asked.group,
-        had_terminal=terminal is not None,
+        had_terminal=had_terminal,
         reaps_aloud=asked.warn_on_reap,
     ).run()
+
+
+def keep_on(pid: int, error: BaseException) -> int:
+    """Relay and reap with the least there is, when the supervisor could not be loaded.
+
+    The command runs already, and the container is not ours to end.  Return the
+    main child's exit code; the kernel ends the rest of a namespace.
+    """
+    try:
+        from pyinit import events
+
+        events.tell(f"internal error, only relaying and reaping from here on: {error!r}")
+    except Exception:
+        pass  # the same disk that does not hold the supervisor
+    signals = _signal.valid_signals()
+    while True:
+        number = _signal.sigwaitinfo(signals).si_signo
+        try:
+            if number != _signal.SIGCHLD:
+                posix.kill(pid, number)
+            while number == _signal.SIGCHLD:
+                ended, status = posix.waitpid(-1, posix.WNOHANG)
+                if ended == pid:
+                    return 128 + (status & 0x7F) if status & 0x7F else status >> 8
+                if ended == 0:
+                    break
+        except OSError:
+            pass  # ECHILD, or EPERM: nothing that ends an init
 
 
 def be_responsible(*, subreaper: bool) -> "tuple[ModuleType | None, str | None]":
@@ -79,9 +112,10 @@ def foreground_terminal() -> int | None:
     """Return a descriptor of the controlling terminal when its foreground is ours, else None."""
     try:
         posix.close(posix.open("/dev/tty", posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC))
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return None  # the usual case in a container: there is no controlling terminal
+    except (FileNotFoundError, PermissionError):
+        pass  # a /dev without it: the standard descriptors may tell
+    except OSError:
+        return None  # ENXIO, the usual case in a container: there is no controlling terminal
     from pyinit import terminal
 
     return terminal.take_foreground()
@@ -95,17 +129,22 @@ def log_level(asked: options.Options) -> int:
 def answer(text: str) -> int:
     """Write ``text`` to stdout and return the exit code."""
     data = text.encode()
-    try:
-        while data:
-            data = data[posix.write(1, data) :]
-    except OSError as error:
-        return fail(125, f"cannot write to standard output: {error.strerror}")
+    while data:
+        data = data[posix.write(1, data) :]
     return 0
 
 
-def fail(code: int, message: str) -> int:
+def fail(error: Exception) -> int:
     """Say why pyinit ends without having started anything, and return its exit code."""
-    from pyinit import events
+    from pyinit import events, fork
 
-    events.tell(message)
-    return code
+    if isinstance(error, fork.StartError):
+        events.tell(str(error))
+        return error.code
+    if isinstance(error, options.UsageError):
+        events.tell(str(error))
+    elif isinstance(error, OSError):
+        events.tell(f"cannot write to standard output: {error.strerror}")
+    else:
+        events.tell(f"internal error: {error!r}")
+    return 125

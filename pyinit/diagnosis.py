@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 
-from pyinit import spawn
+from pyinit import fork
 
 _READ_AHEAD = 4096
 
@@ -14,7 +14,7 @@ def explain(name: str, code: int) -> tuple[int, str]:
 
     ``code`` is the errno at which execvp(3) gave up.
     """
-    found = [path for path in spawn.candidates(name) if os.path.lexists(path)]
+    found = [path for path in fork.candidates(name) if os.path.lexists(path)]
     if code in (errno.ENOENT, errno.ENOTDIR) and not found:
         return 127, f"'{name}': not found{_where(name)}"
     path = found[0] if found else name
@@ -27,7 +27,7 @@ def _where(name: str) -> str:
     if "/" in name:
         return ""
     path = os.environ.get("PATH")
-    return f" in {spawn.DEFAULT_PATH}, for PATH is not set" if path is None else f" in PATH={path}"
+    return f" in {fork.DEFAULT_PATH}, for PATH is not set" if path is None else f" in PATH={path}"
 
 
 def _reason(path: str, code: int) -> str:

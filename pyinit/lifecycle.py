@@ -63,10 +63,6 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
 }
 
 
-class IllegalEventError(Exception):
-    """An event that cannot happen in the state; a defect of the caller."""
-
-
 class Lifecycle:
     """Where one run of a command stands, from its start to ``done``.
 
@@ -84,8 +80,8 @@ class Lifecycle:
     def step(self, event: str) -> Actions:
         """Take one event, move to the next state and return what is to be done, in order.
 
-        ``done`` absorbs everything.  Raises `IllegalEventError` for an event
-        that the state has no row for.
+        ``done`` absorbs everything.  Raises KeyError for an event that cannot
+        happen in the state: a defect of the caller.
         """
         if self.state == DONE:
             return ()
@@ -95,8 +91,5 @@ class Lifecycle:
                 event = HURRY
         elif event == LEFTOVERS and not self.grace_s:
             event = LEFTOVERS_NO_GRACE
-        try:
-            self.state, actions = TRANSITIONS[self.state, event]
-        except KeyError:
-            raise IllegalEventError(f"{event!r} while {self.state}") from None
+        self.state, actions = TRANSITIONS[self.state, event]
         return actions

@@ -182,7 +182,9 @@ def _seconds(value: str, source: str) -> float:
 def _boolean(value: str, source: str) -> bool:
     word = value.lower()
     if word not in TRUE and word not in FALSE:
-        raise UsageError(f"{source}: '{value}' is neither 1 nor 0: expected 1 to switch it on, 0 to switch it off")
+        raise UsageError(
+            f"{source}: '{value}' is neither 1 nor 0: expected 1 to switch it on, 0 to switch it off"
+        )
     return word in TRUE
 
 
