@@ -8,9 +8,10 @@ from pyinit.environment import read_all
 
 
 def is_orphaned(pid: int) -> bool:
-    """Return whether the process group of our child ``pid`` is orphaned.
+    """Return whether the process group of our child ``pid`` may be orphaned.
 
     It is not while we, its parent, are in the same session and another group.
+    In our own group it depends on others, who may be outside the PID namespace.
     """
     try:
         own = posix.getpgid(0)
@@ -20,7 +21,10 @@ def is_orphaned(pid: int) -> bool:
 
 
 def handles(pid: int, number: int) -> bool:
-    """Return whether process ``pid`` catches or ignores signal ``number``, as far as /proc tells."""
+    """Return whether process ``pid`` catches, ignores or blocks signal ``number``.
+
+    As far as /proc tells.  A blocked one is for sigwaitinfo(2) or signalfd(2).
+    """
     from pyinit import scope
 
     if not scope.proc_is_ours():
@@ -30,38 +34,69 @@ def handles(pid: int, number: int) -> bool:
     except OSError:
         return False
     sets = 0
-    for field in (b"SigCgt:", b"SigIgn:"):
+    for field in (b"SigCgt:", b"SigIgn:", b"SigBlk:"):
         sets |= int(status.partition(b"\n" + field)[2].split(None, 1)[0] or b"0", 16)
     return bool(sets >> number - 1 & 1)
 
 
-def stop_with(pid: int, number: int) -> None:
+def resume_in_foreground(pid: int, number: int) -> bool:
+    """Continue our child ``pid`` with the terminal if it stopped for want of it and we have it.
+
+    The shell's `fg` made our group the foreground while the job was running.
+    Return whether that was so.
+    """
+    if number not in sigset.BACKGROUND_TTY or not terminal.hand_over_if_ours(pid):
+        return False
+    _continue(pid)
+    return True
+
+
+def stop_with(pid: int, number: int) -> bool:
     """Stop our own job because signal ``number`` stopped our child ``pid``; return once continued.
 
     The shell that started the job waits for us, not for the child, and would
     not notice.  The kernel discards the stop if our group is orphaned, and then
     the child alone stays stopped, for nobody could continue us.
 
-    SIGTSTP has its default disposition afterwards.
+    Return whether the child has been given the terminal.
     """
-    if number in sigset.BACKGROUND_TTY and terminal.hand_over_if_ours(pid):
-        # The shell's `fg` made us the foreground while the job was running.
-        _continue(pid)
-        return
     # The terminal stops a whole foreground group: the rest of a pipeline, the script around us.
     from_terminal = number in sigset.BACKGROUND_TTY or terminal.foreground() == pid
-    _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
-    posix.kill(0 if from_terminal else posix.getpid(), _signal.SIGTSTP)
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGTSTP,))
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTSTP,))
-    # A stop discards a pending SIGCONT (signal(7)), so one that is pending has ended ours.
-    if _signal.sigtimedwait((_signal.SIGCONT,), 0) is not None:
-        terminal.hand_over_if_ours(pid)
+    # Whoever stops with us, such as an init around us, sees in its turn where the stop came from.
+    taken = from_terminal and terminal.take_back(pid)
+    continued = _stop(0 if from_terminal else posix.getpid())
+    given = (taken or continued) and terminal.hand_over_if_ours(pid)
+    if continued:
         _continue(pid)
+    return given
+
+
+def _stop(target: int) -> bool:
+    """Stop ourselves and, when ``target`` is 0, our group; return whether a SIGCONT came.
+
+    A stop discards a SIGCONT that is pending (signal(7)): one that came since
+    the child has stopped would be lost, and we would stay stopped for ever.  So
+    it is taken by a handler from before the stop on.
+    """
+    continues: list[int] = []
+    on_continue = _signal.signal(_signal.SIGCONT, lambda number, _: continues.append(number))
+    on_stop = _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGCONT,))
+    if not continues:
+        posix.kill(target, _signal.SIGTSTP)  # still blocked, so it stops us only below
+        if continues:
+            posix.kill(target, _signal.SIGCONT)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGTSTP,))
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCONT, _signal.SIGTSTP))
+    _signal.signal(_signal.SIGCONT, on_continue)
+    _signal.signal(_signal.SIGTSTP, on_stop)
+    return bool(continues)
 
 
 def _continue(pid: int) -> None:
-    try:
-        posix.kill(-pid, _signal.SIGCONT)
-    except OSError:
-        pass  # the child left its group, or ended
+    for target in (-pid, pid):
+        try:
+            posix.kill(target, _signal.SIGCONT)
+        except OSError:
+            continue  # the child left its group, or is under a user whom we may not signal
+        break

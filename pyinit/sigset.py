@@ -30,6 +30,10 @@ STOP_SIGNALS = frozenset((_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT))
 # The terminal driver stops a background process group with these.
 BACKGROUND_TTY = frozenset((_signal.SIGTTIN, _signal.SIGTTOU))
 
+# The terminal driver sends these to every process of the foreground group; see
+# termios(3), ioctl_tty(2).  SIGHUP is another matter: only the session leader gets it.
+FROM_TERMINAL = frozenset((_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _signal.SIGWINCH))
+
 # si_code of a signal that the kernel made itself; see sigaction(2).
 SI_KERNEL = 0x80
 

@@ -118,7 +118,8 @@ class Supervisor:
 
     def _relay(self, info: _signal.struct_siginfo) -> None:
         number = info.si_signo
-        if info.si_code == sigset.SI_KERNEL and self._shares_group():
+        from_terminal = info.si_code == sigset.SI_KERNEL and number in sigset.FROM_TERMINAL
+        if from_terminal and self._shares_group():
             return  # the terminal sent it to the whole group: the child has it already
         if number == _signal.SIGTSTP and self._discards_tstp():
             number = _signal.SIGSTOP
@@ -207,11 +208,12 @@ class Supervisor:
 
     def _main_stopped(self, number: int) -> None:
         self._log.emit(events.INFO, "child_stopped", pid=self._main, signal=sigset.name(number))
-        if not self._is_init:
-            from pyinit import job
+        from pyinit import job
 
-            job.stop_with(self._main, number)
-            _install_handler(_signal.SIGTSTP)
+        given = job.resume_in_foreground(self._main, number)
+        if not given and not self._is_init:
+            given = job.stop_with(self._main, number)
+        self._had_terminal = self._had_terminal or given
 
     # -- the end ---------------------------------------------------------
 

@@ -95,16 +95,31 @@ def foreground() -> int | None:
         posix.close(fd)
 
 
-def take_back(group: int) -> None:
-    """Make our own group the foreground again, if it is ``group`` that has it.
+def take_back(group: int) -> bool:
+    """Make our own group the foreground again if ``group`` has it, or nobody who lives.
 
     For whoever goes on in our group after us.  A group outside the PID
     namespace has no number here; its shell takes the terminal back itself.
+    Return whether that was done.
     """
     own = posix.getpgrp()
-    if not own or foreground() != group:
-        return
+    now = foreground()
+    if not own or not now or now == own or (now != group and _exists(now)):
+        return False
     fd = open_controlling()
-    if fd is not None:
-        hand_over(fd, own)
+    if fd is None:
+        return False
+    try:
+        return hand_over(fd, own)
+    finally:
         posix.close(fd)
+
+
+def _exists(group: int) -> bool:
+    try:
+        posix.kill(-group, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # EPERM: it has members
+    return True

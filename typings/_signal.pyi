@@ -28,6 +28,7 @@ SIGTSTP: int
 SIGTTIN: int
 SIGTTOU: int
 SIGXFSZ: int
+SIGWINCH: int
 SIGSYS: int
 SIGRTMIN: int
 SIGRTMAX: int
