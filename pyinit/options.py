@@ -29,9 +29,11 @@ TABLE: tuple[Row, ...] = (
 )
 # These are requests, not settings: no variable, and --no-subreaper is PYINIT_SUBREAPER=0.
 NO_VARIABLE = frozenset(("help", "version", "no-subreaper"))
+# With one of them on the command line, the variable of the other one does not count either.
+OPPOSITES = ("quiet", "verbose")
 
 TRUE = ("1", "yes", "true", "on")
-FALSE = ("0", "no", "false", "off", "")
+FALSE = ("0", "no", "false", "off")
 
 MAX_SECONDS = 1_000_000_000
 
@@ -56,6 +58,7 @@ class Options:
     )
 
     def __init__(self) -> None:
+        """Set the defaults, of which `render_help` tells as well."""
         self.command: list[str] = []
         self.grace_s = 5.0
         self.group = False
@@ -93,73 +96,79 @@ def _parse_words(options: Options, arguments: list[str], given: set[str]) -> lis
         if word == "-" or not word.startswith("-"):
             break
         index += 1
-        following = arguments[index] if index < len(arguments) else None
         if word.startswith("--"):
-            took = _parse_long(options, word, following, given)
+            index += _parse_long(options, word, arguments[index : index + 1], given)
         else:
-            took = _parse_bundle(options, word, following, given)
-        index += took
+            _parse_bundle(options, word, given)
     return arguments[index:]
 
 
-def _parse_long(options: Options, word: str, following: str | None, given: set[str]) -> int:
-    """Set the option in ``--name``, ``--name=value`` or ``--name value``; return the words taken."""
+def _parse_long(options: Options, word: str, following: list[str], given: set[str]) -> int:
+    """Set the option in ``--name``, ``--name=value`` or ``--name value``.
+
+    ``following`` is the next word, if there is one; return how many of it were taken.
+    """
     name, equals, value = word[2:].partition("=")
     row = next((row for row in TABLE if row[1] == name), None)
     if row is None:
-        raise UsageError(_unknown(f"--{name}"))
+        raise UsageError(_unknown_long(name))
     if row[3] != SECONDS:
         if equals:
             raise UsageError(f"option '--{name}' takes no value: '{word}' should be '--{name}'")
-        _set(options, row, None, word, given)
+        _set(options, row, "", given)
         return 0
     if equals:
-        _set(options, row, value, f"--{name}", given)
+        _set(options, row, value, given)
         return 0
-    if following is None:
-        raise UsageError(f"option '--{name}' needs a value: --{name} {row[3]}")
-    _set(options, row, following, f"--{name}", given)
+    if not following:
+        raise UsageError(f"option '--{name}' needs a value: expected --{name} {row[3]}")
+    _set(options, row, following[0], given)
     return 1
 
 
-def _parse_bundle(options: Options, word: str, following: str | None, given: set[str]) -> int:
-    """Set the options in a bundle of short ones, such as ``-gvv``; return the words taken."""
+def _parse_bundle(options: Options, word: str, given: set[str]) -> None:
+    """Set the options in a bundle of short ones, such as ``-gvv``."""
     for letter in word[1:]:
         row = next((row for row in TABLE if row[2] == letter), None)
         if row is None:
-            raise UsageError(_unknown(f"-{letter}", word))
-        _set(options, row, None, f"-{letter}", given)
-    return 0
+            raise UsageError(_unknown_short(letter, word))
+        _set(options, row, "", given)
 
 
-def _set(options: Options, row: Row, value: str | None, source: str, given: set[str]) -> None:
-    attribute, _, _, kind, _ = row
+def _set(options: Options, row: Row, value: str, given: set[str]) -> None:
+    attribute, name, _, kind, _ = row
     given.add(attribute)
     if kind == SECONDS:
-        setattr(options, attribute, _seconds(value or "", source))
+        setattr(options, attribute, _seconds(value, f"option '--{name}'"))
     elif kind == COUNT:
-        options.verbose += 1
+        setattr(options, attribute, getattr(options, attribute) + 1)
     else:
         setattr(options, attribute, kind == ON)
 
 
 def _parse_environ(options: Options, environ: dict[bytes, bytes], given: set[str]) -> None:
-    """Set from its variable every option that the command line did not set."""
-    for row in TABLE:
-        attribute, name, _, kind, _ = row
+    """Set from its variable every option that the command line did not set.
+
+    An empty variable counts as none: that is what ``VARIABLE=${UNSET}`` in a
+    file of settings comes to.
+    """
+    if not given.isdisjoint(OPPOSITES):
+        given.update(OPPOSITES)
+    for attribute, name, _, kind, _ in TABLE:
         if name in NO_VARIABLE or attribute in given:
             continue
         variable = variable_of(name)
         raw = environ.get(variable.encode())
-        if raw is None:
+        if not raw:
             continue
-        value = raw.decode("utf-8", "backslashreplace")
+        value = raw.decode("utf-8", "surrogateescape")
+        source = f"variable {variable}"
         if kind == SECONDS:
-            setattr(options, attribute, _seconds(value, variable))
-        elif kind == COUNT and value.isascii() and value.isdecimal():
-            options.verbose = int(value)
+            setattr(options, attribute, _seconds(value, source))
+        elif kind == COUNT:
+            setattr(options, attribute, _count(value, source))
         else:
-            setattr(options, attribute, _boolean(value, variable))
+            setattr(options, attribute, _boolean(value, source))
 
 
 def variable_of(name: str) -> str:
@@ -172,36 +181,52 @@ def _seconds(value: str, source: str) -> float:
     digits = whole + fraction
     if not (digits.isascii() and digits.isdecimal()):
         raise UsageError(
-            f"{source}: '{value}' is not a time in seconds: expected a number from 0 on, such as 5 or 0.5"
+            f"{source}: '{value}' is not a time in seconds: "
+            "expected a number from 0 on, such as 5 or 0.5"
         )
     if float(value) > MAX_SECONDS:
         raise UsageError(f"{source}: '{value}' is too long: expected at most {MAX_SECONDS} seconds")
     return float(value)
 
 
+def _count(value: str, source: str) -> int:
+    """Return how often an option is given by a variable: a digit, or a truth value for once."""
+    if len(value) == 1 and value.isascii() and value.isdecimal():
+        return int(value)
+    try:
+        return int(_boolean(value, source))
+    except UsageError:
+        raise UsageError(
+            f"{source}: '{value}' is not how often: expected a digit, such as 0, 1 or 2"
+        ) from None
+
+
 def _boolean(value: str, source: str) -> bool:
     word = value.lower()
-    if word not in TRUE and word not in FALSE:
-        raise UsageError(
-            f"{source}: '{value}' is neither 1 nor 0: expected 1 to switch it on, 0 to switch it off"
-        )
-    return word in TRUE
+    if word in TRUE:
+        return True
+    if word in FALSE:
+        return False
+    raise UsageError(
+        f"{source}: '{value}' is neither 1 nor 0: expected 1 to switch it on, 0 to switch it off"
+    )
 
 
-def _unknown(option: str, bundle: str | None = None) -> str:
-    where = f" in '{bundle}'" if bundle is not None and bundle != option else ""
-    text = f"unknown option '{option}'{where}: "
-    if option.startswith("--"):
-        import difflib
+def _unknown_long(name: str) -> str:
+    import difflib
 
-        near = difflib.get_close_matches(option[2:], [row[1] for row in TABLE], n=1)
-        if near:
-            return f"{text}did you mean '--{near[0]}'?"
-    return f"{text}'pyinit --help' lists those there are"
+    near = difflib.get_close_matches(name, [row[1] for row in TABLE], n=1)
+    right = f"did you mean '--{near[0]}'?" if near else "'pyinit --help' lists those there are"
+    return f"unknown option '--{name}': {right}"
+
+
+def _unknown_short(letter: str, word: str) -> str:
+    where = "" if word == f"-{letter}" else f" in '{word}'"
+    return f"unknown option '-{letter}'{where}: 'pyinit --help' lists those there are"
 
 
 def render_help() -> str:
-    """Return the help text, made from `TABLE`."""
+    """Return the help text, made from `TABLE` and the defaults of `Options`."""
     lines = [
         f"Usage: {USAGE}",
         "",
@@ -210,13 +235,14 @@ def render_help() -> str:
         "",
         "Options:",
     ]
-    for _, name, short, kind, text in TABLE:
+    defaults = Options()
+    for attribute, name, short, kind, text in TABLE:
         label = f"  {'-' + short + ',' if short else '   '} --{name}"
         if kind == SECONDS:
             label += f" {SECONDS}"
         lines.append(f"{label:<24} {text}")
         if name not in NO_VARIABLE:
-            default = " (default 5)" if kind == SECONDS else ""
+            default = f" (default {getattr(defaults, attribute):g})" if kind == SECONDS else ""
             lines.append(f"{'':<24} [{variable_of(name)}]{default}")
     lines += [
         "",

@@ -37,12 +37,15 @@ FROM_TERMINAL = frozenset((_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _si
 # si_code of a signal that the kernel made itself; see sigaction(2).
 SI_KERNEL = 0x80
 
+# Other names of ABRT, CHLD and IO.
+_ALIASES = ("SIGIOT", "SIGCLD", "SIGPOLL")
+
 
 def name(number: int) -> str:
     """Return the name of signal ``number``: ``SIGTERM``, ``SIGRTMIN+3``; see signal(7)."""
     if _signal.SIGRTMIN < number < _signal.SIGRTMAX:
         return f"SIGRTMIN+{number - _signal.SIGRTMIN}"
     for word, value in vars(_signal).items():
-        if value == number and word.startswith("SIG") and "_" not in word:
+        if value == number and word.startswith("SIG") and "_" not in word and word not in _ALIASES:
             return str(word)
     return f"signal {number}"

@@ -17,8 +17,3 @@ def exit_code(status: int) -> int:
 def stop_signal(status: int) -> int:
     """Return the signal that stopped the process, or 0 when it has ended."""
     return status >> 8 & 0xFF if status & 0xFF == 0x7F else 0
-
-
-def killed_by(status: int) -> int:
-    """Return the signal that ended the process, or 0 when it exited by itself."""
-    return 0 if status & 0xFF == 0x7F else status & 0x7F

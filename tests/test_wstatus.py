@@ -1,0 +1,45 @@
+"""Wait statuses without a process, against the macros of the C library."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinit import wstatus
+
+STATUSES = st.integers(0, 0xFFFF)
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_an_exit_code_is_itself(code: int) -> None:
+    """All 256."""
+    assert wstatus.exit_code(code << 8) == code
+    assert wstatus.stop_signal(code << 8) == 0
+
+
+@pytest.mark.parametrize("dumped", [0, 0x80])
+@pytest.mark.parametrize("number", range(1, 65))
+def test_a_killed_process_is_128_plus_the_signal(number: int, dumped: int) -> None:
+    """All 64, with and without a core dump, whose bit stands beside the number."""
+    assert wstatus.exit_code(number | dumped) == 128 + number
+    assert wstatus.stop_signal(number | dumped) == 0
+
+
+@given(STATUSES)
+def test_the_macros_agree(status: int) -> None:
+    """WIFSTOPPED, WSTOPSIG, WIFSIGNALED, WTERMSIG and WEXITSTATUS, for every value there is."""
+    stop = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else 0
+    assert wstatus.stop_signal(status) == stop
+    if os.WIFSIGNALED(status):
+        assert wstatus.exit_code(status) == 128 + os.WTERMSIG(status)
+    if os.WIFEXITED(status):
+        assert wstatus.exit_code(status) == os.WEXITSTATUS(status)
+
+
+@given(STATUSES)
+def test_every_exit_code_fits_into_a_byte(status: int) -> None:
+    """What exit(3) would cut off could turn a failure into 0."""
+    assert 0 <= wstatus.exit_code(status) <= 255
