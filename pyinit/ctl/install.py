@@ -1,0 +1,255 @@
+"""``pyinitctl install PATH``: write the fast launcher.
+
+The command that pip installs starts the interpreter with ``site``, which looks
+through all that is installed, and then finds each module of pyinit in turn.
+The launcher names the interpreter with ``-IS`` in its ``#!`` line, and loads
+what a quiet run needs from one file of bytecode, the bundle.
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.util
+import marshal
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyinit
+
+if TYPE_CHECKING:
+    import argparse
+    from types import CodeType
+
+# What a quiet run loads, in the order in which they import each other.
+QUIET = (
+    "environment",
+    "options",
+    "spawn",
+    "cli",
+    "events",
+    "lifecycle",
+    "scope",
+    "sigset",
+    "wstatus",
+    "supervisor",
+)
+
+MARK = "# Written by pyinitctl install"
+
+# The kernel reads this much of the first line, its end included; see execve(2).
+_MAX_SHEBANG = 255
+
+_LAUNCHER = """\
+{shebang}
+{mark}; to be written again after pyinit was moved or upgraded.
+import _signal
+
+given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+import marshal, posix, sys
+
+try:
+    fd = posix.open({bundle!r}, posix.O_RDONLY | posix.O_CLOEXEC)
+    exec(marshal.loads(posix.read(fd, 1 << 20)), {{}})
+    posix.close(fd)
+except Exception:
+    pass  # no bundle, or a broken one: the modules are there
+sys.path[:0] = {first!r}
+from pyinit.cli import main
+
+sys.path[:] = sys.path[{count}:] + {paths!r}
+main(given_mask)
+"""
+
+# Becomes the code of the bundle, with the three names in capitals as constants.
+_LOADER = """\
+import posix, sys
+stat = posix.stat(INIT_FILE)
+if (stat.st_mtime_ns, stat.st_size) == STAMP:
+    for name, file, path, code in MODULES:
+        module = sys.modules[name] = type(sys)(name)
+        module.__file__ = file
+        if path:
+            module.__path__ = path
+            parent = module
+        else:
+            setattr(parent, name.rpartition(".")[2], module)
+        exec(code, module.__dict__)
+"""
+
+
+class InstallError(Exception):
+    """The launcher was not written; the text says why."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand to ``commands``."""
+    parser = commands.add_parser(
+        "install",
+        help="write the fast launcher",
+        description="Write the launcher that starts pyinit as fast as Python can, and compile "
+        "the bytecode it needs, so that a read-only image starts as fast.",
+    )
+    parser.add_argument("path", metavar="PATH", type=Path, help="the file to write")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite PATH even if this command did not write it"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Write the launcher and say so.  Raises `InstallError`."""
+    path = install(asked.path, force=asked.force)
+    print(f"{path}: starts pyinit {pyinit.__version__} with {_interpreter()}")
+
+
+def install(path: Path, *, force: bool = False) -> Path:
+    """Write the launcher at ``path``, try it, and return where it is, links followed.
+
+    Raises `InstallError`; then ``path`` is what it was.
+    """
+    target = path.resolve()
+    _refuse(target, force=force)
+    text = _launcher_text()
+    compileall.compile_dir(_package(), quiet=2, workers=1)
+    _write_bundle()
+    # Beside the target, so that the rename that puts it in place is atomic.
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        try:
+            draft.write_bytes(text)
+            draft.chmod(0o755)
+            _try(draft)
+            draft.replace(target)
+        except OSError as error:
+            raise InstallError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def _refuse(target: Path, *, force: bool) -> None:
+    if target.is_dir():
+        raise InstallError(f"{target} is a directory: name the file, such as {target / 'pyinit'}")
+    if not target.parent.is_dir():
+        raise InstallError(f"{target.parent} is not a directory: make it first")
+    if target.exists() and not force and MARK.encode() not in target.read_bytes():
+        raise InstallError(
+            f"{target} was not written by pyinitctl install: give another path, or --force"
+        )
+
+
+def _package() -> Path:
+    return Path(pyinit.__file__).resolve().parent
+
+
+def _interpreter() -> str:
+    """Return the interpreter itself: a virtual environment's link costs a search for its home."""
+    return os.path.realpath(sys.executable)
+
+
+def _shebang() -> str:
+    """Return the ``#!`` line, which ends an interpreter's path at the first blank."""
+    interpreter = _interpreter()
+    line = f"#!{interpreter} -IS"
+    if not any(blank in interpreter for blank in " \t"):
+        if len(line) > _MAX_SHEBANG:
+            raise InstallError(
+                f"the path of the interpreter is too long for a #! line ({_MAX_SHEBANG} bytes): "
+                f"{interpreter}"
+            )
+        return line
+    env = shutil.which("env")
+    if env is None:
+        raise InstallError(
+            f"the path of the interpreter has a blank, which a #! line cannot hold, and there is "
+            f"no env(1) to help: {interpreter}"
+        )
+    return f'#!{env} -S "{interpreter}" -IS'
+
+
+def _paths() -> list[str]:
+    """Return the directories that hold pyinit and what it imports when it has something to say."""
+    found = [str(_package().parent)]
+    for name in ("structlog", "psutil"):
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            directory = str(Path(spec.origin).resolve().parent.parent)
+            if directory not in found:
+                found.append(directory)
+    return found
+
+
+def _launcher_text() -> bytes:
+    paths = _paths()
+    text = _LAUNCHER.format(
+        shebang=_shebang(),
+        mark=MARK,
+        bundle=str(_bundle_file()),
+        first=paths[:1],
+        count=1,
+        paths=paths,
+    )
+    return os.fsencode(text)
+
+
+def _bundle_file() -> Path:
+    return _package() / "__pycache__" / f"quiet.{sys.implementation.cache_tag}.bundle"
+
+
+def _write_bundle() -> bool:
+    """Write the bundle; return whether that worked, for the launcher does without as well."""
+    file = _bundle_file()
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        draft.write_bytes(marshal.dumps(_bundle()))
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _bundle() -> CodeType:
+    package = _package()
+    init = package / "__init__.py"
+    stat = init.stat()
+    modules = [("pyinit", str(init), [str(package)], _compile(init))]
+    for name in QUIET:
+        file = package / f"{name}.py"
+        modules.append((f"pyinit.{name}", str(file), [], _compile(file)))
+    values = {
+        "INIT_FILE": str(init),
+        "STAMP": (stat.st_mtime_ns, stat.st_size),
+        "MODULES": tuple(modules),
+    }
+    source = _LOADER
+    for name in values:
+        source = source.replace(name, repr(f"<{name}>"))
+    code = compile(source, "<bundle>", "exec")
+    constants = tuple(
+        values.get(c[1:-1], c) if isinstance(c, str) else c for c in code.co_consts
+    )
+    return code.replace(co_consts=constants)
+
+
+def _compile(file: Path) -> CodeType:
+    """Return the code of ``file`` without docstrings, which nobody reads in an init."""
+    return compile(file.read_bytes(), str(file), "exec", dont_inherit=True, optimize=2)
+
+
+def _try(launcher: Path) -> None:
+    """Run the launcher as it will be, and see that it answers."""
+    result = subprocess.run(
+        [launcher, "--version"], env={}, capture_output=True, text=True, check=False
+    )
+    expected = f"pyinit {pyinit.__version__}\n"
+    if result.returncode or result.stdout != expected:
+        raise InstallError(
+            f"the launcher does not work, so it was not put in place: it exits with "
+            f"{result.returncode} and says {result.stdout + result.stderr!r}"
+        )
