@@ -231,9 +231,7 @@ def _bundle() -> CodeType:
     for name in values:
         source = source.replace(name, repr(f"<{name}>"))
     code = compile(source, "<bundle>", "exec")
-    constants = tuple(
-        values.get(c[1:-1], c) if isinstance(c, str) else c for c in code.co_consts
-    )
+    constants = tuple(values.get(c[1:-1], c) if isinstance(c, str) else c for c in code.co_consts)
     return code.replace(co_consts=constants)
 
 

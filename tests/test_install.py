@@ -1,0 +1,237 @@
+"""``pyinitctl install PATH`` writes a launcher that starts pyinit without site, anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyinit
+from tests.conftest import missing
+from tests.harness import Container, run
+
+VERSION = f"pyinit {pyinit.__version__}\n"
+PACKAGE = Path(pyinit.__file__).parent
+
+
+def install(
+    path: Path, *options: str, python: str = sys.executable, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    return subprocess.run(
+        [python, "-m", "pyinit.ctl", "install", str(path), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+        cwd="/",
+    )
+
+
+def version(launcher: Path) -> str:
+    """Return what the launcher says of itself, with nothing in its environment."""
+    return subprocess.run(
+        [launcher, "--version"], env={}, check=True, capture_output=True, text=True
+    ).stdout
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Path:
+    """Return a launcher that has just been written."""
+    path = tmp_path / "init"
+    result = install(path)
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+@pytest.fixture
+def other_package(tmp_path: Path) -> Path:
+    """Return a directory that holds a copy of the package, to break or to move."""
+    directory = tmp_path / "other place"
+    shutil.copytree(PACKAGE, directory / "pyinit", ignore=shutil.ignore_patterns("__pycache__"))
+    return directory
+
+
+def test_it_says_what_it_wrote(tmp_path: Path) -> None:
+    """One line with the path, the version and the interpreter."""
+    result = install(tmp_path / "init")
+    assert result.stdout.startswith(
+        f"{tmp_path / 'init'}: starts pyinit {pyinit.__version__} with /"
+    )
+
+
+def test_the_launcher_is_an_init(launcher: Path, mode: str) -> None:
+    """It starts, relays the status and tears down as the installed command does."""
+    command = ["sh", "-c", "sleep 1000 & setsid sleep 1000 & exit 7"]
+    assert run(command, mode=mode, init=[str(launcher)])[0] == 7
+
+
+def test_no_shell_is_needed(launcher: Path, namespaces: None) -> None:
+    """In an image without sh, bash or env it starts a command as elsewhere."""
+    if os.geteuid() != 0:
+        missing("root, to mount over /bin/sh")
+    hide = "".join(
+        f"mount --bind /dev/null {Path(shutil.which(name) or '').resolve()}; "
+        for name in ("env", "bash", "dash", "sh")
+        if shutil.which(name)
+    )
+    before = ["unshare", "--mount", "sh", "-c", f'{hide} exec "$@"', "sh"]
+    with Container(["cat", "/proc/1/comm"], init=[str(launcher)], before=before) as container:
+        container.expect("init")
+        assert container.wait() == 0
+    code, _, errors = run(["sh", "-c", ":"], init=[str(launcher)], before=before)
+    assert code == 126, errors
+
+
+def test_it_works_through_a_symbolic_link(launcher: Path, tmp_path: Path) -> None:
+    """The kernel hands the link's name to the interpreter."""
+    link = tmp_path / "link to it"
+    link.symlink_to(launcher.name)
+    assert version(link) == VERSION
+
+
+def test_a_link_is_followed_when_it_is_written(launcher: Path, tmp_path: Path) -> None:
+    """PATH stays a link; what it points to is written."""
+    link = tmp_path / "link"
+    link.symlink_to(launcher)
+    launcher.write_bytes(launcher.read_bytes() + b"# old\n")
+    assert install(link).returncode == 0
+    assert link.is_symlink()
+    assert b"# old" not in launcher.read_bytes()
+
+
+def test_blanks_in_every_path(tmp_path: Path, other_package: Path) -> None:
+    """In that of the launcher, of the package, and of a virtual environment's interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "a b"], check=True)
+    python = str(tmp_path / "a b" / "bin" / "python")
+    path = tmp_path / "a b" / "my init"
+    result = install(path, python=python, PYTHONPATH=str(other_package))
+    assert result.returncode == 0, result.stderr
+    assert version(path) == VERSION
+    assert str(other_package) in path.read_text()
+
+
+def test_a_blank_in_the_interpreter_itself(tmp_path: Path, other_package: Path) -> None:
+    """A #! line ends it at the blank, so env(1) is asked to split the line."""
+    home = Path(os.path.realpath(sys.executable)).parents[1]
+    (tmp_path / "c d").symlink_to(home)
+    python = tmp_path / "c d" / "bin" / Path(os.path.realpath(sys.executable)).name
+    # The link stands for a real directory, so it must not be looked through.
+    script = (
+        "import sys; from pyinit.ctl import install, main; "
+        "install._interpreter = lambda: sys.executable; "
+        f"sys.exit(main(['install', {str(tmp_path / 'init')!r}]))"
+    )
+    result = subprocess.run(
+        [python, "-c", script],
+        env={"PYTHONPATH": str(other_package), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"env -S" in (tmp_path / "init").read_bytes()
+    assert version(tmp_path / "init") == VERSION
+
+
+def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
+    """The base interpreter, with the package in the user's site directory."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    site = tmp_path / "lib" / name / "site-packages"
+    shutil.copytree(PACKAGE, site / "pyinit", ignore=shutil.ignore_patterns("__pycache__"))
+    base = os.path.realpath(sys.executable)
+    result = install(tmp_path / "init", python=base, PYTHONUSERBASE=str(tmp_path), PYTHONPATH="")
+    assert result.returncode == 0, result.stderr
+    assert str(site) in (tmp_path / "init").read_text()
+    assert version(tmp_path / "init") == VERSION
+
+
+def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
+    """Unless --force says so; the message names the file."""
+    path = tmp_path / "tini"
+    path.write_text("#!/bin/sh\n")
+    result = install(path)
+    assert result.returncode == 1
+    assert f"{path} was not written by pyinitctl install" in result.stderr
+    assert path.read_text() == "#!/bin/sh\n"
+    assert install(path, "--force").returncode == 0
+    assert version(path) == VERSION
+
+
+def test_its_own_file_is_overwritten(launcher: Path) -> None:
+    """As after an upgrade; the old one is replaced in one step, so that a running init keeps it."""
+    inode = launcher.stat().st_ino
+    assert install(launcher).returncode == 0
+    assert launcher.stat().st_ino != inode
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("", "is a directory"), ("no/init", "is not a directory")]
+)
+def test_a_place_that_cannot_be(tmp_path: Path, place: str, said: str) -> None:
+    """A directory, or a file in a directory that does not exist."""
+    result = install(tmp_path / place)
+    assert result.returncode == 1
+    assert said in result.stderr
+
+
+def test_a_launcher_that_does_not_work_is_not_put_in_place(
+    tmp_path: Path, other_package: Path
+) -> None:
+    """It is run before; what was there stays, and no draft is left."""
+    (other_package / "pyinit" / "cli.py").write_text("raise SystemExit('broken')\n")
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    result = install(directory / "init", PYTHONPATH=str(other_package))
+    assert result.returncode == 1
+    assert "does not work" in result.stderr
+    assert "broken" in result.stderr
+    assert list(directory.iterdir()) == []
+
+
+def test_an_upgraded_package_is_not_run_from_the_old_bundle(
+    tmp_path: Path, other_package: Path
+) -> None:
+    """The bundle is believed only as long as the package is the one it was made of."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    init = other_package / "pyinit" / "__init__.py"
+    init.write_text(init.read_text().replace(pyinit.__version__, "999.0.1"))
+    assert version(path) == "pyinit 999.0.1\n"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_bundle_does_no_harm(tmp_path: Path, other_package: Path, damage: str) -> None:
+    """The modules are loaded one by one instead."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    (bundle,) = (other_package / "pyinit" / "__pycache__").glob("*.bundle")
+    if damage == "truncated":
+        bundle.write_bytes(bundle.read_bytes()[:1000])
+    else:
+        bundle.unlink()
+    assert version(path) == VERSION
+
+
+def test_all_bytecode_is_compiled(tmp_path: Path, other_package: Path) -> None:
+    """So that an image that is read-only afterwards starts as fast."""
+    assert install(tmp_path / "init", PYTHONPATH=str(other_package)).returncode == 0
+    package = other_package / "pyinit"
+    for source in package.rglob("*.py"):
+        tag = sys.implementation.cache_tag
+        assert (source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc").exists()
+
+
+def test_a_quiet_run_writes_nothing(tmp_path: Path, other_package: Path) -> None:
+    """Not even bytecode: with the package on a read-only mount all is as before."""
+    if os.geteuid() != 0:
+        missing("root, to mount read-only")
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    mount = f"mount --bind -o ro '{other_package}' '{other_package}'"
+    before = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    assert run(["true"], init=[str(path)], before=before)[0] == 0
