@@ -64,5 +64,8 @@ def _missing(path: str) -> str:
         hint = " (the line ends in a carriage return)" if b"\r" in head.split(b"\n", 1)[0] else ""
         return f"its interpreter '{interpreter}' does not exist{hint}"
     if head.startswith(b"\x7fELF"):
-        return "the program interpreter (ld.so) it was linked for does not exist: a binary of another libc?"
+        return (
+            "the program interpreter (ld.so) it was linked for does not exist: "
+            "a binary of another libc?"
+        )
     return os.strerror(errno.ENOENT)

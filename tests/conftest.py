@@ -48,7 +48,11 @@ def nothing_stays_behind() -> Iterator[None]:
     table = "\n".join(harness.process_table(pid) for pid in left)
     assert not left, f"processes stayed behind:\n{table}"
     extra = set(os.listdir("/proc/self/fd")) - fds
-    names = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in extra if os.path.exists(f"/proc/self/fd/{fd}")}
+    names = {
+        fd: os.readlink(f"/proc/self/fd/{fd}")
+        for fd in extra
+        if os.path.exists(f"/proc/self/fd/{fd}")
+    }
     assert not names, f"descriptors stayed behind: {names}"
 
 
