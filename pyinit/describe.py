@@ -9,20 +9,26 @@ from pyinit import scope, sigset
 
 
 def name(pid: int) -> str | None:
-    """Return the name of process ``pid``, or None when /proc cannot tell."""
+    """Return the name of process ``pid``, or None when nothing can tell."""
     if not scope.proc_is_ours():
         return None
-    import psutil
-
     try:
+        import psutil
+
         return psutil.Process(pid).name()
-    except psutil.Error:
+    except Exception:
+        # psutil.Error: it is gone, or hidden; OSError: no descriptor left; ImportError:
+        # no psutil.  Whoever asks has a process to reap, named or not.
         return None
 
 
 def names(processes: list[scope.Process]) -> list[str]:
     """Return ``NAME[PID]`` of each process."""
-    return [f"{name(process.pid) or '?'}[{process.pid}]" for process in processes]
+    return [_label(process.pid) for process in processes]
+
+
+def _label(pid: int) -> str:
+    return f"{name(pid) or '?'}[{pid}]"
 
 
 def end(code: int, status: int) -> dict[str, object]:
@@ -33,9 +39,17 @@ def end(code: int, status: int) -> dict[str, object]:
 
 
 def blockers(processes: list[scope.Process]) -> list[str]:
-    """Return ``NAME[PID]: why`` of each process that SIGKILL has not ended."""
+    """Return ``NAME[PID]: why`` of each process that SIGKILL has not made go away."""
+    return [f"{_label(process.pid)}: {_why(process)}" for process in processes]
+
+
+def _why(process: scope.Process) -> str:
+    if process.is_zombie:
+        if process.parent == posix.getpid():
+            # Ours, and yet wait(2) does not give it to us; see ptrace(2).
+            return "ended, to be reaped by its tracer first"
+        if process.parent == 0:
+            return "ended, to be reaped by its parent outside of the namespace"
+        return f"ended, to be reaped by its parent {_label(process.parent)}"
     reasons = {"D": "in an uninterruptible wait", "t": "traced", "Z": "its threads live on"}
-    return [
-        f"{label}: {reasons.get(process.state, 'state ' + process.state)}"
-        for label, process in zip(names(processes), processes, strict=True)
-    ]
+    return reasons.get(process.state, f"state {process.state}")

@@ -13,7 +13,8 @@ from pyinit import events, lifecycle, scope, sigset, wstatus
 
 # From KILL to giving up on whoever the kernel cannot end yet, in seconds.
 KILL_BOUND_S = 2.0
-# How often those are asked after whose end sends us no SIGCHLD, in seconds.
+# How often those are asked after whose end sends us no SIGCHLD, and how often who
+# has come since is killed, in seconds.
 POLL_S = 0.01
 # Keeps a loop of failures from taking a whole processor, in seconds.
 _PAUSE_AFTER_FAILURE_S = 0.1
@@ -21,7 +22,7 @@ _PAUSE_AFTER_FAILURE_S = 0.1
 # __WALL: also children of before exec whose end does not send SIGCHLD; see waitpid(2).
 _WALL = 0x40000000
 _WAIT = posix.WNOHANG | posix.WUNTRACED | _WALL
-_LOOK = posix.WNOHANG | posix.WEXITED | posix.WSTOPPED | posix.WNOWAIT | _WALL
+_LOOK = posix.WNOHANG | posix.WEXITED | posix.WNOWAIT | _WALL
 _ENDS = (posix.CLD_EXITED, posix.CLD_KILLED, posix.CLD_DUMPED)
 
 
@@ -57,6 +58,7 @@ class Supervisor:
         # Looking at each orphan before it is reaped costs two more system calls.
         self._names_orphans = self._reap_level <= log.level
         self._left = scope.NOBODY
+        self._next_look = 0.0
         self._perform = {
             lifecycle.TERMINATE: self._terminate,
             lifecycle.ARM_GRACE: self._arm_grace,
@@ -98,7 +100,10 @@ class Supervisor:
                 return
         else:
             info = _signal.sigwaitinfo(sigset.AWAITED)
-        if info.si_signo == _signal.SIGCHLD:
+        # A child of before exec may have been made to send another signal at its end; see clone(2).
+        if info.si_signo == _signal.SIGCHLD or (
+            info.si_code in _ENDS and info.si_signo != _signal.SIGIO
+        ):
             self._reap()
         else:
             self._take(info)
@@ -174,7 +179,7 @@ class Supervisor:
         """Reap all who have ended, and note the main child's end or stop."""
         while True:
             try:
-                pid, status = posix.waitpid(self._look() if self._names_orphans else -1, _WAIT)
+                pid, status = posix.waitpid(self._name_next() if self._names_orphans else -1, _WAIT)
             except ChildProcessError:
                 break
             if pid == 0:
@@ -189,12 +194,16 @@ class Supervisor:
         if not self._alive:
             self._ask_who_is_left()
 
-    def _look(self) -> int:
-        """Return who is reaped next, or -1, and say it: its name is known only until then."""
+    def _name_next(self) -> int:
+        """Return who is to be reaped next, and say it: its name is known only until then.
+
+        Where nobody has ended, only the main child's stop is of interest: a
+        stopped orphan could be continued, or end, before it is waited for.
+        """
         info = posix.waitid(posix.P_ALL, 0, _LOOK)
         if info is None:
-            return -1
-        if info.si_pid != self._main and info.si_code in _ENDS:
+            return self._main if self._alive else -1
+        if info.si_pid != self._main or not self._alive:
             from pyinit import describe
 
             self._log.emit(
@@ -218,14 +227,12 @@ class Supervisor:
     # -- the end ---------------------------------------------------------
 
     def _ask_who_is_left(self) -> None:
-        state = self._lifecycle.state
+        if self._lifecycle.state == lifecycle.DONE:
+            return
         self._left = self._scope.left()
-        if state in (lifecycle.TEARDOWN, lifecycle.KILLING):
+        if self._lifecycle.state in (lifecycle.TEARDOWN, lifecycle.KILLING):
             if self._left == scope.NOBODY:
                 self._step(lifecycle.GONE)
-            elif state == lifecycle.KILLING:
-                # The children of one that was killed, or one that entered just now.
-                self._scope.signal(_signal.SIGKILL)
             return
         self._log.emit(
             events.INFO, "child_exited", pid=self._main, exit_code=wstatus.exit_code(self._status)
@@ -244,15 +251,21 @@ class Supervisor:
         if self._deadline is None:
             self._deadline = now  # a step failed before it could arm one
         if now >= self._deadline:
+            self._guard(self._reap)  # nobody who has ended by now is too late
             self._step(lifecycle.DEADLINE)
             return None
-        rest = self._deadline - now
-        if self._left == scope.OUTSIDERS:
-            rest = min(rest, POLL_S)
-        info = _signal.sigtimedwait(sigset.AWAITED, rest)
-        if info is None and self._left == scope.OUTSIDERS:
-            self._ask_who_is_left()
-        return info
+        until = self._deadline
+        killing = self._lifecycle.state == lifecycle.KILLING
+        if killing or self._left == scope.SILENT:
+            if now >= self._next_look:
+                self._next_look = now + POLL_S
+                if killing:
+                    # The children of one that was killed, or one that entered just now.
+                    self._scope.signal(_signal.SIGKILL)
+                self._reap()
+                return None
+            until = min(until, self._next_look)
+        return _signal.sigtimedwait(sigset.AWAITED, until - now)
 
     def _terminate(self) -> None:
         if self._log.level >= events.INFO:
@@ -261,9 +274,8 @@ class Supervisor:
             self._log.emit(
                 events.INFO, "teardown_started", leftovers=describe.names(self._scope.leftovers())
             )
-        self._scope.signal(_signal.SIGTERM)
-        # A stopped process acts on TERM only after it.
-        self._scope.signal(_signal.SIGCONT)
+        # A stopped process acts on TERM only after CONT.
+        self._scope.signal(_signal.SIGTERM, _signal.SIGCONT)
 
     def _kill(self) -> None:
         if self._log.level >= events.INFO:
@@ -278,7 +290,9 @@ class Supervisor:
         self._deadline = time.monotonic() + self._lifecycle.grace_s
 
     def _arm_bound(self) -> None:
-        self._deadline = time.monotonic() + KILL_BOUND_S
+        now = time.monotonic()
+        self._deadline = now + KILL_BOUND_S
+        self._next_look = now + POLL_S
 
     def _disarm(self) -> None:
         self._deadline = None
@@ -289,7 +303,7 @@ class Supervisor:
         self._log.emit(
             events.WARNING,
             "leftovers_blocked",
-            leftovers=describe.blockers(self._scope.leftovers()),
+            leftovers=describe.blockers(self._scope.everybody()),
             bound_s=KILL_BOUND_S,
         )
 

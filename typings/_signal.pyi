@@ -26,6 +26,7 @@ SIGCONT: int
 SIGSTOP: int
 SIGTSTP: int
 SIGTTIN: int
+SIGIO: int
 SIGTTOU: int
 SIGXFSZ: int
 SIGWINCH: int
