@@ -4,68 +4,128 @@ import errno
 import os
 import stat
 
-from pyinit import fork
+from pyinit import environment, fork
 
+# The kernel itself reads no more of a file than 256 bytes to tell what it is.
 _READ_AHEAD = 4096
 
+# Up to the end of e_machine, whose values are below; see elf(5).
+_ELF_HEAD = 20
+_MACHINES = {
+    3: "i386",
+    8: "mips",
+    20: "ppc",
+    21: "ppc64",
+    22: "s390x",
+    40: "arm",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv",
+    258: "loongarch",
+}
 
-def explain(name: str, code: int) -> tuple[int, str]:
+
+def explain(name: bytes, code: int, path: bytes) -> tuple[int, str]:
     """Return the exit code, 126 or 127 as in env(1), and the message for ``name``.
 
-    ``code`` is the errno at which execvp(3) gave up.
+    ``code`` is the errno at which execvp(3) gave up, ``path`` the file that it
+    was about, or empty where none of that name could be executed.
     """
-    found = [path for path in fork.candidates(name) if os.path.lexists(path)]
-    if code in (errno.ENOENT, errno.ENOTDIR) and not found:
-        return 127, f"'{name}': not found{_where(name)}"
-    path = found[0] if found else name
-    return 126, f"'{path}': cannot be started: {_reason(path, code)}"
+    if not path:
+        path = next(filter(os.path.lexists, fork.candidates(name)), b"")
+    if not path or (code == errno.ENOTDIR and not os.path.lexists(path)):
+        return 127, f"{_quoted(name)}: not found{_where(name)}"
+    return 126, f"{_quoted(path)}: cannot be started: {_reason(path, code)}"
 
 
-def _where(name: str) -> str:
+def _quoted(path: bytes) -> str:
+    return f"'{os.fsdecode(path)}'"
+
+
+def _where(name: bytes) -> str:
     if not name:
         return ": the command is an empty word"
-    if "/" in name:
+    if b"/" in name:
         return ""
-    path = os.environ.get("PATH")
-    return f" in {fork.DEFAULT_PATH}, for PATH is not set" if path is None else f" in PATH={path}"
+    path = environment.current().get(b"PATH")
+    if path is None:
+        return f" in {os.fsdecode(fork.DEFAULT_PATH)}, for PATH is not set"
+    return f" in PATH={os.fsdecode(path)}"
 
 
-def _reason(path: str, code: int) -> str:
+def _reason(path: bytes, code: int) -> str:
     if code in (errno.ENOENT, errno.ENOTDIR):
         return _missing(path)
-    if code == errno.EACCES and os.path.isdir(path):
-        return "it is a directory"
-    if code == errno.EACCES and not _any_execute_bit(path):
-        return f"{os.strerror(code)}: it has no execute bit"
+    if code == errno.EACCES:
+        return _denied(path)
     if code == errno.ENOEXEC:
-        return f"{os.strerror(code)}: neither a binary for this machine nor readable by /bin/sh"
+        return _not_a_program(path)
     return os.strerror(code)
 
 
-def _any_execute_bit(path: str) -> bool:
-    try:
-        return bool(os.stat(path).st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
-    except OSError:
-        return True
-
-
-def _missing(path: str) -> str:
+def _missing(path: bytes) -> str:
     """Say what is missing where the file itself is there: a link's target or an interpreter."""
     if os.path.islink(path) and not os.path.exists(path):
-        return f"it is a symbolic link to '{os.readlink(path)}', which does not exist"
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_READ_AHEAD)
-    except OSError as error:
-        return error.strerror or str(error)
-    if head.startswith(b"#!"):
-        words = head[2:].split(b"\n", 1)[0].split(None, 1)
-        interpreter = os.fsdecode(words[0].rstrip(b"\r")) if words else ""
-        hint = " (the line ends in a carriage return)" if b"\r" in head.split(b"\n", 1)[0] else ""
-        return f"its interpreter '{interpreter}' does not exist{hint}"
+        return f"it is a symbolic link to {_quoted(os.readlink(path))}, which does not exist"
+    head = _head(path)
+    line = head.partition(b"\n")[0]
+    if line.startswith(b"#!"):
+        hint = " (the line ends in a carriage return)" if line.endswith(b"\r") else ""
+        return f"its interpreter {_quoted(_interpreter(line))} does not exist{hint}"
     if head.startswith(b"\x7fELF"):
         return (
             "the program interpreter (ld.so) it was linked for does not exist: "
             "a binary of another libc?"
         )
     return os.strerror(errno.ENOENT)
+
+
+def _denied(path: bytes) -> str:
+    """Say what execve(2) calls EACCES: it has many reasons for that."""
+    denied = os.strerror(errno.EACCES)
+    try:
+        info = os.stat(path)
+    except OSError:
+        return f"{denied}: a directory on the way to it cannot be searched"
+    if stat.S_ISDIR(info.st_mode):
+        return "it is a directory"
+    if not stat.S_ISREG(info.st_mode):
+        return f"{denied}: it is no regular file"
+    if not info.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
+        return f"{denied}: it has no execute bit"
+    if os.statvfs(path).f_flag & os.ST_NOEXEC:
+        return f"{denied}: it is on a file system that is mounted noexec"
+    if not os.access(path, os.X_OK, effective_ids=True):
+        mode = stat.S_IMODE(info.st_mode)
+        return f"{denied}: mode {mode:04o} of user {info.st_uid}, but this is user {os.geteuid()}"
+    line = _head(path).partition(b"\n")[0]
+    if line.startswith(b"#!"):
+        return f"{denied}: its interpreter {_quoted(_interpreter(line))} cannot be executed"
+    return denied
+
+
+def _not_a_program(path: bytes) -> str:
+    text = os.strerror(errno.ENOEXEC)
+    head = _head(path)
+    if head.startswith(b"\x7fELF") and len(head) >= _ELF_HEAD:
+        order = "big" if head[5] == 2 else "little"
+        number = int.from_bytes(head[18:20], order)  # type: ignore[arg-type]
+        machine = _MACHINES.get(number, f"number {number}")
+        return f"{text}: a binary for the machine {machine}, and this one is {os.uname().machine}"
+    if b"\0" in head.partition(b"\n")[0]:
+        return f"{text}: neither a binary for this machine nor a script"
+    return f"{text}: it has no '#!' line, and /bin/sh cannot be started either"
+
+
+def _head(path: bytes) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_READ_AHEAD)
+    except OSError:
+        return b""  # executable, but not readable for us
+
+
+def _interpreter(line: bytes) -> bytes:
+    words = line[2:].split(None, 1)
+    # The kernel takes a carriage return for a part of the name.
+    return words[0] if words else b""

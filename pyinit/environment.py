@@ -1,4 +1,4 @@
-"""The environment that pyinit was given, without what Python did to it."""
+"""The words and the environment that pyinit was given, without what Python did to them."""
 
 import posix
 import sys
@@ -15,10 +15,9 @@ def restore() -> dict[bytes, bytes] | None:
     exact in each case.
     """
     environ = current()
-    block = _given(environ)
-    if block is None:
+    entries = _given(environ)
+    if entries is None:
         return None
-    entries = block.split(b"\0")[:-1]
     _undo_coercion(environ, entries)
     return environ if [b"%b=%b" % pair for pair in environ.items()] == entries else None
 
@@ -28,15 +27,34 @@ def current() -> dict[bytes, bytes]:
     return posix.environ
 
 
-def _given(environ: dict[bytes, bytes]) -> bytes | None:
+def as_given(words: list[str]) -> list[bytes]:
+    """Return the bytes of ``words``, the last ones of the command line.
+
+    In UTF-8 every word of bytes survives decoding and encoding (PEP 383).
+    In other character sets two of them can decode to the same, so there the
+    kernel is asked what was given.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8" and sys.argv[-len(words) :] == words:
+        try:
+            given = read_all("/proc/self/cmdline").split(b"\0")[:-1]
+        except OSError:
+            from pyinit import linux
+
+            given = linux.initial_strings()[: len(sys.orig_argv)]
+        return given[-len(words) :]
+    return [word.encode(encoding, "surrogateescape") for word in words]
+
+
+def _given(environ: dict[bytes, bytes]) -> list[bytes] | None:
     try:
-        return read_all("/proc/self/environ")
+        return read_all("/proc/self/environ").split(b"\0")[:-1]
     except OSError:
         if environ.get(b"LC_CTYPE") not in COERCED:
             return None
     from pyinit import linux
 
-    return linux.initial_environ(len(sys.orig_argv))
+    return linux.initial_strings()[len(sys.orig_argv) :]
 
 
 def _undo_coercion(environ: dict[bytes, bytes], entries: list[bytes]) -> None:
@@ -56,9 +74,14 @@ def read_all(path: str) -> bytes:
     """Return what the file holds.  Raises OSError."""
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        blocks = []
-        while block := posix.read(fd, 65536):
-            blocks.append(block)
-        return b"".join(blocks)
+        return read_to_end(fd)
     finally:
         posix.close(fd)
+
+
+def read_to_end(fd: int) -> bytes:
+    """Return what can be read from ``fd`` up to its end.  Raises OSError."""
+    blocks = []
+    while block := posix.read(fd, 65536):
+        blocks.append(block)
+    return b"".join(blocks)

@@ -7,7 +7,6 @@ cannot do, or when that failed and the reason is wanted.
 import _signal
 import errno
 import posix
-import sys
 
 from pyinit import environment, spawn
 
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # confstr(_CS_PATH): where execvp(3) looks without a PATH.
-DEFAULT_PATH = "/bin:/usr/bin"
+DEFAULT_PATH = b"/bin:/usr/bin"
+# A directory of PATH that is longer is passed over by execvp(3).
+_PATH_MAX = 4096
 
 # What makes execvp(3) go on to the next directory of PATH.
 _TRY_NEXT = (
@@ -60,11 +61,12 @@ class Orders:
         self.linux = linux
 
 
-def start(argv: list[str], orders: Orders) -> int:
-    """Start ``argv`` as the leader of a new process group; return its PID.
+def start(command: list[str], orders: Orders) -> int:
+    """Start ``command`` as the leader of a new process group; return its PID.
 
     Raises `StartError`.
     """
+    argv = environment.as_given(command)
     try:
         reader, writer = posix.pipe2(posix.O_CLOEXEC)
     except OSError as error:
@@ -79,19 +81,21 @@ def start(argv: list[str], orders: Orders) -> int:
     if pid == 0:
         _become(argv, orders, parent, writer)
     posix.close(writer)
-    failure = posix.read(reader, 4096)
+    # Its end is closed by exec: nothing to read is success.
+    failure = environment.read_to_end(reader)
     posix.close(reader)
     if failure:
         posix.waitpid(pid, 0)
         from pyinit import diagnosis
 
-        raise StartError(*diagnosis.explain(argv[0], int(failure)))
+        code, _, path = failure.partition(b" ")
+        raise StartError(*diagnosis.explain(argv[0], int(code), path))
     return pid
 
 
-def _become(argv: list[str], orders: Orders, parent: int, writer: int) -> None:
+def _become(argv: list[bytes], orders: Orders, parent: int, writer: int) -> None:
     """Turn the forked process into the command; never return."""
-    code = errno.EINVAL
+    failure = (errno.EINVAL, argv[0])
     try:
         posix.setpgid(0, 0)
         if orders.terminal is not None:
@@ -100,14 +104,21 @@ def _become(argv: list[str], orders: Orders, parent: int, writer: int) -> None:
         pass  # the terminal went away: the command runs without its foreground
     try:
         if orders.linux is not None:
-            orders.linux.set_parent_death_signal(_signal.SIGKILL)
-            if posix.getppid() != parent:
-                posix._exit(128 + _signal.SIGKILL)  # it ended before the signal was set
+            _die_with(parent, orders.linux)
         _restore_signals(orders)
-        code = execvp(argv)
+        failure = execvp(argv)
     finally:
-        posix.write(writer, b"%d" % code)
+        posix.write(writer, b"%d %b" % failure)
         posix._exit(125)
+
+
+def _die_with(parent: int, linux: "ModuleType") -> None:
+    try:
+        linux.set_parent_death_signal(_signal.SIGKILL)
+    except OSError:
+        return  # a filter (seccomp(2)) forbids it: no reason not to start
+    if posix.getppid() != parent:
+        posix._exit(128 + _signal.SIGKILL)  # it ended before the signal was set
 
 
 def _restore_signals(orders: Orders) -> None:
@@ -118,41 +129,60 @@ def _restore_signals(orders: Orders) -> None:
     if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
         # Python's handler would swallow one that comes between the mask and exec.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, orders.mask)
+    # Not SIG_SETMASK, which would unblock 32 and 33: glibc takes them out of every set.
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _signal.valid_signals() - orders.mask)
 
 
-def execvp(argv: list[str]) -> int:
-    """Become ``argv`` as execvp(3) does, or return the errno that says why not."""
-    worst = errno.ENOENT
+def execvp(argv: list[bytes]) -> tuple[int, bytes]:
+    """Become ``argv`` as execvp(3) does, or return the errno that says why not, and the path.
+
+    The path is empty when no directory of PATH had such a file.
+    """
+    failure = (errno.ENOENT, b"")
     for path in candidates(argv[0]):
         code = _execv(path, argv)
         if code not in _TRY_NEXT:
-            return code
-        if code == errno.EACCES:
-            worst = code
-    return worst
+            return code, path
+        if code == errno.EACCES and failure[0] != code:
+            failure = (code, path)
+    return failure
 
 
-def _execv(path: str, argv: list[str]) -> int:
+def _execv(path: bytes, argv: list[bytes]) -> int:
     try:
         posix.execv(path, argv)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             return error.errno or errno.EINVAL
-    try:
-        posix.execv("/bin/sh", ["/bin/sh", path, *argv[1:]])
-    except OSError:
-        return errno.ENOEXEC
+    if _is_text(path):
+        try:
+            posix.execv("/bin/sh", [b"/bin/sh", path, *argv[1:]])
+        except OSError:
+            pass  # there is no shell: what matters is why one was needed
     return errno.ENOEXEC
 
 
-def candidates(name: str) -> list[str]:
+def _is_text(path: bytes) -> bool:
+    """Return whether a shell could read ``path``: it has no NUL in its first line.
+
+    execvp(3) does not ask, and a shell such as dash then runs a binary of
+    another machine as if it were a script.  A shell's own search refuses such
+    a file with 126 (POSIX, Shell Command Language, Command Search and Execution).
+    """
+    try:
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return True  # what /bin/sh says of it is as good as what we could
+    head = posix.read(fd, 256)
+    posix.close(fd)
+    return b"\0" not in head.partition(b"\n")[0]
+
+
+def candidates(name: bytes) -> list[bytes]:
     """Return the paths at which execvp(3) looks for ``name``."""
     if not name:
         return []
-    if "/" in name:
+    if b"/" in name:
         return [name]
-    path = environment.current().get(b"PATH")
-    encoding = sys.getfilesystemencoding()
-    words = DEFAULT_PATH if path is None else path.decode(encoding, "surrogateescape")
-    return [f"{word}/{name}" if word else name for word in words.split(":")]
+    words = environment.current().get(b"PATH", DEFAULT_PATH).split(b":")
+    return [b"%b/%b" % (word, name) if word else name for word in words if len(word) < _PATH_MAX]

@@ -56,19 +56,16 @@ def set_parent_death_signal(signal: int) -> None:
 AT_EXECFN = 31
 
 
-def initial_environ(arguments: int) -> bytes:
-    """Return the environment that execve(2) left on the stack, each entry ended by NUL.
+def initial_strings() -> list[bytes]:
+    """Return what execve(2) left on the stack: the arguments, then the environment.
 
-    For when there is no /proc/self/environ.  ``arguments`` is the number of
-    arguments that execve passed: the kernel lays the strings of argv, of the
-    environment and the file name (AT_EXECFN in getauxval(3)) out in one row.
+    For when there is no /proc.  The kernel lays the strings of both and the
+    file name (AT_EXECFN in getauxval(3)) out in one row, each ended by NUL.
     """
     import ctypes
 
     libc = ctypes.CDLL(None)
     libc.getauxval.restype = ctypes.c_ulong
     end = int(libc.getauxval(ctypes.c_ulong(AT_EXECFN)))
-    at = ctypes.c_void_p.in_dll(libc, "program_invocation_name").value or end
-    for _ in range(arguments):
-        at += len(ctypes.string_at(at)) + 1
-    return ctypes.string_at(at, end - at)
+    start = ctypes.c_void_p.in_dll(libc, "program_invocation_name").value or end
+    return ctypes.string_at(start, end - start).split(b"\0")[:-1]
