@@ -87,21 +87,23 @@ def _denied(path: bytes) -> str:
         info = os.stat(path)
     except OSError:
         return f"{denied}: a directory on the way to it cannot be searched"
+    line = _head(path).partition(b"\n")[0] if stat.S_ISREG(info.st_mode) else b""
     if stat.S_ISDIR(info.st_mode):
         return "it is a directory"
     if not stat.S_ISREG(info.st_mode):
-        return f"{denied}: it is no regular file"
-    if not info.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
-        return f"{denied}: it has no execute bit"
-    if os.statvfs(path).f_flag & os.ST_NOEXEC:
-        return f"{denied}: it is on a file system that is mounted noexec"
-    if not os.access(path, os.X_OK, effective_ids=True):
+        why = "it is no regular file"
+    elif not info.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
+        why = "it has no execute bit"
+    elif os.statvfs(path).f_flag & os.ST_NOEXEC:
+        why = "it is on a file system that is mounted noexec"
+    elif not os.access(path, os.X_OK, effective_ids=True):
         mode = stat.S_IMODE(info.st_mode)
-        return f"{denied}: mode {mode:04o} of user {info.st_uid}, but this is user {os.geteuid()}"
-    line = _head(path).partition(b"\n")[0]
-    if line.startswith(b"#!"):
-        return f"{denied}: its interpreter {_quoted(_interpreter(line))} cannot be executed"
-    return denied
+        why = f"mode {mode:04o} of user {info.st_uid}, but this is user {os.geteuid()}"
+    elif line.startswith(b"#!"):
+        why = f"its interpreter {_quoted(_interpreter(line))} cannot be executed"
+    else:
+        return denied
+    return f"{denied}: {why}"
 
 
 def _not_a_program(path: bytes) -> str:
