@@ -1,0 +1,53 @@
+"""The order of the modules: imports flow one way, policy is pure, ctypes stays in one place.
+
+The contracts themselves stand in pyproject.toml, for ``lint-imports``.
+"""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyinit
+from tests.conftest import missing
+
+PACKAGE = Path(pyinit.__file__).parent
+ROOT = Path(__file__).parent.parent
+PURE = ("options", "sigset", "wstatus", "lifecycle")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the names of the top-level modules that the source imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_the_contracts_are_kept() -> None:
+    """All of those in pyproject.toml."""
+    program = shutil.which("lint-imports", path=Path(sys.executable).parent)
+    if program is None or not (ROOT / "pyproject.toml").exists():
+        missing("import-linter")
+    out = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert out.returncode == 0, out.stdout
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_imports_next_to_nothing(name: str) -> None:
+    """Numbers of signals, and difflib for a typing error on the command line; both are pure."""
+    assert imports(PACKAGE / f"{name}.py") <= {"_signal", "difflib"}
+
+
+def test_only_one_module_knows_ctypes() -> None:
+    """A system call that Python lacks is one function there."""
+    users = {p.stem for p in PACKAGE.rglob("*.py") if imports(p) & {"ctypes", "_ctypes"}}
+    assert users == {"linux"}

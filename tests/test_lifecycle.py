@@ -1,0 +1,215 @@
+"""The policy of stopping, without a process: whatever happens in whatever order."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pyinit.lifecycle import (
+    ARM_BOUND,
+    ARM_GRACE,
+    DEADLINE,
+    DISARM,
+    DONE,
+    ENDED,
+    GONE,
+    HURRY,
+    KILL,
+    KILLING,
+    LEFTOVERS,
+    LEFTOVERS_NO_GRACE,
+    NAME_BLOCKERS,
+    RELAY,
+    RUNNING,
+    SIGNAL,
+    STOP,
+    STOPPING,
+    TEARDOWN,
+    TERMINATE,
+    TRANSITIONS,
+    Lifecycle,
+)
+
+# What can happen in the world while the machine is in a state.
+WITH_MAIN_CHILD = (SIGNAL, STOP, ENDED, LEFTOVERS)
+WITH_LEFTOVERS = (SIGNAL, STOP, DEADLINE, GONE)
+POSSIBLE = {
+    RUNNING: WITH_MAIN_CHILD,
+    STOPPING: WITH_MAIN_CHILD,
+    TEARDOWN: WITH_LEFTOVERS,
+    KILLING: WITH_LEFTOVERS,
+    DONE: (*WITH_MAIN_CHILD, *WITH_LEFTOVERS),
+}
+
+
+class World(RuleBasedStateMachine):
+    """A container, as far as the lifecycle can tell, and what it was told to do with it."""
+
+    @initialize(grace_s=st.sampled_from([0.0, 0.001, 5.0]))
+    def start(self, grace_s: float) -> None:
+        """Start the command."""
+        self.machine = Lifecycle(grace_s)
+        self.happened: list[tuple[str, str]] = []  # the state before, and the event
+        self.done: list[str] = []
+        self.armed = False
+        self.ends = 0
+
+    def step(self, event: str) -> None:
+        """Feed one event, and check the answer against what has happened so far."""
+        before = self.machine.state
+        self.happened.append((before, event))
+        actions = self.machine.step(event)
+        for action in actions:
+            self.check(action)
+            self.done.append(action)
+        self.ends += before != DONE and self.machine.state == DONE
+        if before == DONE:
+            assert actions == ()
+            assert self.machine.state == DONE
+
+    def check(self, action: str) -> None:
+        """Assert that ``action`` is right at this time."""
+        state, event = self.happened[-1]
+        events = [event for _, event in self.happened]
+        if action == RELAY:
+            assert event in (SIGNAL, STOP)
+            assert not self.main_child_ended()
+        elif action == TERMINATE:
+            assert self.machine.grace_s > 0
+            assert self.main_child_ended()
+            assert KILL not in self.done
+        elif action == KILL:
+            assert KILL not in self.done
+            if self.machine.grace_s == 0:
+                assert event == LEFTOVERS
+            else:
+                assert TERMINATE in self.done
+                grace_over = (TEARDOWN, DEADLINE) in self.happened
+                hurry = (TEARDOWN, STOP) in self.happened and events.count(STOP) > 1
+                assert grace_over or hurry
+        elif action in (ARM_GRACE, ARM_BOUND):
+            assert self.done[-1] == (TERMINATE if action == ARM_GRACE else KILL)
+            self.armed = True
+        elif action == NAME_BLOCKERS:
+            assert (state, event) == (KILLING, DEADLINE)
+        else:
+            assert action == DISARM
+            self.armed = False
+
+    def main_child_ended(self) -> bool:
+        """Return whether it has."""
+        return any(event in (ENDED, LEFTOVERS) for _, event in self.happened)
+
+    @rule(stop=st.booleans())
+    def signal(self, *, stop: bool) -> None:
+        """Send a signal, which can come at any time."""
+        self.step(STOP if stop else SIGNAL)
+
+    @precondition(lambda self: self.machine.state in (RUNNING, STOPPING))
+    @rule(leftovers=st.booleans())
+    def main_child_ends(self, *, leftovers: bool) -> None:
+        """Once."""
+        self.step(LEFTOVERS if leftovers else ENDED)
+
+    @precondition(lambda self: self.armed)
+    @rule()
+    def time_passes(self) -> None:
+        """Let the armed deadline come, several times if nobody arms a new one."""
+        self.step(DEADLINE)
+
+    @precondition(lambda self: self.machine.state in (TEARDOWN, KILLING))
+    @rule()
+    def leftovers_end(self) -> None:
+        """Let the last one end."""
+        self.step(GONE)
+
+    @precondition(lambda self: self.machine.state == DONE)
+    @rule(event=st.sampled_from(POSSIBLE[DONE]))
+    def anything_afterwards(self, event: str) -> None:
+        """Nothing comes of it."""
+        self.step(event)
+
+    @invariant()
+    def it_ends_once(self) -> None:
+        """There is one final status: done is entered once, after the main child's end."""
+        assert self.ends == (self.machine.state == DONE)
+        assert self.ends <= self.main_child_ended()
+
+    @invariant()
+    def it_cannot_hang(self) -> None:
+        """Whoever waits for leftovers has a deadline; nobody else has one."""
+        assert self.armed == (self.machine.state in (TEARDOWN, KILLING))
+
+
+TestWorld = World.TestCase
+
+
+CASES = [
+    (state, event, stops)
+    for state, events in POSSIBLE.items()
+    for event in events
+    for stops in (0, 1, 2)
+    # The first stop signal is what leads from one of these states to the other.
+    if (state, stops > 0) not in {(RUNNING, True), (STOPPING, False)}
+]
+
+
+@pytest.mark.parametrize(("state", "event", "stops"), CASES)
+@pytest.mark.parametrize("grace_s", [0.0, 5.0])
+def test_there_is_an_answer_to_all_that_can_happen(
+    state: str, event: str, stops: int, grace_s: float
+) -> None:
+    """An event without a row would be an exception inside PID 1."""
+    machine = Lifecycle(grace_s)
+    machine.state, machine.stops = state, stops
+    machine.step(event)
+
+
+def test_every_row_of_the_table_is_used() -> None:
+    """Each is reached from the start by what can happen: none is there for nothing."""
+    used = set()
+    happening = itertools.product((SIGNAL, STOP, ENDED, LEFTOVERS, DEADLINE, GONE), repeat=5)
+    for grace_s, events in itertools.product((0.0, 5.0), happening):
+        machine = Lifecycle(grace_s)
+        for event in events:
+            if machine.state == DONE or event not in POSSIBLE[machine.state]:
+                break
+            used.add((machine.state, event_of_row(machine, event)))
+            machine.step(event)
+    assert used == set(TRANSITIONS)
+
+
+def event_of_row(machine: Lifecycle, event: str) -> str:
+    """Return the name that the table has for ``event``."""
+    if event == STOP and machine.stops:
+        return HURRY
+    return LEFTOVERS_NO_GRACE if event == LEFTOVERS and machine.grace_s == 0 else event
+
+
+@pytest.mark.parametrize(("state", "event"), [(TEARDOWN, ENDED), (RUNNING, GONE), (RUNNING, "x")])
+def test_what_cannot_happen_is_an_error(state: str, event: str) -> None:
+    """And the state is the same afterwards."""
+    machine = Lifecycle(5.0)
+    machine.state = state
+    with pytest.raises(KeyError):
+        machine.step(event)
+    assert machine.state == state
+
+
+def test_a_stop_signal_counts_wherever_it_came() -> None:
+    """One while the command ran and one in teardown are two: somebody has asked again."""
+    machine = Lifecycle(5.0)
+    machine.step(STOP)
+    machine.step(LEFTOVERS)
+    assert machine.step(STOP) == (KILL, ARM_BOUND)
+
+
+def test_the_first_stop_signal_in_teardown_changes_nothing() -> None:
+    """The leftovers were told to end already, and have the grace that they were promised."""
+    machine = Lifecycle(5.0)
+    machine.step(LEFTOVERS)
+    assert machine.step(STOP) == ()
+    assert machine.step(STOP) == (KILL, ARM_BOUND)
