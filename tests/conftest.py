@@ -7,12 +7,17 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests import harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# The machines are shared: that an example took its time says nothing about the code.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 
 def missing(what: str) -> None:
