@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # Generous: the machines are shared, and a test that waits this long has failed.
 DEADLINE_S = 60.0
 
-PROGRAMS = Path(__file__).parent / "programs"
+ROOT = Path(__file__).parent.parent
+PROGRAMS = ROOT / "tests" / "programs"
 PYINIT = (str(Path(sys.executable).parent / "pyinit"),)
 
 # As an ordinary user, the way in is a user namespace in which that user is root.

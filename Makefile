@@ -1,0 +1,82 @@
+# make demo, make test: all they need is make, Python 3.11 or later, and util-linux.
+
+VENV = .venv
+# Empty: the newest that works of those below.
+PYTHON =
+PYTHONS = python3.13 python3.12 python3.11 python3
+
+BIN = $(VENV)/bin
+
+help:
+	@echo 'make demo   see pyinit at work in a PID namespace of its own'
+	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest'
+	@echo 'make lint   ruff, mypy and import-linter'
+	@echo 'make clean  remove what the others made'
+	@echo
+	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter, VENV=DIR the place of the'
+	@echo 'virtual environment (default: $(VENV)).'
+
+demo: $(VENV)/.installed
+	@sh examples/demo.sh '$(abspath $(BIN))/pyinit'
+
+test: $(VENV)/.installed-test
+	'$(BIN)/python' -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-lint
+	'$(BIN)/ruff' check .
+	'$(BIN)/ruff' format --check .
+	'$(BIN)/mypy'
+	'$(BIN)/lint-imports' --no-logo
+
+clean:
+	rm -rf '$(VENV)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Its prerequisites' dates tell whether an installation is older than what it was made from.
+$(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml
+	$(INSTALL) -e .
+	@touch '$@'
+
+$(VENV)/.installed-%: $(VENV)/pyvenv.cfg pyproject.toml
+	$(INSTALL) -e '.[$*]'
+	@touch '$@'
+
+INSTALL = '$(BIN)/python' -m pip install --quiet --disable-pip-version-check
+
+# Made anew when it does not work, was moved, or is of another interpreter than PYTHON.
+$(VENV)/pyvenv.cfg: FORCE
+	@$(if $(findstring $(SPACE),$(abspath $(VENV))),$(error $(SPACE_IN_PATH)))
+	@identity='import sys; print(sys.base_prefix, sys.version)'; \
+	now=$$('$(BIN)/python' -c "$$identity" 2>/dev/null) || now=; \
+	grep -qsF ' $(abspath $(VENV))' '$@' || now=; \
+	if [ -n '$(PYTHON)' ]; then \
+		asked=$$('$(PYTHON)' -c "$$identity") || { echo "make: PYTHON=$(PYTHON) does not work" >&2; exit 1; }; \
+	else \
+		asked=$$now; \
+	fi; \
+	if [ -n "$$now" ] && [ "$$now" = "$$asked" ]; then exit 0; fi; \
+	python=; unfit=; \
+	for each in $(if $(PYTHON),'$(PYTHON)',$(PYTHONS)); do \
+		"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		unfit=$$each; \
+		"$$each" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+		python=$$each; break; \
+	done; \
+	if [ -z "$$python" ] && [ -n "$$unfit" ]; then \
+		echo "make: $$unfit cannot make virtual environments: on Debian and Ubuntu install python3-venv" >&2; exit 1; \
+	elif [ -z "$$python" ]; then \
+		echo 'make: no Python of 3.11 or later among $(or $(PYTHON),$(PYTHONS)): say make PYTHON=/path/to/it' >&2; exit 1; \
+	fi; \
+	echo "$$python -m venv $(VENV)  ($$("$$python" --version))"; \
+	"$$python" -m venv --clear '$(VENV)'
+
+FORCE:
+
+EMPTY =
+SPACE = $(EMPTY) $(EMPTY)
+define SPACE_IN_PATH
+'$(abspath $(VENV))' has a space in it, and the kernel takes none in the path of a
+script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
+endef
+
+.PHONY: help demo test lint clean FORCE
