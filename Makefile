@@ -1,4 +1,4 @@
-# make demo, make test: all they need is make, Python 3.11 or later, and util-linux.
+# make demo, test, bench: all they need is make, Python 3.11 or later, and util-linux.
 
 VENV = .venv
 # Empty: the newest that works of those below.
@@ -6,11 +6,14 @@ PYTHON =
 PYTHONS = python3.13 python3.12 python3.11 python3
 
 BIN = $(VENV)/bin
+BENCH = build/bench
+QUIETLY = --quiet --disable-pip-version-check
 
 help:
 	@echo 'make demo   see pyinit at work in a PID namespace of its own'
 	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest'
 	@echo 'make lint   ruff, mypy and import-linter'
+	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
 	@echo 'make clean  remove what the others made'
 	@echo
 	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter, VENV=DIR the place of the'
@@ -28,6 +31,21 @@ lint: $(VENV)/.installed-lint
 	'$(BIN)/mypy'
 	'$(BIN)/lint-imports' --no-logo
 
+# Clean environments of its own: whatever else is installed slows the interpreter's start.
+bench: $(BENCH)/venv/pyvenv.cfg $(BENCH)/peers/pyvenv.cfg FORCE
+	'$(BENCH)/venv/bin/python' -m pip install $(QUIETLY) .
+	'$(BENCH)/venv/bin/python' -m bench $(ARGS)
+
+$(BENCH)/venv/pyvenv.cfg: $(VENV)/pyvenv.cfg
+	'$(BIN)/python' -m venv --clear '$(BENCH)/venv'
+
+# Supervisors in Python to compare with; the bench names those that are not to be had.
+$(BENCH)/peers/pyvenv.cfg: $(VENV)/pyvenv.cfg
+	'$(BIN)/python' -m venv --clear '$(BENCH)/peers'
+	for each in supervisor circus honcho; do \
+		'$(BENCH)/peers/bin/python' -m pip install $(QUIETLY) $$each || echo "make: without $$each"; \
+	done
+
 clean:
 	rm -rf '$(VENV)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -41,7 +59,7 @@ $(VENV)/.installed-%: $(VENV)/pyvenv.cfg pyproject.toml
 	$(INSTALL) -e '.[$*]'
 	@touch '$@'
 
-INSTALL = '$(BIN)/python' -m pip install --quiet --disable-pip-version-check
+INSTALL = '$(BIN)/python' -m pip install $(QUIETLY)
 
 # Made anew when it does not work, was moved, or is of another interpreter than PYTHON.
 $(VENV)/pyvenv.cfg: FORCE
@@ -79,4 +97,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test lint clean FORCE
+.PHONY: help demo test lint bench clean FORCE
