@@ -23,7 +23,7 @@ def is_orphaned(pid: int) -> bool:
 def handles(pid: int, number: int) -> bool:
     """Return whether process ``pid`` catches, ignores or blocks signal ``number``.
 
-    As far as /proc tells.  A blocked one is for sigwaitinfo(2) or signalfd(2).
+    As far as /proc tells: not of a process that is waiting for it in sigwaitinfo(2).
     """
     from pyinit import scope
 
