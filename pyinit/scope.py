@@ -12,13 +12,11 @@ import posix
 # Answers of `left`.
 NOBODY = 0
 CHILDREN = 1  # their end will send SIGCHLD
-# They have to be asked after: entered by setns(2), their parent is outside; or
-# children of before exec whose end sends another signal or none; see clone(2).
-SILENT = 2
+OUTSIDERS = 2  # entered by setns(2): their parent is outside, so they have to be asked after
 
 # The largest PID there can be; see /proc/sys/kernel/pid_max in proc(5).
 PID_MAX_LIMIT = 4_194_304
-_WALL = 0x40000000  # also those whose end does not send SIGCHLD; see waitpid(2)
+_WALL = 0x40000000  # also those not made by fork(2); see waitpid(2)
 _PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT
 _MOST_LOOKS = 8
 _MOST_SWEEPS = 100
@@ -115,10 +113,10 @@ def _snapshot(proc: int) -> dict[int, Process]:
     return table
 
 
-def _has_children(which: int) -> bool:
+def _has_children() -> bool:
     """Return whether this process has any child, ended or not; waitid(2) knows without /proc."""
     try:
-        posix.waitid(posix.P_ALL, 0, _PEEK | which)
+        posix.waitid(posix.P_ALL, 0, _PEEK | _WALL)
     except ChildProcessError:
         return False
     return True
@@ -136,11 +134,9 @@ class Namespace:
     """All processes of the PID namespace whose init this process is."""
 
     def left(self) -> int:
-        """Return whether anybody is left: NOBODY, CHILDREN or SILENT."""
-        if _has_children(0):
+        """Return whether anybody is left: NOBODY, CHILDREN or OUTSIDERS."""
+        if _has_children():
             return CHILDREN
-        if _has_children(_WALL):
-            return SILENT
         try:
             posix.kill(-1, 0)
         except ProcessLookupError:
@@ -149,7 +145,7 @@ class Namespace:
             pass  # EPERM: somebody is there whom we may not signal
         # A zombie of an outside parent answers too, but is nobody to wait for.
         others = self.everybody()
-        return NOBODY if others and all(process.is_zombie for process in others) else SILENT
+        return NOBODY if others and all(process.is_zombie for process in others) else OUTSIDERS
 
     def signal(self, *numbers: int) -> None:
         """Send signals to everybody, one after the other; see kill(2).
@@ -180,10 +176,8 @@ class Descendants:
     """All descendants of this process, a child subreaper."""
 
     def left(self) -> int:
-        """Return NOBODY, CHILDREN or SILENT: a descendant's line leads to a child of ours."""
-        if _has_children(0):
-            return CHILDREN
-        return SILENT if _has_children(_WALL) else NOBODY
+        """Return NOBODY or CHILDREN: a descendant's line leads to a child of ours."""
+        return CHILDREN if _has_children() else NOBODY
 
     def signal(self, *numbers: int) -> None:
         """Send signals to every descendant, one after the other.  No error: they may be gone.

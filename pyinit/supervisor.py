@@ -19,11 +19,11 @@ POLL_S = 0.01
 # Keeps a loop of failures from taking a whole processor, in seconds.
 _PAUSE_AFTER_FAILURE_S = 0.1
 
-# __WALL: also children of before exec whose end does not send SIGCHLD; see waitpid(2).
+# __WALL: also children of before exec that were made to send another signal at their
+# end (clone(2)); since the exec the kernel makes it SIGCHLD, but waitpid(2) needs this.
 _WALL = 0x40000000
 _WAIT = posix.WNOHANG | posix.WUNTRACED | _WALL
 _LOOK = posix.WNOHANG | posix.WEXITED | posix.WNOWAIT | _WALL
-_ENDS = (posix.CLD_EXITED, posix.CLD_KILLED, posix.CLD_DUMPED)
 
 
 class Supervisor:
@@ -100,10 +100,7 @@ class Supervisor:
                 return
         else:
             info = _signal.sigwaitinfo(sigset.AWAITED)
-        # A child of before exec may have been made to send another signal at its end; see clone(2).
-        if info.si_signo == _signal.SIGCHLD or (
-            info.si_code in _ENDS and info.si_signo != _signal.SIGIO
-        ):
+        if info.si_signo == _signal.SIGCHLD:
             self._reap()
         else:
             self._take(info)
@@ -256,7 +253,7 @@ class Supervisor:
             return None
         until = self._deadline
         killing = self._lifecycle.state == lifecycle.KILLING
-        if killing or self._left == scope.SILENT:
+        if killing or self._left == scope.OUTSIDERS:
             if now >= self._next_look:
                 self._next_look = now + POLL_S
                 if killing:

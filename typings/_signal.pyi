@@ -26,7 +26,6 @@ SIGCONT: int
 SIGSTOP: int
 SIGTSTP: int
 SIGTTIN: int
-SIGIO: int
 SIGTTOU: int
 SIGXFSZ: int
 SIGWINCH: int

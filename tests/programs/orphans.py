@@ -1,36 +1,42 @@
-"""orphans.py [COUNT]: leaves COUNT orphans (1) behind, and ends when they have.
+"""orphans.py NUMBER [CODE]: leaves NUMBER orphans, which all exit with CODE when its stdin ends.
 
-The first one is named `orphan`.  Prints what its parent is then: `pyinit`, which is the parent of
-this process, or `another`.
+It says `ready` when they are orphans, and `ended` when they have been told to
+end; ends itself, with 7, when it gets TERM.  With CODE `at-once` it ends in the
+moment they do, and with `stopped` they stop instead.
 """
 
+import contextlib
 import os
+import signal
 import sys
 
-BATCH = 500
 
-pyinit = os.getppid()
-count = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-ends, end = os.pipe()  # EOF is the end of all orphans
-first = True
-while count > 0:
-    batch = min(BATCH, count)
-    count -= batch
-    middle = os.fork()
-    if middle == 0:
-        for _ in range(batch):
-            if os.fork() == 0:
-                os.close(ends)
-                if first:
-                    with open("/proc/self/comm", "w", encoding="ascii") as file:
-                        file.write("orphan")
-                    while os.getppid() not in (pyinit, 1):
-                        os.sched_yield()
-                    print("pyinit" if os.getppid() == pyinit else "another", flush=True)
-                os._exit(3)
-            first = False
-        os._exit(0)
-    os.waitpid(middle, 0)
-    first = False
-os.close(end)
-os.read(ends, 1)
+def leave(number: int, how: str, gate: int) -> None:
+    """Start them, by a process that ends."""
+    if os.fork():
+        with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored: it waits all the same
+            os.wait()
+        return
+    for _ in range(number):
+        if os.fork() == 0:
+            os.read(gate, 1)
+            if how == "stopped":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            os._exit(int(how) if how.isdecimal() else 0)
+    os._exit(0)
+
+
+def main() -> None:
+    """Run it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    how = sys.argv[2] if sys.argv[2:] else "0"
+    leave(int(sys.argv[1]), how, 0)
+    os.write(1, b"ready\n")
+    os.read(0, 1)
+    if how != "at-once":
+        os.write(1, b"ended\n")
+        signal.sigwait([signal.SIGTERM])
+    os._exit(7)
+
+
+main()

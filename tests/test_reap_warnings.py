@@ -1,0 +1,85 @@
+"""-w warns of each orphan that is reaped: its PID, its name and how it ended."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import Container, children, python, run, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE = re.compile(r"warning.* orphan_reaped +pid=(\d+) name=(\S+) (.*)$")
+
+
+def warnings(text: str) -> list[tuple[str, ...]]:
+    """Return PID, name and end of each warning; every line has to be one."""
+    found = [LINE.search(line) for line in text.splitlines()]
+    assert all(found), text
+    return [match.groups() for match in found if match]
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "end"),
+    [
+        ("exit 3", "sh", "exit_code=3"),
+        ("exit 0", "sh", "exit_code=0"),
+        ("kill -9 $$", "sh", "signal=SIGKILL"),
+        ("kill -35 $$", "sh", "signal=SIGRTMIN+1"),
+        ("exec sleep 0", "sleep", "exit_code=0"),
+    ],
+)
+def test_name_and_end(script: str, name: str, end: str, mode: str) -> None:
+    """The name can be told only before it is reaped: it is gone with the process."""
+    # The pipe's other end is read to its end: the orphan has ended before the command does.
+    command = ["sh", "-c", '(sh -c "$0" 3>&1 >/dev/null &) | cat; kill -TERM $$', script]
+    with Container(command, options=["-w"], mode=mode) as container:
+        code = container.wait()
+        assert code == 128 + signal.SIGTERM
+        assert [found[1:] for found in warnings(container.errors())] == [(name, end)]
+
+
+def test_the_main_child_is_no_orphan(mode: str) -> None:
+    """Neither its end nor that of its own children, which it reaps itself, is warned of."""
+    assert run(["sh", "-c", "true; sleep 0 & wait; exit 3"], options=["-w"], mode=mode) == (
+        3,
+        "",
+        "",
+    )
+
+
+@pytest.mark.parametrize("how", ["5", "at-once"])
+def test_each_of_a_thousand_once(how: str, mode: str, tmp_path: Path) -> None:
+    """Also when they end while the main child does; a file takes all lines, other than a pipe."""
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as file,
+        Container(
+            python("orphans.py", "1000", how),
+            options=["-w"],
+            mode=mode,
+            stdin=subprocess.PIPE,
+            stderr=file.fileno(),
+        ) as container,
+    ):
+        container.expect("ready")
+        assert container.process.stdin is not None
+        container.process.stdin.close()
+        if how == "5":
+            container.expect("ended")
+            until(lambda: len(children(container.pid)) == 1, "all are reaped", container.pid)
+            container.signal(signal.SIGTERM)
+        assert container.wait() == 7
+    found = warnings(log.read_text())
+    assert len({pid for pid, *_ in found}) == len(found) == 1000
+    assert {end for *_, end in found} == {"exit_code=5" if how == "5" else "exit_code=0"}
+
+
+def test_without_w_nothing_is_said(mode: str) -> None:
+    """Orphans are an init's daily bread."""
+    assert run(["sh", "-c", "(sleep 0 &); exit 3"], mode=mode) == (3, "", "")
