@@ -56,8 +56,8 @@ def be_root() -> None:
     """
     if os.geteuid() == 0:
         return
-    way = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
-    os.execvp(way[0], [*way, sys.executable, "-m", "bench", *sys.argv[1:]])
+    way = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    os.execvp("unshare", ["unshare", *way, sys.executable, "-m", "bench", *sys.argv[1:]])
 
 
 def _call(name: str, *arguments: object) -> None:
