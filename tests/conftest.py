@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests import harness
+from tests import harness, runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,12 @@ def need(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
             missing(program)
+
+
+def need_root() -> None:
+    """Skip the test for an ordinary user, in CI too: it runs everything once as root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +71,13 @@ def nothing_stays_behind() -> Iterator[None]:
 def mode(request: pytest.FixtureRequest, namespaces: None) -> str:
     """Run the test twice: with pyinit as PID 1, and as a subreaper that is not PID 1."""
     return str(request.param)
+
+
+@pytest.fixture(params=runtimes.ALL, ids=lambda each: each.name)
+def runtime(request: pytest.FixtureRequest, namespaces: None) -> type[runtimes.Runtime]:
+    """Run the test once under each container runtime."""
+    each: type[runtimes.Runtime] = request.param
+    if each.needs_root:
+        need_root()
+    need(*each.programs)
+    return each
