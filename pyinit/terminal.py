@@ -23,10 +23,19 @@ def open_controlling() -> int | None:
     for fd in (0, 1, 2):
         try:
             posix.tcgetpgrp(fd)
-            return posix.open(posix.ttyname(fd), _FLAGS)
+            return _open_again(fd)
         except OSError:
             continue
     return None
+
+
+def _open_again(fd: int) -> int:
+    """Open the terminal of descriptor ``fd`` anew.  Raises OSError."""
+    try:
+        # Needs no node: the terminal may come from outside, where its name means something.
+        return posix.open(f"/proc/self/fd/{fd}", _FLAGS)
+    except OSError:
+        return posix.open(posix.ttyname(fd), _FLAGS)
 
 
 def is_ours(fd: int) -> bool:

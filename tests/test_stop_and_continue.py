@@ -11,10 +11,20 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
-from tests.harness import MODES, SUBREAPER, Container, children, python, status_field, until
+from tests.harness import (
+    DEADLINE_S,
+    MODES,
+    SUBREAPER,
+    Container,
+    children,
+    python,
+    status_field,
+    until,
+)
 from tests.terminals import find, shell, state
 
 CATCH = python("catch.py", "USR1", "CONT")
@@ -46,6 +56,20 @@ def test_tstp_stops_the_command_and_cont_continues_it(mode: str, place: str) -> 
         until_state(container.pid, "S")
         container.signal(signal.SIGUSR1)
         container.expect("USR1")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_tstp_is_stop_only_where_it_would_be_discarded(mode: str, place: str) -> None:
+    """The log names the signal that stopped the command; it is in the wait status."""
+    command = [*PLACES[place], *CATCH]
+    with Container(command, mode=mode, options=["-v"], before=["setsid"]) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTSTP)
+        line = ""
+        while "child_stopped" not in line:
+            line = container.line(fd=2)
+            assert line
+        assert ("SIGSTOP" if place in ORPHANED else "SIGTSTP") in line
 
 
 @pytest.mark.parametrize("place", ORPHANED)
@@ -142,13 +166,14 @@ def test_background_signals_of_the_terminal_concern_pyinit_alone(namespaces: Non
         assert state(pyinit) == "S"
 
 
+@pytest.mark.parametrize("place", ["own group", "pyinit's group"])
 @pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
 def test_a_job_stops_and_continues_with_the_command(
-    number: signal.Signals, namespaces: None
+    number: signal.Signals, place: str, namespaces: None
 ) -> None:
     """When not PID 1: pyinit is stopped too, which is what the parent's waitpid(2) tells of."""
-    before = python("own_group.py")
-    with Container(CATCH, mode=SUBREAPER, before=before) as container:
+    command = [*PLACES[place], *CATCH]
+    with Container(command, mode=SUBREAPER, before=python("own_group.py")) as container:
         container.expect("ready")
         child = container.main_child()
         for _ in range(3):
@@ -173,7 +198,9 @@ def test_a_continue_right_after_a_stop_is_not_lost(mode: str, namespaces: None) 
         child = container.main_child()
         for _ in range(300):
             container.signal(signal.SIGTSTP)
-            until(lambda: state(child) == "T" or state(container.pid) == "T", "one has stopped")
+            deadline = time.monotonic() + DEADLINE_S
+            while state(child) != "T":  # without a pause: pyinit takes less time than that
+                assert time.monotonic() < deadline
             container.signal(signal.SIGCONT)
             until(lambda: state(child) == "S" and state(container.pid) == "S", "both go on")
         container.signal(signal.SIGUSR1)
