@@ -185,14 +185,13 @@ class Descendants:
         Looks again, for they may be forking, until a look finds nobody new; but
         not for ever, since what was killed has to be reaped as well.
         """
-        reached: set[tuple[int, int]] = set()
+        reached: set[int] = set()
         with Proc() as proc:
             if proc is not None:
                 for _ in range(_MOST_LOOKS):
                     if not _signal_new(_family(proc), reached, numbers, proc):
                         break
-                if _signal.SIGKILL in numbers:
-                    _kill_as_they_come(proc)
+                _signal_children(reached, numbers, proc)
         if not reached and _all_children_live():
             for pid in _children_without_proc():
                 _kill(pid, numbers)
@@ -220,12 +219,12 @@ def _family(proc: int) -> list[Process]:
 
 
 def _signal_new(
-    family: list[Process], reached: set[tuple[int, int]], numbers: tuple[int, ...], proc: int
+    family: list[Process], reached: set[int], numbers: tuple[int, ...], proc: int
 ) -> bool:
     """Signal those of ``family`` who are not in ``reached``, and add them; return if any."""
-    new = [p for p in family if not p.is_zombie and (p.pid, p.start) not in reached]
+    new = [p for p in family if not p.is_zombie and p.pid not in reached]
     for process in new:
-        reached.add((process.pid, process.start))
+        reached.add(process.pid)
         _send(process, numbers, proc)
     return bool(new)
 
@@ -266,26 +265,27 @@ def _is_child(pid: int) -> bool:
     return True
 
 
-def _kill_as_they_come(proc: int) -> None:
-    """Kill our children, and whoever becomes our child by that, until nobody does.
+def _signal_children(reached: set[int], numbers: tuple[int, ...], proc: int) -> None:
+    """Signal our children who are not in ``reached``, and add them.
 
-    A process that forks and ends, and its child too, and so on, is gone whenever
-    all of /proc has been read; but each of them becomes our child, and
-    /proc/PID/task/TID/children, where the kernel has it, is read in no time.
+    Those whom /proc hides (hidepid) stand in /proc/PID/task/TID/children all the
+    same, where the kernel has it.  It is also read in no time: SIGKILL is sent on
+    to whoever becomes our child by it, for a process that forks and ends, and
+    its child too, and so on, is gone whenever all of /proc has been read.
     """
     own = posix.getpid()
     path = f"{own}/task/{own}/children"
-    reached: set[int] = set()
-    for _ in range(_MOST_SWEEPS):
+    sweeps = _MOST_SWEEPS if _signal.SIGKILL in numbers else 1
+    for _ in range(sweeps):
         try:
             new = {int(word) for word in _read(path, proc).split()} - reached
         except OSError:
-            return
+            break
         if not new:
-            return
+            break
         for pid in new:
             if _is_child(pid):
-                _kill(pid, (_signal.SIGKILL,))
+                _kill(pid, numbers)
         reached |= new
 
 

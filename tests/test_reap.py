@@ -76,7 +76,7 @@ def test_a_stopped_orphan_confuses_nobody(words: str, mode: str) -> None:
 
 
 def given(words: str, mode: str, *options: str) -> Container:
-    """Return a container whose pyinit has what before.py says; its command records USR1 and USR2."""
+    """Return a container whose pyinit has what before.py says; its command takes USR1 and USR2."""
     return Container(
         python("record.py", "USR1", "USR2"),
         before=python("before.py", words),

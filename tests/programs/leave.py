@@ -2,7 +2,7 @@
 
 KIND is how it was started: `plain`, `group` (a process group of its own),
 `session`, `daemon` (session, parent ended), `stopped` (by SIGSTOP), `threads`
-(its first thread has ended), `nested` (init's child in a PID namespace of its own) or
+(its first thread has ended), `half-dumpable` (every other is not; prctl(2)), `nested` (init's child in a PID namespace of its own) or
 `deep` (each the child of the one before).  MANNER is what it does on TERM, after
 it has said so: `end`, `slow` (ends after 300 ms and says `done`), `ignore`, or
 `deaf` (the signal is ignored).  Each says `ready` first and `USR1` for that.
@@ -58,6 +58,10 @@ def fork(kind: str, manner: str) -> None:
         os._exit(0)
     if kind == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
+    if kind == "undumpable":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     if kind == "nested":
         command = ["unshare", "--pid", "--fork", sys.executable, "-IS", __file__, "-", manner]
         subprocess.run(command, check=False)
@@ -97,8 +101,8 @@ def main() -> None:
     elif kind == "deep":
         deepen(manner, number)
     else:
-        for _ in range(number):
-            fork(kind, manner)
+        for count in range(number):
+            fork(kind if kind != "half-dumpable" or count % 2 else "undumpable", manner)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
     while os.read(0, 1):
         pass
