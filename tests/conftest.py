@@ -34,12 +34,6 @@ def need(*programs: str) -> None:
             missing(program)
 
 
-def need_root() -> None:
-    """Skip the test for an ordinary user, in CI too: it runs everything once as root."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-
-
 @pytest.fixture(scope="session")
 def namespaces() -> None:
     """Skip, or in CI fail, where no PID namespace can be made."""
@@ -77,7 +71,7 @@ def mode(request: pytest.FixtureRequest, namespaces: None) -> str:
 def runtime(request: pytest.FixtureRequest, namespaces: None) -> type[runtimes.Runtime]:
     """Run the test once under each container runtime."""
     each: type[runtimes.Runtime] = request.param
-    if each.needs_root:
-        need_root()
+    if each.needs_root and os.geteuid() != 0:
+        missing("root")
     need(*each.programs)
     return each
