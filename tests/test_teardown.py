@@ -47,8 +47,7 @@ def assert_over(container: Container, code: int = 7) -> None:
 def test_each_leftover_gets_term_and_its_end_is_the_end(kind: str, mode: str) -> None:
     """Sessions of their own and daemons too; the exit code stays the main child's.
 
-    In a nested namespace it is the child of that one's init, which a TERM at
-    its default disposition does not reach; but unshare(1) ends with its child.
+    In a nested namespace it is that one's init, which TERM reaches because it waits for it.
     """
     with leave(kind, "end", mode=mode) as container:
         container.expect("ready")

@@ -39,7 +39,7 @@ def inside(mounts: str, mode: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "mounts", [STALE, ABSENT, GONE, OTHER], ids="stale absent gone other".split()
+    "mounts", [STALE, ABSENT, GONE, OTHER], ids=["stale", "absent", "gone", "other"]
 )
 @pytest.mark.parametrize("manner", ["end", "ignore"])
 def test_bystanders_get_no_signal(mounts: str, manner: str, mode: str) -> None:
@@ -74,7 +74,7 @@ def test_bystanders_get_no_signal(mounts: str, manner: str, mode: str) -> None:
         assert len([s for s in container.survivors if "python" in s]) == NUMBER
 
 
-@pytest.mark.parametrize("mounts", [ABSENT, STALE, GONE], ids="absent stale gone".split())
+@pytest.mark.parametrize("mounts", [ABSENT, STALE, GONE], ids=["absent", "stale", "gone"])
 def test_a_subreaper_finds_a_whole_tree_without_proc(mounts: str, namespaces: None) -> None:
     """It can ask the kernel for its children only; theirs become its own when they end."""
     with Container(

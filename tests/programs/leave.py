@@ -2,11 +2,12 @@
 
 KIND is how it was started: `plain`, `group` (a process group of its own),
 `session`, `daemon` (session, parent ended), `stopped` (by SIGSTOP), `threads`
-(its first thread has ended), `half-dumpable` (every other is not; prctl(2)), `nested` (init's child in a PID namespace of its own) or
-`deep` (each the child of the one before).  MANNER is what it does on TERM, after
-it has said so: `end`, `slow` (ends after 300 ms and says `done`), `ignore`, or
-`deaf` (the signal is ignored).  Each says `ready` first and `USR1` for that.
-With `killed` as fourth argument the end is SIGKILL instead.
+(its first thread has ended), `half-dumpable` (every other is not; prctl(2)),
+`nested` (init in a PID namespace of its own) or `deep` (each the child of the
+one before).  MANNER is what it does on TERM, after it has said so: `end`,
+`slow` (ends after 300 ms and says `done`), `ignore`, or `deaf` (the signal is
+ignored).  Each says `ready` first, and `USR1` whenever it gets that.  With
+`killed` as fourth argument the end is SIGKILL instead.
 """
 
 import _thread
@@ -50,26 +51,31 @@ def fork(kind: str, manner: str) -> None:
             os.waitpid(pid, 0)
         return
     os.closerange(0, 1)
+    become(kind, manner)
+    linger(manner)
+
+
+def become(kind: str, manner: str) -> None:
+    """Turn this process into one of that kind."""
     if kind == "group":
         os.setpgid(0, 0)
-    if kind in ("session", "daemon"):
+    elif kind in ("session", "daemon"):
         os.setsid()
-    if kind == "daemon" and os.fork():
-        os._exit(0)
-    if kind == "stopped":
+        if kind == "daemon" and os.fork():
+            os._exit(0)
+    elif kind == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
-    if kind == "undumpable":
+    elif kind == "undumpable":
         import ctypes
 
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-    if kind == "nested":
+    elif kind == "nested":
         command = ["unshare", "--pid", "--fork", sys.executable, "-IS", __file__, "-", manner]
         subprocess.run(command, check=False)
         os._exit(0)
-    if kind == "threads":
+    elif kind == "threads":
         _thread.start_new_thread(linger, (manner,))
         exit_thread()
-    linger(manner)
 
 
 def exit_thread() -> None:
