@@ -58,6 +58,7 @@ class Supervisor:
         # Looking at each orphan before it is reaped costs two more system calls.
         self._names_orphans = self._reap_level <= log.level
         self._left = scope.NOBODY
+        self._failed = False
         self._next_look = 0.0
         self._perform = {
             lifecycle.TERMINATE: self._terminate,
@@ -86,6 +87,7 @@ class Supervisor:
             step()
         except BaseException as error:
             # The container is not ours to end: say it, and go on relaying and reaping.
+            self._failed = True
             try:
                 self._log.emit(events.ERROR, "internal_error", error=repr(error), at=_place(error))
                 time.sleep(_PAUSE_AFTER_FAILURE_S)
@@ -94,7 +96,14 @@ class Supervisor:
 
     def _turn(self) -> None:
         """Wait for one signal or the deadline, and deal with it."""
-        if not self._alive:
+        if self._failed:
+            # That may have been the reaping that a SIGCHLD had asked for, and no other may come.
+            info = _signal.sigtimedwait(sigset.AWAITED, 0)
+            if info is None:
+                self._failed = False
+                self._reap()
+                return
+        elif not self._alive:
             info = self._wait_for_the_end()
             if info is None:
                 return
@@ -176,7 +185,7 @@ class Supervisor:
         """Reap all who have ended, and note the main child's end or stop."""
         while True:
             try:
-                pid, status = posix.waitpid(self._name_next() if self._names_orphans else -1, _WAIT)
+                pid, status = posix.waitpid(self._next() if self._names_orphans else -1, _WAIT)
             except ChildProcessError:
                 break
             if pid == 0:
@@ -190,6 +199,17 @@ class Supervisor:
                     self._status = status
         if not self._alive:
             self._ask_who_is_left()
+
+    def _next(self) -> int:
+        """Return who is to be reaped next, or -1.  Raises ChildProcessError."""
+        try:
+            return self._name_next()
+        except ChildProcessError:
+            raise
+        except Exception as error:
+            self._names_orphans = False  # to be reaped is more than to be named
+            self._log.emit(events.ERROR, "internal_error", error=repr(error), at=_place(error))
+            return -1
 
     def _name_next(self) -> int:
         """Return who is to be reaped next, and say it: its name is known only until then.
@@ -264,23 +284,19 @@ class Supervisor:
             until = min(until, self._next_look)
         return _signal.sigtimedwait(sigset.AWAITED, until - now)
 
-    def _terminate(self) -> None:
+    def _tell_of_leftovers(self, event: str) -> None:
         if self._log.level >= events.INFO:
             from pyinit import describe
 
-            self._log.emit(
-                events.INFO, "teardown_started", leftovers=describe.names(self._scope.leftovers())
-            )
+            self._log.emit(events.INFO, event, leftovers=describe.names(self._scope.leftovers()))
+
+    def _terminate(self) -> None:
+        self._guard(lambda: self._tell_of_leftovers("teardown_started"))
         # A stopped process acts on TERM only after CONT.
         self._scope.signal(_signal.SIGTERM, _signal.SIGCONT)
 
     def _kill(self) -> None:
-        if self._log.level >= events.INFO:
-            from pyinit import describe
-
-            self._log.emit(
-                events.INFO, "leftovers_killed", leftovers=describe.names(self._scope.leftovers())
-            )
+        self._guard(lambda: self._tell_of_leftovers("leftovers_killed"))
         self._scope.signal(_signal.SIGKILL)
 
     def _arm_grace(self) -> None:

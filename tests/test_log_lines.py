@@ -165,3 +165,17 @@ def test_an_old_kernel_makes_it_open_the_pipe_anew(
         assert b"lines of it were dropped\nnext\n" in os.read(reader, 65536)
     finally:
         os.close(log._sink._fd)
+
+
+def test_the_rest_of_a_line_comes_before_the_next_one(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets and terminals may take a part: here three bytes at a time."""
+    reader, writer = pipe
+    monkeypatch.setattr("posix.pwritev", lambda fd, data, *_: os.write(fd, data[0][:3]))
+    log = events.Log(events.INFO, writer)
+    for line in ("one", "two", "three"):
+        log.write(line)
+    text = os.read(reader, 65536).decode()
+    # The newline of "one" comes with "two", whose own with "three", and so on.
+    assert text == "one\ntwo\nthr"

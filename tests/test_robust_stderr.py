@@ -9,13 +9,12 @@ import re
 import resource
 import signal
 import socket
-import subprocess
 import termios
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import PYINIT, Container, python, run
+from tests.harness import Container, python, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,15 +180,14 @@ def test_closed_descriptors_stop_nobody(closed: str, namespaces: None) -> None:
     assert run(python("exercise.py"), options=["-vv"], before=before)[0] == 7
 
 
-def test_a_quiet_run_opens_nothing_for_its_log() -> None:
-    """The command sees pyinit with 0, 1 and 2 alone, also where stderr is a terminal."""
+def test_a_quiet_run_opens_nothing_for_its_log(mode: str) -> None:
+    """Once it waits it has 0, 1 and 2 alone, also where stderr is a terminal."""
     master, slave = os.openpty()
     try:
-        words = [*PYINIT, "sh", "-c", "ls /proc/$PPID/fd | wc -l"]
-        out = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave, check=True
-        )
+        with Container(python("record.py"), mode=mode, stderr=slave) as container:
+            container.expect("ready")
+            fds = f"/proc/{container.pid}/fd"
+            until(lambda: sorted(os.listdir(fds)) == ["0", "1", "2"], "it has 0, 1, 2 alone")
     finally:
         os.close(master)
         os.close(slave)
-    assert int(out.stdout) == 3

@@ -1,0 +1,98 @@
+"""Once the command runs, no failure inside pyinit ends it: the container is not its own to end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyinit
+from tests.harness import PROGRAMS, python, run
+
+DIRECTORY = str(Path(pyinit.__file__).parent.parent)
+EXERCISED = "relayed\nreaped\nTERM\n"
+
+
+def broken(times: int, path: str) -> tuple[str, ...]:
+    """Return the start of a pyinit in which the function at ``path`` fails so many times."""
+    return (sys.executable, "-IS", str(PROGRAMS / "broken.py"), str(times), path, DIRECTORY)
+
+
+def without(*modules: str) -> tuple[str, ...]:
+    """Return the start of a pyinit that cannot import ``modules``."""
+    names = ",".join(modules)
+    return (sys.executable, "-IS", str(PROGRAMS / "without.py"), names, DIRECTORY)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "supervisor._install_handlers",
+        "supervisor.Supervisor._reap",
+        "supervisor.Supervisor._turn",
+        "supervisor.Supervisor._ask_who_is_left",
+        "supervisor.Supervisor._arm_grace",
+        "scope.Process.__init__",
+        "scope.proc_is_ours",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_failure_in_the_loop_is_survived(mode: str, path: str, times: int) -> None:
+    """What fails is tried again, so that the end is noticed, and the right code given."""
+    code, out, err = run(python("exercise.py"), mode=mode, init=broken(times, path))
+    assert code == 7
+    assert out.startswith("relayed\nreaped\n")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "describe.names",
+        "describe.name",
+        "describe.end",
+        "events.Sink.write",
+        "events._make_logger",
+        "sigset.name",
+    ],
+)
+def test_a_log_that_always_fails_changes_nothing(mode: str, path: str) -> None:
+    """It is there to tell what happens, not to take part in it."""
+    init = broken(1_000_000, path)
+    code, out, _ = run(python("exercise.py"), mode=mode, init=init, options=["-vv", "-w"])
+    assert (code, out) == (7, EXERCISED)
+
+
+def test_a_failure_is_said(mode: str) -> None:
+    """Unless nothing is to be said at all: with its place, for the one who reports it."""
+    init = broken(1, "supervisor.Supervisor._turn")
+    for options in ([], ["-q"]):
+        err = run(python("exercise.py"), mode=mode, init=init, options=options)[2]
+        assert "internal_error" in err
+        assert "RuntimeError" in err
+
+
+@pytest.mark.parametrize("module", ["pyinit.supervisor", "pyinit.lifecycle", "pyinit.scope"])
+def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str) -> None:
+    """A disk that fails when the command runs already: it still gets its signals, and is reaped."""
+    code, out, err = run(python("exercise.py"), mode=mode, init=without(module))
+    assert code == 7
+    assert out.startswith("relayed\nreaped\n")
+    assert "only relaying and reaping" in err
+
+
+@pytest.mark.parametrize(
+    "modules", [("structlog",), ("psutil",), ("structlog", "psutil", "select")]
+)
+def test_it_works_and_speaks_without_what_it_depends_on(
+    mode: str, modules: tuple[str, ...]
+) -> None:
+    """A copied directory and no more: words are plain, names are left out."""
+    init = without(*modules)
+    code, out, err = run(python("exercise.py"), mode=mode, init=init, options=["-vv", "-w"])
+    assert (code, out) == (7, EXERCISED)
+    for event in ("child_started", "signal_relayed", "child_exited", "exiting"):
+        assert event in err
+    assert "internal_error" not in err
+    assert "Traceback" not in err
