@@ -61,7 +61,9 @@ def stop_with(pid: int, number: int) -> bool:
     Return whether the child has been given the terminal.
     """
     # The terminal stops a whole foreground group: the rest of a pipeline, the script around us.
-    from_terminal = number in sigset.BACKGROUND_TTY or terminal.foreground() == pid
+    foreground = terminal.foreground()
+    background = foreground is not None and number in sigset.BACKGROUND_TTY
+    from_terminal = background or foreground == pid
     # Whoever stops with us, such as an init around us, sees in its turn where the stop came from.
     taken = from_terminal and terminal.take_back(pid)
     continued = _stop(0 if from_terminal else posix.getpid())
@@ -76,7 +78,8 @@ def _stop(target: int) -> bool:
 
     A stop discards a SIGCONT that is pending (signal(7)): one that came since
     the child has stopped would be lost, and we would stay stopped for ever.  So
-    it is taken by a handler from before the stop on.
+    it is taken by a handler from before the stop on.  What cannot be had is one
+    that comes inside of kill(2) itself.
     """
     continues: list[int] = []
     on_continue = _signal.signal(_signal.SIGCONT, lambda number, _: continues.append(number))

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import termios
 import time
@@ -94,6 +95,12 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
+def heed_keys() -> None:
+    """Undo what a shell without job control does to its background jobs, such as these tests."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def shell(name: str) -> Iterator[tuple[Terminal, Container]]:
     """Run an interactive shell (of `SHELLS`) on a terminal of its own, in a PID namespace.
@@ -111,6 +118,7 @@ def shell(name: str) -> Iterator[tuple[Terminal, Container]]:
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
+            preexec=heed_keys,
         ) as container,
     ):
         terminal.type("echo shell-is-ready\n")
@@ -133,6 +141,7 @@ def session(
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
+            preexec=heed_keys,
         ) as container,
     ):
         yield terminal, container

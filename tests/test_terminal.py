@@ -52,7 +52,7 @@ def test_pid_1_in_the_background_does_not_take_the_terminal(name: str, namespace
         terminal.type("echo shell-reads\n")
         terminal.expect("shell-reads\r\n")
         assert terminal.foreground() == container.pid
-        assert state(sleep) == "S"
+        until(lambda: state(sleep) == "S", "the command runs")
 
 
 @pytest.mark.parametrize("name", ["bash", "dash"])

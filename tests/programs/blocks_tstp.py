@@ -5,4 +5,4 @@ import signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP, signal.SIGUSR1})
 print("ready", flush=True)
 for number in (signal.SIGUSR1, signal.SIGTSTP):
-    print(signal.sigwait({number}).name[3:], flush=True)
+    print(signal.Signals(signal.sigwait({number})).name[3:], flush=True)
