@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.harness import Container, children, python, status_field, until
+from tests.harness import SUBREAPER, Container, children, python, status_field, until
 
 NEVER_S = "1000"
 
@@ -147,3 +147,5 @@ def test_the_teardown_notices_the_end_of_children_of_before_exec(words: str, mod
         container.signal(signal.SIGTERM)
         container.expect("TERM")
         assert container.wait() == 0
+        if mode == SUBREAPER:
+            assert container.survivors == []

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import PYINIT, SUBREAPER, Container, children, python, run, until
+from tests.harness import (
+    DEADLINE_S,
+    PYINIT,
+    SUBREAPER,
+    Container,
+    children,
+    process_table,
+    python,
+    run,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,24 +77,22 @@ def test_as_pid_1_the_options_change_nothing(mode: str) -> None:
 @pytest.mark.parametrize("options", [[], ["--no-subreaper"]])
 def test_when_pyinit_is_killed_the_main_child_is_too(options: list[str]) -> None:
     """The kernel sends it SIGKILL, whatever it does about other signals; see prctl(2)."""
-    with Container(python("record.py", "-"), options=options, mode=SUBREAPER) as container:
+    lives_on = ["sh", "-c", '"$@"; echo $?; kill -STOP $$', "sh"]
+    with Container(
+        python("record.py", "-"), options=options, before=lives_on, mode=SUBREAPER
+    ) as container:
         container.expect("ready")
-        pidfd = os.pidfd_open(container.main_child())
+        (pyinit,) = children(container.pid)
+        pidfd = os.pidfd_open(children(pyinit)[0])
         try:
-            container.signal(signal.SIGKILL)
-            assert container.wait() == -signal.SIGKILL
-            until(lambda: has_ended(pidfd), "the main child has ended")
+            os.kill(pyinit, signal.SIGKILL)
+            container.expect(str(128 + signal.SIGKILL))
+            ended, _, _ = select.select([pidfd], [], [], DEADLINE_S)
+            assert ended, process_table(container.pid)
         finally:
             os.close(pidfd)
-
-
-def has_ended(pidfd: int) -> bool:
-    """Return whether the process is gone or a zombie."""
-    try:
-        signal.pidfd_send_signal(pidfd, 0)
-    except ProcessLookupError:
-        return True
-    return False
+        container.signal(signal.SIGCONT)
+        container.wait()
 
 
 def test_one_inside_the_other(mode: str) -> None:

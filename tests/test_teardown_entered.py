@@ -1,4 +1,4 @@
-"""Processes that entered the namespace by setns(2): their parent is outside, PID 1 ends them too."""
+"""Processes that entered by setns(2) have their parent outside; PID 1 ends them all the same."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def entered(container: Container, command: Sequence[str]) -> Iterator[subprocess
         assert process.stdout.readline() == b"ready\n"
         yield process
     finally:
+        assert process.stdout is not None
         with contextlib.suppress(ProcessLookupError):
             container.signal(signal.SIGKILL)  # nsenter waits for a child that nobody has ended
         process.send_signal(signal.SIGCONT)
@@ -104,7 +105,7 @@ def test_one_that_enters_during_the_teardown_is_waited_for_and_killed() -> None:
 
 
 def test_a_zombie_of_an_outside_parent_is_not_waited_for() -> None:
-    """pyinit exits, for nobody is left who could end; only the kernel waits for the parent then.
+    """Nobody is left who could end, so pyinit exits; only the kernel waits for the parent then.
 
     It keeps init's exit until all PIDs of the namespace are free; see
     pid_namespaces(7).

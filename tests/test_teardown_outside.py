@@ -1,18 +1,20 @@
-"""Nothing outside of the namespace is ever signalled, whatever /proc shows.
+"""Nobody but the leftovers is ever signalled, whatever /proc shows.
 
 The scene: in an outer PID namespace process 2 has the children 3 to 22, the
 bystanders.  In an inner one, whose /proc may be that of the outer one, pyinit
-is process 1, or process 2, of which that /proc says that 3 to 22 are its children.
+is process 1; or process 2, of which that /proc says that 3 to 22 are its
+children, which in the inner namespace are bystanders too.
 """
 
 from __future__ import annotations
 
-import signal
+import os
+import select
 import subprocess
 
 import pytest
 
-from tests.harness import SUBREAPER, Container, children, python, status_field, until
+from tests.harness import SUBREAPER, Container, children, descendants, python, status_field
 
 NUMBER = 20
 STALE = "true"
@@ -28,14 +30,25 @@ OTHER = (
 
 
 def inside(mounts: str, mode: str) -> list[str]:
-    """Return what stands before an inner pyinit: bystanders, a stop at the end, a namespace."""
-    stop_after = '"$@"; code=$?; echo over; kill -STOP $$; exit $code'
-    command = [*python("bystanders.py", str(NUMBER)), "sh", "-c", stop_after, "sh"]
+    """Return what stands before an inner pyinit: bystanders, mounts, a namespace, bystanders."""
+    command = [*python("bystanders.py", str(NUMBER), "before")]
     command += ["unshare", "--mount", "sh", "-c", f'{mounts}; exec "$@"', "sh"]
     command += ["unshare", "--pid", "--fork", "--kill-child"]
     if mode == SUBREAPER:
-        command += ["sh", "-c", '"$@"; exit $?', "sh"]
+        command += python("bystanders.py", str(NUMBER), "after")
     return command
+
+
+def expect(container: Container, text: str, times: int) -> None:
+    """Assert that the next lines are those."""
+    for _ in range(times):
+        container.expect(text)
+
+
+def close_stdin(container: Container) -> None:
+    """Let the main child end."""
+    assert container.process.stdin is not None
+    container.process.stdin.close()
 
 
 @pytest.mark.parametrize(
@@ -43,39 +56,28 @@ def inside(mounts: str, mode: str) -> list[str]:
 )
 @pytest.mark.parametrize("manner", ["end", "ignore"])
 def test_bystanders_get_no_signal(mounts: str, manner: str, mode: str) -> None:
-    """A signal would be pending for them, or have killed them; the leftovers are ended."""
-    grace = "1000" if manner == "end" else "0.1"
+    """None is pending for them, and none has killed them; the leftovers are ended."""
+    everybody = NUMBER * (2 if mode == SUBREAPER else 1)
     with Container(
         python("leave.py", "daemon", manner, "3"),
-        options=["--grace", grace],
+        options=["--grace", "1000" if manner == "end" else "0.1"],
         mode=SUBREAPER,
         before=inside(mounts, mode),
         stdin=subprocess.PIPE,
     ) as container:
-        for _ in range(NUMBER):
-            container.expect("bystander")
-        bystanders = children(container.pid)[:NUMBER]
-        assert [status_field(b, "NSpid").split()[-1] for b in bystanders] == [
-            str(3 + i) for i in range(NUMBER)
-        ]
-        for _ in range(3):
-            container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
-        for _ in range(3):
-            container.expect("TERM")
-        container.expect("over")
-        until(lambda: status_field(container.pid, "State")[0] == "T", "the shell stops")
-        for bystander in bystanders:
-            assert status_field(bystander, "State")[0] == "S"
-            assert int(status_field(bystander, "ShdPnd"), 16) == 0
-        container.signal(signal.SIGCONT)
+        expect(container, "bystander", everybody)
+        numbers = [status_field(pid, "NSpid").split()[-1] for pid in children(container.pid)]
+        assert numbers[:NUMBER] == [str(3 + i) for i in range(NUMBER)]
+        expect(container, "ready", 3)
+        close_stdin(container)
+        expect(container, "TERM", 3)
+        expect(container, "got []", everybody)
         assert container.wait() == 7
-        assert len([s for s in container.survivors if "python" in s]) == NUMBER
+        assert not [each for each in container.survivors if "python" in each]
 
 
 @pytest.mark.parametrize("mounts", [ABSENT, STALE, GONE], ids=["absent", "stale", "gone"])
-def test_a_subreaper_finds_a_whole_tree_without_proc(mounts: str, namespaces: None) -> None:
+def test_a_subreaper_ends_a_whole_tree_without_proc(mounts: str, namespaces: None) -> None:
     """It can ask the kernel for its children only; theirs become its own when they end."""
     with Container(
         python("leave.py", "deep", "deaf", "20"),
@@ -84,16 +86,21 @@ def test_a_subreaper_finds_a_whole_tree_without_proc(mounts: str, namespaces: No
         before=inside(mounts, SUBREAPER),
         stdin=subprocess.PIPE,
     ) as container:
-        for _ in range(NUMBER):
-            container.expect("bystander")
-        for _ in range(20):
-            container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
-        container.expect("over")
-        assert len(container.descendants()) == NUMBER
-        until(lambda: status_field(container.pid, "State")[0] == "T", "the shell stops")
-        container.signal(signal.SIGCONT)
+        expect(container, "bystander", 2 * NUMBER)
+        expect(container, "ready", 20)
+        inner = children(container.pid)[NUMBER]
+        pyinit = children(children(inner)[0])[0]
+        pidfds = [os.pidfd_open(pid) for pid in descendants(pyinit)]
+        try:
+            assert len(pidfds) == 21
+            close_stdin(container)
+            container.expect("got []")
+            ended = select.select(pidfds, [], [], 0)[0]
+            assert len(ended) == len(pidfds)
+        finally:
+            for pidfd in pidfds:
+                os.close(pidfd)
+        expect(container, "got []", 2 * NUMBER - 1)
         assert container.wait() == 7
 
 
@@ -115,8 +122,7 @@ def test_a_leftover_that_proc_hides(grace: str, mode: str) -> None:
     ) as container:
         for _ in range(4):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        close_stdin(container)
         if grace != "0":
             for _ in range(4):
                 container.expect("TERM")
@@ -139,8 +145,7 @@ def test_a_restricted_proc(option: str, mode: str) -> None:
     ) as container:
         for _ in range(3):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        close_stdin(container)
         for _ in range(3):
             container.expect("TERM")
         assert container.wait() == 7
