@@ -128,6 +128,6 @@ def _head(path: bytes) -> bytes:
 
 
 def _interpreter(line: bytes) -> bytes:
+    # Without a carriage return at its end, which the kernel takes for a part of the name.
     words = line[2:].split(None, 1)
-    # The kernel takes a carriage return for a part of the name.
     return words[0] if words else b""

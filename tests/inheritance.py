@@ -25,7 +25,8 @@ WAYS = (SPAWN, FORK, harness.SUBREAPER)
 each_way = pytest.mark.parametrize("way", WAYS)
 
 
-def _entry(spec: Spec, way: str) -> list[str]:
+def entry(spec: Spec, way: str) -> list[str]:
+    """Return the program that makes of itself what ``spec`` says and then starts the rest."""
     if way == FORK:
         spec = {**spec, "ignored": [*spec.get("ignored", []), int(signal.SIGCHLD)]}
     return harness.python("enter.py", json.dumps(spec))
@@ -34,7 +35,7 @@ def _entry(spec: Spec, way: str) -> list[str]:
 def under_pyinit(command: Sequence[str | bytes], spec: Spec, way: str, **options: Any) -> bytes:
     """Return what ``command`` writes when a pyinit starts it that is as ``spec`` says."""
     mode = harness.SUBREAPER if way == harness.SUBREAPER else harness.PID1
-    before = [*options.pop("before", ()), *_entry(spec, way)]
+    before = [*options.pop("before", ()), *entry(spec, way)]
     code, out, err = harness.run(command, mode=mode, before=before, **options)
     assert (code, err) == (0, "")
     return os.fsencode(out)
@@ -49,7 +50,7 @@ def without(
 ) -> bytes:
     """Return what ``command`` writes in the place of pyinit, with ``init`` before it."""
     done = subprocess.run(
-        [*harness.UNSHARE, *before, *_entry(spec, way), *init, "--", *command],
+        [*harness.UNSHARE, *before, *entry(spec, way), *init, "--", *command],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
