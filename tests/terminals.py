@@ -152,6 +152,19 @@ def state(pid: int) -> str:
     return harness.status_field(pid, "State")[0]
 
 
+def until_settled(pid: int) -> None:
+    """Wait until ``pid`` has taken all signals from its queue, and waits or is stopped.
+
+    Who continues pyinit while it is about to stop meets the moment inside of
+    kill(2) in which a SIGCONT is lost; see pyinit/job.py.
+    """
+
+    def settled() -> bool:
+        return not int(harness.status_field(pid, "ShdPnd"), 16) and state(pid) in "ST"
+
+    harness.until(settled, f"{pid} has taken its signals")
+
+
 def find(container: Container, name: str) -> int:
     """Return the PID of the one process in the container whose name begins with ``name``."""
     found: list[int] = []

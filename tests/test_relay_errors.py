@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import Container, python, status_field, until
+from tests.harness import Container, python
+from tests.terminals import until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,13 +74,8 @@ def test_signals_after_the_childs_end_change_nothing(mode: str) -> None:
         assert {container.line(), container.line()} == {"TERM", "CONT"}
         for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGWINCH, signal.SIGRTMIN):
             container.signal(number)
-        until(lambda: is_idle(container.pid), "pyinit has taken them all")
+        until_settled(container.pid)
         os.kill(left, signal.SIGUSR2)
         container.expect("USR2")
         os.kill(left, signal.SIGKILL)
         assert container.wait() == 3
-
-
-def is_idle(pid: int) -> bool:
-    """Return whether ``pid`` has no signal in its queue and waits for one."""
-    return not int(status_field(pid, "ShdPnd"), 16) and status_field(pid, "State")[0] == "S"

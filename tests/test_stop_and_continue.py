@@ -22,7 +22,7 @@ from tests.harness import (
     status_field,
     until,
 )
-from tests.terminals import find, shell, state
+from tests.terminals import find, shell, state, until_settled
 
 CATCH = python("catch.py", "USR1", "CONT")
 PLACES = {
@@ -47,6 +47,7 @@ def test_tstp_stops_the_command_and_cont_continues_it(mode: str, place: str) -> 
         for _ in range(3):
             container.signal(signal.SIGTSTP)
             until_state(child, "T")
+            until_settled(container.pid)
             container.signal(signal.SIGCONT)
             container.expect("CONT")
             until_state(child, "S")
@@ -118,6 +119,7 @@ def test_a_group_is_stopped_and_continued_as_a_whole(mode: str) -> None:
         container.signal(signal.SIGTSTP)
         for pid in both:
             until_state(pid, "T")
+        until_settled(container.pid)
         container.signal(signal.SIGCONT)
         for pid in both:
             until_state(pid, "S")
@@ -137,6 +139,7 @@ def test_background_signals_sent_by_a_process_are_relayed(
         container.expect("ready")
         container.signal(number)
         until_state(container.main_child(), "T")
+        until_settled(container.pid)
         container.signal(signal.SIGCONT)
         container.expect("CONT")
 

@@ -9,7 +9,17 @@ import signal
 import pytest
 
 from tests.harness import MODES, Container, children, python, run, until
-from tests.terminals import END, SETSID, SUSPEND, Terminal, find, session, shell, state
+from tests.terminals import (
+    END,
+    SETSID,
+    SUSPEND,
+    Terminal,
+    find,
+    session,
+    shell,
+    state,
+    until_settled,
+)
 
 # Below a shell: its group, and the shell's, have no number in the new PID namespace.
 UNSHARE = "unshare --pid --fork --mount-proc"
@@ -84,6 +94,7 @@ def test_a_command_that_the_terminal_stopped_is_continued_by_a_signal(
         terminal.expect("one\r\n")
         terminal.type(SUSPEND)
         until(lambda: state(cat) == "T", "the command is stopped")
+        until_settled(container.pid)
         container.signal(signal.SIGCONT)
         until(lambda: state(cat) == "S", "the command goes on")
         terminal.type("two\n")
