@@ -61,6 +61,7 @@ class Procedure:
     """A way to take ``figures``, from each of ``who``, in ``share`` of all rounds.
 
     ``measure`` is for one contestant; ``measure_all`` instead for all at once.
+    ``warm_up`` rounds before do not count.
     """
 
     figures: tuple[Figure, ...]
@@ -68,6 +69,7 @@ class Procedure:
     share: float
     measure: Callable[[Contestant, Scale], Sequence[float]] | None = None
     measure_all: Callable[[list[Contestant], Scale], dict[str, Sequence[float]]] | None = None
+    warm_up: int = 2
 
 
 def _python(name: str, *arguments: object) -> list[str]:
@@ -249,12 +251,14 @@ def procedures(scale: Scale) -> list[Procedure]:
             inside[1:],
             0.05,
             memory,
+            warm_up=1,
         ),
         Procedure(
             (Figure("switches", f"context switches in {scale.idle_s:g} s", "", None),),
             inside[1:],
             0.01,
             measure_all=idle,
+            warm_up=0,
         ),
         Procedure(
             (Figure("reap-one-by-one", "CPU an orphan, one by one", "µs", tini),),
@@ -280,5 +284,5 @@ def procedures(scale: Scale) -> list[Procedure]:
         figures = tuple(
             Figure(f"{figure.key}-{count}", figure.title, figure.unit, None) for figure in GROWTH
         )
-        plan.append(Procedure(figures, GROWING, 0.03, _grow(count)))
+        plan.append(Procedure(figures, GROWING, 0.03, _grow(count), warm_up=0))
     return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from bench.container import MeasureError
 if TYPE_CHECKING:
     from bench.contestants import Contestant
     from bench.procedures import Procedure, Scale
-
-WARM_UP_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,17 @@ def carry_out(plan: list[Procedure], found: list[Contestant], scale: Scale) -> S
     for procedure in plan:
         title = ", ".join(figure.title for figure in procedure.figures)
         count = max(1, round(scale.rounds * procedure.share))
-        print(f"{title}: {count} rounds", file=sys.stderr)
+        print(f"{title}: {count} rounds ...", file=sys.stderr)
+        begun = time.monotonic()
         field = [each for each in found if each.key in procedure.who]
-        for number in range(-min(WARM_UP_ROUNDS, count), count):
+        for number in range(-min(procedure.warm_up, count), count):
             # Each round begins with another: nobody always follows the same one.
             start = number % len(field) if field else 0
             taken = _round(procedure, field[start:] + field[:start], scale, samples.failures)
             field = [each for each in field if each.key in taken]
             if number >= 0:
                 _keep(samples, procedure, taken)
+        print(f"  {time.monotonic() - begun:.0f} s", file=sys.stderr)
     return samples
 
 

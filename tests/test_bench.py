@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PLAN = procedures.procedures(procedures.QUICK)
+INITS = {*contestants.C_INITS, *contestants.PYINIT}
+# Who has to be in which figure.
+ROWS = {
+    "start": INITS
+    | {contestants.NO_INIT, contestants.BARE, contestants.BARE_OUTSIDE}
+    | {contestants.LAUNCHER_OUTSIDE},
+    "first-write": INITS | {contestants.NO_INIT, contestants.BARE, *contestants.SUPERVISORS},
+    "resident": INITS | {contestants.BARE, *contestants.SUPERVISORS},
+    "private": INITS | {contestants.BARE, *contestants.SUPERVISORS},
+    "switches": INITS | {contestants.BARE, *contestants.SUPERVISORS},
+    "reap-one-by-one": INITS,
+    "reap-at-once": INITS,
+    "relay": INITS,
+    "teardown": INITS,
+}
 ASKED = (
     contestants.NO_INIT,
     contestants.BARE,
@@ -87,6 +102,18 @@ def test_every_figure_of_every_contestant_is_there(written: Report) -> None:
                 numbers = row["low_quartile"], row["median"], row["high_quartile"]
                 assert all(math.isfinite(number) and number >= 0 for number in numbers)
                 assert list(numbers) == sorted(numbers)
+
+
+def test_the_plan_has_everybody_in_every_figure() -> None:
+    """And growth, from 10 to 10,000 processes, of the launcher and the inits in C."""
+    plan = {f.key: set(each.who) for each in PLAN for f in each.figures}
+    assert {key: who for key, who in plan.items() if not key.startswith("growth")} == ROWS
+    scale = procedures.Scale()
+    grown = {f.key: set(p.who) for p in procedures.procedures(scale) for f in p.figures}
+    for count in (10, 100, 1000, 10_000):
+        for what in ("reap", "relay", "memory", "teardown"):
+            who = grown[f"growth-{what}-{count}"]
+            assert who == {contestants.LAUNCHER, *contestants.C_INITS}
 
 
 def test_figures_that_cannot_be_nothing_are_not(written: Report) -> None:
