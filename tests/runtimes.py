@@ -212,6 +212,7 @@ class Podman(Runtime):
         )
         self._pidfile = self.directory / "init.pid"
         self.environ = {"CONTAINERS_CONF": str(config)}
+        self._resources.callback(harness.until, self._is_cleaned_up, "podman has cleaned up")
         volumes = [f"--volume={path}:{path}:ro" for path in self._outside_of_root()]
         return [
             *(*self._podman(), "run", "--rm", "--name", "init"),
@@ -233,6 +234,20 @@ class Podman(Runtime):
         """End it by force: `podman rm` would wait for a `podman stop` that is under way."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int(self._pidfile.read_text()), signal.SIGKILL)
+
+    def _is_cleaned_up(self) -> bool:
+        """Return whether nothing is mounted here any more and nobody works here.
+
+        When `podman run` ends, conmon goes on: it becomes `podman container cleanup`.
+        """
+        here = str(self.directory).encode()
+        if here in Path("/proc/self/mountinfo").read_bytes():
+            return False
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if here in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return False
+        return True
 
     def _podman(self) -> list[str]:
         """Return the command, with places of its own: other containers are not touched."""

@@ -219,7 +219,7 @@ def test_without_group_signals_go_to_the_command_alone(mode: str) -> None:
 def test_warn_on_reap_names_each_orphan(mode: str, way: str) -> None:
     """And how it ended."""
     words = given(way, "--warn-on-reap", "PYINIT_WARN_ON_REAP", "1")
-    err = run(python("orphans.py"), mode=mode, **words)[2]
+    err = run(python("leave_orphans.py"), mode=mode, **words)[2]
     assert "orphan_reaped" in err
     assert "name=orphan" in err
     assert "exit_code=3" in err
@@ -227,7 +227,7 @@ def test_warn_on_reap_names_each_orphan(mode: str, way: str) -> None:
 
 def test_pyinit_is_silent_unless_it_is_asked_to_speak(mode: str) -> None:
     """Its stderr is the command's: an orphan is all in a day's work."""
-    assert run(python("orphans.py"), mode=mode) == (0, "pyinit\n", "")
+    assert run(python("leave_orphans.py"), mode=mode) == (0, "pyinit\n", "")
 
 
 @AS_OPTION_OR_VARIABLE
@@ -235,7 +235,7 @@ def test_quiet_silences_warnings(mode: str, way: str) -> None:
     """Also those that were asked for."""
     words = given(way, "--quiet", "PYINIT_QUIET", "1")
     words["options"] = ["-w", *words.get("options", [])]
-    assert run(python("orphans.py"), mode=mode, **words)[2] == ""
+    assert run(python("leave_orphans.py"), mode=mode, **words)[2] == ""
 
 
 @pytest.mark.parametrize(
@@ -254,12 +254,12 @@ def test_quiet_silences_warnings(mode: str, way: str) -> None:
 )
 def test_orphans_come_to_a_subreaper(words: dict[str, Any], adopter: str, namespaces: None) -> None:
     """When not PID 1 that is the default, and can be switched off."""
-    assert run(python("orphans.py"), mode=SUBREAPER, **words)[1] == f"{adopter}\n"
+    assert run(python("leave_orphans.py"), mode=SUBREAPER, **words)[1] == f"{adopter}\n"
 
 
 def test_pid_1_adopts_orphans_in_any_case(namespaces: None) -> None:
     """The kernel makes it so; the options change nothing there."""
-    assert run(python("orphans.py"), options=["--no-subreaper"])[1] == "pyinit\n"
+    assert run(python("leave_orphans.py"), options=["--no-subreaper"])[1] == "pyinit\n"
 
 
 @pytest.mark.parametrize(
