@@ -4,7 +4,7 @@ import _signal
 import posix
 import sys
 
-from pyinit import __version__, environment, options, spawn
+from pyinit import __version__, environment, settings, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +28,13 @@ def main(given_mask: set[int]) -> "NoReturn":
 def run(arguments: list[str], given_mask: set[int]) -> int:
     """Return the exit code.  Raises UsageError or StartError, when nothing was started."""
     given = environment.restore()
-    asked = options.parse(arguments, environment.current())
-    if asked.help or asked.version:
-        return answer(options.render_help() if asked.help else f"pyinit {__version__}\n")
+    asked = settings.plain(arguments, environment.current())
+    if asked is None:
+        from pyinit import options
+
+        asked = options.parse(arguments, environment.current())
+        if asked.help or asked.version:
+            return answer(options.render_help() if asked.help else f"pyinit {__version__}\n")
     linux, problem = None, None
     if posix.getpid() != 1:
         linux, problem = be_responsible(subreaper=asked.subreaper)
@@ -45,7 +49,9 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
         return keep_on(pid, error)
 
 
-def supervise(pid: int, asked: options.Options, problem: str | None, *, had_terminal: bool) -> int:
+def supervise(
+    pid: int, asked: settings.Settings, problem: str | None, *, had_terminal: bool
+) -> int:
     """Return the main child's exit code, once it and all that it left behind have ended."""
     from pyinit import events, supervisor  # the child starts up meanwhile
 
@@ -53,14 +59,7 @@ def supervise(pid: int, asked: options.Options, problem: str | None, *, had_term
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
     log.emit(events.INFO, "child_started", pid=pid, command=asked.command)
-    return supervisor.Supervisor(
-        pid,
-        log,
-        grace_s=asked.grace_s,
-        group=asked.group,
-        had_terminal=had_terminal,
-        reaps_aloud=asked.warn_on_reap,
-    ).run()
+    return supervisor.Supervisor(pid, asked, log, had_terminal=had_terminal).run()
 
 
 def keep_on(pid: int, error: BaseException) -> int:
@@ -121,7 +120,7 @@ def foreground_terminal() -> int | None:
     return terminal.take_foreground()
 
 
-def log_level(asked: options.Options) -> int:
+def log_level(asked: settings.Settings) -> int:
     """Return the level of events that are said: errors for -q, else warnings and what -v adds."""
     return 0 if asked.quiet else 1 + asked.verbose
 
@@ -136,7 +135,7 @@ def answer(text: str) -> int:
 
 def fail(error: Exception) -> int:
     """Say why pyinit ends without having started anything, and return its exit code."""
-    from pyinit import events, fork
+    from pyinit import events, fork, options
 
     if isinstance(error, fork.StartError):
         events.tell(str(error))

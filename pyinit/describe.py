@@ -5,12 +5,12 @@ Loaded with the first event that needs it.
 
 import posix
 
-from pyinit import scope, sigset
+from pyinit import proc, sigset
 
 
 def name(pid: int) -> str | None:
     """Return the name of process ``pid``, or None when nothing can tell."""
-    if not scope.proc_is_ours():
+    if not proc.is_ours():
         return None
     try:
         import psutil
@@ -22,7 +22,7 @@ def name(pid: int) -> str | None:
         return None
 
 
-def names(processes: list[scope.Process]) -> list[str]:
+def names(processes: list[proc.Process]) -> list[str]:
     """Return ``NAME[PID]`` of each process."""
     return [_label(process.pid) for process in processes]
 
@@ -38,12 +38,12 @@ def end(code: int, status: int) -> dict[str, object]:
     return {"signal": sigset.name(status)}
 
 
-def blockers(processes: list[scope.Process]) -> list[str]:
+def blockers(processes: list[proc.Process]) -> list[str]:
     """Return ``NAME[PID]: why`` of each process that SIGKILL has not made go away."""
     return [f"{_label(process.pid)}: {_why(process)}" for process in processes]
 
 
-def _why(process: scope.Process) -> str:
+def _why(process: proc.Process) -> str:
     if process.is_zombie:
         if process.parent == posix.getpid():
             # Ours, and yet wait(2) does not give it to us; see ptrace(2).

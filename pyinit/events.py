@@ -1,11 +1,5 @@
-"""What happened, as data; structlog renders it, and is loaded when there is something to say.
+"""What happened, as data; `pyinit.output` makes lines of it, when there is something to say."""
 
-A log that nobody reads must not stop PID 1: a line that does not fit into
-stderr now is dropped, and the next one that fits says how many were.
-"""
-
-import _signal
-import errno
 import posix
 
 ERROR = 0
@@ -13,228 +7,65 @@ WARNING = 1
 INFO = 2
 DEBUG = 3
 
-_METHODS = ("error", "warning", "info", "debug")
+# Keeps a loop of failures from taking a whole processor, in seconds.
+_PAUSE_AFTER_FAILURE_S = 0.1
 
-# The longest line in bytes: a pipe takes this much whole or not at all; see pipe(7).
-PIPE_BUF = 4096
-_CUT = b" ..."
-_RESET_COLORS = b"\x1b[0m"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-# What write(2) sends to its caller when it fails so: not meant for the command.
-_SENT_BY_WRITE = {errno.EPIPE: _signal.SIGPIPE, errno.EFBIG: _signal.SIGXFSZ}
-
-# Types in st_mode, see inode(7); the module `stat` would have to be imported.
-_S_IFMT = 0o170000
-_S_IFREG = 0o100000
-_STREAMS = (0o010000, 0o140000)  # S_IFIFO, S_IFSOCK
-_PTMX = 0x502  # st_rdev of a pty's master: opened again it is another pty; see pts(4)
+    from pyinit.output import Writer
 
 
 class Log:
     """Events up to ``level``, one line each, on ``fd``."""
 
-    __slots__ = ("_dropped", "_logger", "_plain", "_sink", "level")
+    __slots__ = ("_fd", "_writer", "level")
 
     def __init__(self, level: int, fd: int = 2) -> None:
-        self._sink = Sink(fd)
-        self.level = level if self._sink.is_open else -1
-        self._dropped = 0
-        self._logger: object = None
-        self._plain = False
+        self._fd = fd
+        self._writer: Writer | None = None
+        try:
+            posix.fstat(fd)
+        except OSError:
+            # Closed on entry: whatever is opened next gets its number, and must not be written to.
+            level = -1
+        self.level = level
 
     def emit(self, level: int, event: str, **fields: object) -> None:
         """Say that ``event`` happened, if ``level`` is asked for; raises nothing."""
         if level > self.level:
             return
         try:
-            if self._logger is None and not self._plain:
-                self._load()
-            if self._plain:
-                words = "".join(f" {key}={printable(value)}" for key, value in fields.items())
-                self.write(f"pyinit: {_METHODS[level]}: {event}{words}")
-            else:
-                getattr(self._logger, _METHODS[level])(event, **fields)
+            if self._writer is None:
+                from pyinit import output
+
+                self._writer = output.Writer(self._fd)
+            self._writer.emit(level, event, fields)
         except Exception:
-            self._dropped += 1
+            pass  # the module cannot be loaded; an init has better to do than to say so
 
-    def _load(self) -> None:
-        """Make the logger, or be plain when there is no descriptor, memory or structlog for it."""
+    def guard(self, step: "Callable[[], None]") -> None:
+        """Run ``step``, and only say what it raises: the container is not ours to end."""
         try:
-            self._logger = _make_logger(self.write, colors=self._sink.is_terminal)
-        except Exception:
-            self._plain = True
+            step()
+        except BaseException as error:
+            try:
+                self.emit(ERROR, "internal_error", error=repr(error), at=_place(error))
+                import time
 
-    def write(self, line: str) -> None:
-        """Write one line if it fits without waiting; otherwise drop and count it."""
-        told = self._dropped
-        if told:
-            line = f"pyinit: nobody read this log, and {told} lines of it were dropped\n{line}"
-        if self._sink.write(line):
-            self._dropped -= told
-        else:
-            self._dropped += 1
+                time.sleep(_PAUSE_AFTER_FAILURE_S)
+            except BaseException:
+                pass  # not even that; whoever runs steps goes on
 
 
-class Sink:
-    """Descriptor ``fd``, to which lines are written without waiting, unless it is a disk's file.
-
-    Its kind is looked at when this is made: if ``fd`` is closed then, whatever
-    is opened next gets its number, and must not be written to.
-    """
-
-    __slots__ = (
-        "_fd",
-        "_flags",
-        "_is_ready",
-        "_polls",
-        "_type",
-        "_unsent",
-        "is_open",
-        "is_terminal",
-    )
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._type = 0
-        self._flags = 0
-        self._is_ready = False
-        self._polls = False
-        self._unsent = b""
-        self.is_open = True
-        self.is_terminal = False
-        try:
-            status = posix.fstat(fd)
-        except OSError:
-            self.is_open = False
-            return
-        self._type = status.st_mode & _S_IFMT
-        self.is_terminal = status.st_rdev != _PTMX and posix.isatty(fd)
-
-    def write(self, line: str) -> bool:
-        """Write ``line``, cut to `PIPE_BUF`, and return whether it was taken; raises nothing."""
-        if not self.is_open:
-            return False
-        try:
-            if not self._is_ready:
-                self._get_ready()
-            # A socket or a terminal may have taken a part of the line before.
-            self._unsent = self._unsent[self._write(self._unsent) :] if self._unsent else b""
-            if self._unsent:
-                return False
-            data = self._encode(line)
-            taken = self._write(data)
-        except OSError:
-            return False  # EPIPE, EIO, ENOSPC: nobody reads any more, or there is no room
-        self._unsent = data[taken:] if taken else b""
-        return taken > 0
-
-    def _encode(self, line: str) -> bytes:
-        data = line.encode("utf-8", "backslashreplace")
-        if len(data) < PIPE_BUF:
-            return data + b"\n"
-        end = _CUT + (_RESET_COLORS if self.is_terminal else b"") + b"\n"
-        # Not inside of a character.
-        return data[: PIPE_BUF - len(end)].decode("utf-8", "ignore").encode() + end
-
-    def _get_ready(self) -> None:
-        """Find a way to write without waiting that changes nothing for those who share ``fd``."""
-        self._is_ready = True
-        if self._type in _STREAMS:
-            self._flags = getattr(posix, "RWF_NOWAIT", 0)
-            if not self._flags:
-                self._reopen()
-        elif self.is_terminal:
-            # poll(2) tells that there is room, but not for how much.
-            self._reopen()
-
-    def _reopen(self) -> None:
-        """Get a description of our own, for O_NONBLOCK is the description's; see open(2)."""
-        flags = posix.O_WRONLY | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
-        try:
-            self._fd = posix.open(f"/proc/self/fd/{self._fd}", flags)
-        except OSError:
-            self._polls = True  # no /proc, a socket, another user's terminal
-
-    def _write(self, data: bytes) -> int:
-        """Write what fits now and return how much that was.  Raises OSError."""
-        try:
-            if self._flags:
-                try:
-                    return posix.pwritev(self._fd, [data], -1, self._flags)
-                except OSError as error:
-                    if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS):
-                        raise
-                # Pipes and sockets before Linux 6.4.
-                self._flags = 0
-                self._reopen()
-            if self._polls and not _is_writable(self._fd):
-                return 0
-            return posix.write(self._fd, data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            if error.errno in _SENT_BY_WRITE:
-                # It waits in the queue of this thread; what others send is in that of the process.
-                _signal.sigtimedwait((_SENT_BY_WRITE[error.errno],), 0)
-            raise
-
-
-def _is_writable(fd: int) -> bool:
-    import select
-
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return any(ready & select.POLLOUT for _, ready in poll.poll(0))
-
-
-def printable(value: object) -> str:
-    r"""Return ``value`` as text in one line: newlines, controls and bytes of no text as ``\x0a``.
-
-    A process can call itself what it likes, and must not write our log.
-    """
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
-
-
-def _make_logger(write: "Callable[[str], None]", *, colors: bool) -> object:
-    import structlog
-
-    class Output:
-        """The end of structlog's chain: takes a rendered line at every level."""
-
-        @staticmethod
-        def msg(line: str) -> None:
-            write(line)
-
-        error = warning = info = debug = msg
-
-    def escape(
-        _: object, __: str, fields: "MutableMapping[str, Any]"
-    ) -> "MutableMapping[str, Any]":
-        # The renderer quotes what stands in a list, but lets a string's controls pass.
-        for key, value in fields.items():
-            if isinstance(value, str):
-                fields[key] = printable(value)
-        return fields
-
-    return structlog.wrap_logger(
-        Output(),
-        processors=[
-            escape,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=colors, pad_event=0, sort_keys=False),
-        ],
-        wrapper_class=structlog.BoundLogger,
-        context_class=dict,
-        cache_logger_on_first_use=True,
-    )
+def _place(error: BaseException) -> str:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "?"
+    return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}"
 
 
 def tell(message: str) -> None:
@@ -242,10 +73,9 @@ def tell(message: str) -> None:
 
     Raises nothing and waits for nobody: the exit code matters more.
     """
-    Sink(2).write(f"pyinit: {printable(message)}")
+    try:
+        from pyinit import output
 
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
-    from typing import Any
+        output.Sink(2).write(f"pyinit: {output.printable(message)}")
+    except Exception:
+        pass  # no module, no message; the exit code tells as well

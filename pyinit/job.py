@@ -25,9 +25,9 @@ def handles(pid: int, number: int) -> bool:
 
     As far as /proc tells: not of a process that is waiting for it in sigwaitinfo(2).
     """
-    from pyinit import scope
+    from pyinit import proc
 
-    if not scope.proc_is_ours():
+    if not proc.is_ours():
         return False
     try:
         status = read_all(f"/proc/{pid}/status")

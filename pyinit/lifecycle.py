@@ -34,7 +34,6 @@ ARM_GRACE = "arm grace"
 KILL = "KILL to all leftovers"
 ARM_BOUND = "arm the kill bound"
 NAME_BLOCKERS = "name who blocks"
-DISARM = "disarm"
 
 Actions = tuple[str, ...]
 
@@ -53,12 +52,12 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
     (TEARDOWN, STOP): (TEARDOWN, ()),
     (TEARDOWN, HURRY): (KILLING, (KILL, ARM_BOUND)),
     (TEARDOWN, DEADLINE): (KILLING, (KILL, ARM_BOUND)),
-    (TEARDOWN, GONE): (DONE, (DISARM,)),
+    (TEARDOWN, GONE): (DONE, ()),
     (KILLING, SIGNAL): (KILLING, ()),
     (KILLING, STOP): (KILLING, ()),
     (KILLING, HURRY): (KILLING, ()),
-    (KILLING, DEADLINE): (DONE, (NAME_BLOCKERS, DISARM)),
-    (KILLING, GONE): (DONE, (DISARM,)),
+    (KILLING, DEADLINE): (DONE, (NAME_BLOCKERS,)),
+    (KILLING, GONE): (DONE, ()),
 }
 
 

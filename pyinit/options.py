@@ -2,9 +2,11 @@
 
 Parsing stops at the first operand, so the command's own options need no ``--``
 before them.  Every option has an environment variable; the command line wins.
-Written out because importing argparse costs half of the start-up of a quiet
-PID 1, which parses two or three words.
+Written out because importing argparse costs half of the start-up of PID 1,
+which parses two or three words.  Without any option this module is not loaded.
 """
+
+from pyinit.settings import Settings
 
 USAGE = "pyinit [OPTION...] [--] COMMAND [ARG...]"
 
@@ -14,7 +16,7 @@ OFF = "off"
 COUNT = "count"
 SECONDS = "SECONDS"
 
-# Attribute of Options, long name, short name, kind, help.
+# Attribute of Settings, long name, short name, kind, help.
 Row = tuple[str, str, str, str, str]
 TABLE: tuple[Row, ...] = (
     ("group", "group", "g", ON, "relay signals to the command's process group"),
@@ -42,40 +44,12 @@ class UsageError(Exception):
     """The command line or a variable is wrong; the text names the word and what would be right."""
 
 
-class Options:
-    """What the command line and the environment ask for; ``command`` is argv of the main child."""
-
-    __slots__ = (
-        "command",
-        "grace_s",
-        "group",
-        "help",
-        "quiet",
-        "subreaper",
-        "verbose",
-        "version",
-        "warn_on_reap",
-    )
-
-    def __init__(self) -> None:
-        """Set the defaults, of which `render_help` tells as well."""
-        self.command: list[str] = []
-        self.grace_s = 5.0
-        self.group = False
-        self.help = False
-        self.quiet = False
-        self.subreaper = True
-        self.verbose = 0
-        self.version = False
-        self.warn_on_reap = False
-
-
-def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Options:
+def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
     """Return the options in ``arguments`` (without argv[0]) and ``environ``.
 
     Raises `UsageError`, before anything was started.
     """
-    options = Options()
+    options = Settings([])
     given: set[str] = set()
     options.command = _parse_words(options, arguments, given)
     if options.help or options.version:
@@ -86,7 +60,7 @@ def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Options:
     return options
 
 
-def _parse_words(options: Options, arguments: list[str], given: set[str]) -> list[str]:
+def _parse_words(options: Settings, arguments: list[str], given: set[str]) -> list[str]:
     """Set the options in front of the first operand, and return the rest: the command."""
     index = 0
     while index < len(arguments):
@@ -103,7 +77,7 @@ def _parse_words(options: Options, arguments: list[str], given: set[str]) -> lis
     return arguments[index:]
 
 
-def _parse_long(options: Options, word: str, following: list[str], given: set[str]) -> int:
+def _parse_long(options: Settings, word: str, following: list[str], given: set[str]) -> int:
     """Set the option in ``--name``, ``--name=value`` or ``--name value``.
 
     ``following`` is the next word, if there is one; return how many of it were taken.
@@ -126,7 +100,7 @@ def _parse_long(options: Options, word: str, following: list[str], given: set[st
     return 1
 
 
-def _parse_bundle(options: Options, word: str, given: set[str]) -> None:
+def _parse_bundle(options: Settings, word: str, given: set[str]) -> None:
     """Set the options in a bundle of short ones, such as ``-gvv``."""
     for letter in word[1:]:
         row = next((row for row in TABLE if row[2] == letter), None)
@@ -135,7 +109,7 @@ def _parse_bundle(options: Options, word: str, given: set[str]) -> None:
         _set(options, row, "", given)
 
 
-def _set(options: Options, row: Row, value: str, given: set[str]) -> None:
+def _set(options: Settings, row: Row, value: str, given: set[str]) -> None:
     attribute, name, _, kind, _ = row
     given.add(attribute)
     if kind == SECONDS:
@@ -146,7 +120,7 @@ def _set(options: Options, row: Row, value: str, given: set[str]) -> None:
         setattr(options, attribute, kind == ON)
 
 
-def _parse_environ(options: Options, environ: dict[bytes, bytes], given: set[str]) -> None:
+def _parse_environ(options: Settings, environ: dict[bytes, bytes], given: set[str]) -> None:
     """Set from its variable every option that the command line did not set.
 
     An empty variable counts as none: that is what ``VARIABLE=${UNSET}`` in a
@@ -226,7 +200,7 @@ def _unknown_short(letter: str, word: str) -> str:
 
 
 def render_help() -> str:
-    """Return the help text, made from `TABLE` and the defaults of `Options`."""
+    """Return the help text, made from `TABLE` and the defaults of `Settings`."""
     lines = [
         f"Usage: {USAGE}",
         "",
@@ -235,7 +209,7 @@ def render_help() -> str:
         "",
         "Options:",
     ]
-    defaults = Options()
+    defaults = Settings([])
     for attribute, name, short, kind, text in TABLE:
         label = f"  {'-' + short + ',' if short else '   '} --{name}"
         if kind == SECONDS:

@@ -12,7 +12,6 @@ from pyinit.lifecycle import (
     ARM_BOUND,
     ARM_GRACE,
     DEADLINE,
-    DISARM,
     DONE,
     ENDED,
     GONE,
@@ -93,11 +92,9 @@ class World(RuleBasedStateMachine):
         elif action in (ARM_GRACE, ARM_BOUND):
             assert self.done[-1] == (TERMINATE if action == ARM_GRACE else KILL)
             self.armed = True
-        elif action == NAME_BLOCKERS:
-            assert (state, event) == (KILLING, DEADLINE)
         else:
-            assert action == DISARM
-            self.armed = False
+            assert action == NAME_BLOCKERS
+            assert (state, event) == (KILLING, DEADLINE)
 
     def main_child_ended(self) -> bool:
         """Return whether it has."""
@@ -140,8 +137,9 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def it_cannot_hang(self) -> None:
-        """Whoever waits for leftovers has a deadline; nobody else has one."""
-        assert self.armed == (self.machine.state in (TEARDOWN, KILLING))
+        """Whoever waits for leftovers has a deadline; before that there is none."""
+        if self.machine.state != DONE:
+            assert self.armed == (self.machine.state in (TEARDOWN, KILLING))
 
 
 TestWorld = World.TestCase

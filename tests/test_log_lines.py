@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import events
+from pyinit import events, output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +33,9 @@ def logged(name: object, *, plain: bool) -> str:
     """Return the log of an event with ``name``."""
     reader, writer = os.pipe()
     try:
-        log = events.Log(events.INFO, writer)
+        log = output.Writer(writer)
         log._plain = plain
-        log.emit(events.INFO, "named", name=name)
+        log.emit(events.INFO, "named", {"name": name})
         return os.read(reader, 65536).decode()
     finally:
         os.close(reader)
@@ -54,8 +54,8 @@ def test_a_name_stays_in_its_line(name: str, plain: bool) -> None:  # noqa: FBT0
 
 def test_bytes_are_shown_as_they_were() -> None:
     """A name can be told from another one, whatever is in it."""
-    assert events.printable("é\n\x1b[31m\x85\udcff") == "é\\x0a\\x1b[31m\\xc2\\x85\\xff"
-    assert events.printable(12) == "12"
+    assert output.printable("é\n\x1b[31m\x85\udcff") == "é\\x0a\\x1b[31m\\xc2\\x85\\xff"
+    assert output.printable(12) == "12"
 
 
 @given(
@@ -66,13 +66,13 @@ def test_a_long_line_is_cut_between_characters(start: int, piece: str, size: int
     text = (piece * size)[: size * len(piece) // len(piece.encode())]
     reader, writer = os.pipe()
     try:
-        events.Log(events.INFO, writer).write("." * start + text)
+        output.Writer(writer).write("." * start + text)
         line = os.read(reader, 65536)
     finally:
         os.close(reader)
         os.close(writer)
     whole = ("." * start + text + "\n").encode()
-    assert len(line) <= events.PIPE_BUF
+    assert len(line) <= output.PIPE_BUF
     assert line == whole or (line.endswith(b" ...\n") and whole.startswith(line[:-5]))
     line.decode()
 
@@ -87,7 +87,6 @@ def test_nothing_is_written_to_what_takes_the_number_of_a_closed_one(tmp_path: P
     try:
         assert fd == number
         log.emit(events.ERROR, "misplaced")
-        log.write("misplaced")
     finally:
         os.close(fd)
     assert path.read_bytes() == b""
@@ -115,7 +114,7 @@ def test_without_structlog_it_speaks_plainly(
         raise MemoryError
 
     if broken:
-        monkeypatch.setattr(events, "_make_logger", fail)
+        monkeypatch.setattr(output, "_make_logger", fail)
     else:
         monkeypatch.setitem(sys.modules, "structlog", None)
     events.Log(events.INFO, writer).emit(events.WARNING, "happened", pid=3, name="a\nb")
@@ -140,7 +139,7 @@ def test_the_own_flags_of_a_stderr_do_not_matter(pipe: tuple[int, int]) -> None:
     """One that the caller has made non-blocking works the same."""
     reader, writer = pipe
     os.set_blocking(writer, False)
-    log = events.Log(events.INFO, writer)
+    log = output.Writer(writer)
     log.write("first")
     assert os.read(reader, 65536) == b"first\n"
 
@@ -155,7 +154,7 @@ def test_an_old_kernel_makes_it_open_the_pipe_anew(
 
     monkeypatch.setattr("posix.pwritev", refuse)
     reader, writer = pipe
-    log = events.Log(events.INFO, writer)
+    log = output.Writer(writer)
     try:
         for _ in range(3000):
             log.write("x" * 100)  # more than fits: it would wait for ever

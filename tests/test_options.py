@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import options
+from pyinit import options, settings
 from pyinit.options import UsageError, parse
 
 SETTINGS = [row for row in options.TABLE if row[1] not in options.NO_VARIABLE]
-DEFAULTS = options.Options()
+DEFAULTS = settings.Settings([])
 
 
 def asked(*words: str, **environ: str) -> dict[str, object]:
     """Return what ``words`` and the environment change against the defaults."""
     found = parse([*words, "true"], {k.encode(): v.encode() for k, v in environ.items()})
     assert found.command == ["true"]
-    names = set(options.Options.__slots__) - {"command"}
+    names = set(settings.Settings.__slots__) - {"command"}
     return {n: getattr(found, n) for n in names if getattr(found, n) != getattr(DEFAULTS, n)}
 
 

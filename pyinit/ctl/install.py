@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # What a quiet run loads, in the order in which they import each other.
 QUIET = (
     "environment",
-    "options",
+    "settings",
     "spawn",
     "cli",
     "events",

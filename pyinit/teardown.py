@@ -1,0 +1,120 @@
+"""The end of all that the main child left behind; loaded when somebody is left.
+
+As in the supervisor's loop an unexpected exception is logged, and the next
+deadline goes on from there: each state has one, so the end always comes.
+"""
+
+import _signal
+import time
+
+from pyinit import events, lifecycle, scope, sigset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.supervisor import Supervisor
+
+# From KILL to giving up on whoever the kernel cannot end yet, in seconds.
+KILL_BOUND_S = 2.0
+# How often those are asked after whose end sends us no SIGCHLD, and how often who
+# has come since is killed, in seconds.
+POLL_S = 0.01
+
+
+class Teardown:
+    """Ends the leftovers of ``supervisor``'s main child."""
+
+    def __init__(self, supervisor: "Supervisor") -> None:
+        self._supervisor = supervisor
+        self._log = supervisor.log
+        self._scope = supervisor.scope
+        self._lifecycle = supervisor.lifecycle
+        self._left = supervisor.left
+        self._deadline: float | None = None
+        self._next_look = 0.0
+        self._perform = {
+            lifecycle.TERMINATE: self._terminate,
+            lifecycle.ARM_GRACE: self._arm_grace,
+            lifecycle.KILL: self._kill,
+            lifecycle.ARM_BOUND: self._arm_bound,
+            lifecycle.NAME_BLOCKERS: self._name_blockers,
+        }
+
+    def run(self) -> None:
+        """Return when nobody is left, or when the kill bound is over."""
+        self._log.guard(self._begin)
+        while self._lifecycle.state != lifecycle.DONE:
+            self._log.guard(self._turn)
+
+    def _begin(self) -> None:
+        self._step(lifecycle.LEFTOVERS)
+
+    def _step(self, event: str) -> None:
+        for action in self._lifecycle.step(event):
+            self._perform[action]()
+
+    def _turn(self) -> None:
+        """Wait for a signal, the deadline, or the next time to ask who is left."""
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now  # a step failed before it could arm one
+        if now >= self._deadline:
+            self._log.guard(self._reap)  # nobody who has ended by now is too late
+            self._step(lifecycle.DEADLINE)
+            return
+        until = self._deadline
+        killing = self._lifecycle.state == lifecycle.KILLING
+        if killing or self._left == scope.OUTSIDERS:
+            if now >= self._next_look:
+                self._next_look = now + POLL_S
+                if killing:
+                    # The children of one that was killed, or one that entered just now.
+                    self._scope.signal(_signal.SIGKILL)
+                self._reap()
+                return
+            until = min(until, self._next_look)
+        info = _signal.sigtimedwait(sigset.AWAITED, until - now)
+        if info is None:
+            return
+        if info.si_signo in sigset.STOP_SIGNALS:
+            self._step(lifecycle.STOP)
+        else:
+            self._reap()
+
+    def _reap(self) -> None:
+        self._supervisor.reap()
+        self._left = self._scope.left()
+        if self._left == scope.NOBODY:
+            self._step(lifecycle.GONE)
+
+    def _terminate(self) -> None:
+        self._log.guard(lambda: self._tell("teardown_started"))
+        # A stopped process acts on TERM only after CONT.
+        self._scope.signal(_signal.SIGTERM, _signal.SIGCONT)
+
+    def _arm_grace(self) -> None:
+        self._deadline = time.monotonic() + self._lifecycle.grace_s
+
+    def _kill(self) -> None:
+        self._log.guard(lambda: self._tell("leftovers_killed"))
+        self._scope.signal(_signal.SIGKILL)
+
+    def _arm_bound(self) -> None:
+        now = time.monotonic()
+        self._deadline = now + KILL_BOUND_S
+        self._next_look = now + POLL_S
+
+    def _name_blockers(self) -> None:
+        from pyinit import describe
+
+        self._log.emit(
+            events.WARNING,
+            "leftovers_blocked",
+            leftovers=describe.blockers(self._scope.everybody()),
+            bound_s=KILL_BOUND_S,
+        )
+
+    def _tell(self, event: str) -> None:
+        if self._log.level >= events.INFO:
+            from pyinit import describe
+
+            self._log.emit(events.INFO, event, leftovers=describe.names(self._scope.leftovers()))
