@@ -172,7 +172,7 @@ def test_the_rest_of_a_line_comes_before_the_next_one(
     """Sockets and terminals may take a part: here three bytes at a time."""
     reader, writer = pipe
     monkeypatch.setattr("posix.pwritev", lambda fd, data, *_: os.write(fd, data[0][:3]))
-    log = events.Log(events.INFO, writer)
+    log = output.Writer(writer)
     for line in ("one", "two", "three"):
         log.write(line)
     text = os.read(reader, 65536).decode()

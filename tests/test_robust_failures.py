@@ -29,12 +29,14 @@ def without(*modules: str) -> tuple[str, ...]:
     "path",
     [
         "supervisor._install_handlers",
-        "supervisor.Supervisor._reap",
+        "supervisor.Supervisor.reap",
         "supervisor.Supervisor._turn",
         "supervisor.Supervisor._ask_who_is_left",
-        "supervisor.Supervisor._arm_grace",
-        "scope.Process.__init__",
-        "scope.proc_is_ours",
+        "supervisor.Supervisor._tear_down",
+        "teardown.Teardown._turn",
+        "teardown.Teardown._arm_grace",
+        "proc.Process.__init__",
+        "proc.is_ours",
     ],
 )
 @pytest.mark.parametrize("times", [1, 2])
@@ -52,8 +54,8 @@ def test_a_failure_in_the_loop_is_survived(mode: str, path: str, times: int) -> 
         "describe.names",
         "describe.name",
         "describe.end",
-        "events.Sink.write",
-        "events._make_logger",
+        "output.Sink.write",
+        "output._make_logger",
         "sigset.name",
     ],
 )
