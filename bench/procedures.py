@@ -269,7 +269,7 @@ def procedures(scale: Scale) -> list[Procedure]:
         Procedure(
             (Figure("reap-at-once", f"CPU an orphan, {scale.at_once:,} at once", "µs", tini),),
             _AS_INIT,
-            0.15,
+            0.1,
             reap_at_once,
         ),
         Procedure((Figure("relay", "relay round trip", "µs", tini),), _AS_INIT, 0.15, relay),
@@ -284,5 +284,6 @@ def procedures(scale: Scale) -> list[Procedure]:
         figures = tuple(
             Figure(f"{figure.key}-{count}", figure.title, figure.unit, None) for figure in GROWTH
         )
-        plan.append(Procedure(figures, GROWING, 0.03, _grow(count), warm_up=0))
+        share = 0.01 if count >= 10_000 else 0.03  # a round of that takes a minute or more
+        plan.append(Procedure(figures, GROWING, share, _grow(count), warm_up=0))
     return plan
