@@ -264,4 +264,4 @@ def test_importing_the_parser_imports_nothing() -> None:
         "print(sorted(set(sys.modules) - before))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert out.stdout == "['pyinit.options']\n"
+    assert out.stdout == "['pyinit.options', 'pyinit.settings']\n"
