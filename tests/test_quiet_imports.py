@@ -1,0 +1,48 @@
+"""A quiet run loads what it needs and nothing else: its start-up and its memory are that."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyinit
+from pyinit.ctl.install import QUIET
+from tests.harness import PID1, PROGRAMS, SUBREAPER, run
+
+INIT = (sys.executable, "-IS", str(PROGRAMS / "modules.py"), str(Path(pyinit.__file__).parents[1]))
+ALLOWED = {"pyinit", *(f"pyinit.{name}" for name in QUIET)}
+
+
+def loaded(*command: str, mode: str = PID1, options: tuple[str, ...] = ()) -> set[str]:
+    """Return what pyinit has loaded beyond the interpreter's own when ``command`` has ended."""
+    code, out, err = run(command, mode=mode, options=options, init=INIT)
+    assert (code, err) == (0, "")
+    return set(out.splitlines()[-1].split())
+
+
+def test_a_quiet_init(namespaces: None) -> None:
+    """All of them, which the bundle holds as well, and no more, not even of the standard library."""
+    assert loaded("true") == ALLOWED
+
+
+def test_relaying_and_reaping_load_nothing(namespaces: None) -> None:
+    """Signals in number, and orphans."""
+    script = "(true &); trap 'exit 0' USR1; kill -HUP 1; kill -USR1 1; while :; do read x; done"
+    assert loaded("sh", "-c", f"trap : HUP; {script}") == ALLOWED
+
+
+def test_a_teardown(namespaces: None) -> None:
+    """One module more where somebody is left."""
+    assert loaded("sh", "-c", "sleep 1000 &") == ALLOWED | {"pyinit.teardown"}
+
+
+def test_an_option(namespaces: None) -> None:
+    """One module more that reads it."""
+    assert loaded("true", options=("--group",)) == ALLOWED | {"pyinit.options"}
+
+
+def test_a_quiet_subreaper(namespaces: None) -> None:
+    """The way to prctl(2), with the C half of ctypes alone, and the forking for its sake."""
+    more = {"_ctypes", "_struct", "errno", "pyinit.linux", "pyinit.fork", "pyinit.descendants"}
+    more |= {"pyinit.proc"}
+    assert loaded("true", mode=SUBREAPER) - ALLOWED <= more
