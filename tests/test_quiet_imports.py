@@ -21,7 +21,7 @@ def loaded(*command: str, mode: str = PID1, options: tuple[str, ...] = ()) -> se
 
 
 def test_a_quiet_init(namespaces: None) -> None:
-    """All of them, which the bundle holds as well, and no more, not even of the standard library."""
+    """All that the bundle holds, and no more, not even of the standard library."""
     assert loaded("true") == ALLOWED
 
 

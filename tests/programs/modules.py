@@ -1,4 +1,4 @@
-"""modules.py DIRECTORY WORD...: pyinit that prints at its end which modules it has loaded, on a line."""
+"""modules.py DIRECTORY WORD...: pyinit that prints at its end, on a line, what it has loaded."""
 
 import _signal
 

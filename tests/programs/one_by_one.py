@@ -1,4 +1,4 @@
-"""one_by_one.py: sends itself five signals by way of PID 1, then leaves five orphans, one by one."""
+"""one_by_one.py: sends itself five signals by way of PID 1, then leaves orphans one by one."""
 
 import os
 import signal
