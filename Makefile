@@ -25,7 +25,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	'$(BIN)/python' -m pytest $(ARGS)
 
-lint: $(VENV)/.installed-lint
+# mypy follows what the tests import.
+lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	'$(BIN)/ruff' check .
 	'$(BIN)/ruff' format --check .
 	'$(BIN)/mypy'
