@@ -48,12 +48,16 @@ def launcher(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def other_package(tmp_path: Path) -> Path:
-    """Return a directory that holds a copy of the package, to break or to move."""
-    directory = tmp_path / "other place"
+def copy_package(directory: Path) -> Path:
+    """Copy the package below ``directory``, to break or to move it; return ``directory``."""
     shutil.copytree(PACKAGE, directory / "pyinit", ignore=shutil.ignore_patterns("__pycache__"))
     return directory
+
+
+@pytest.fixture
+def other_package(tmp_path: Path) -> Path:
+    """Return a directory that holds a copy of the package."""
+    return copy_package(tmp_path / "other place")
 
 
 def test_it_says_what_it_wrote(tmp_path: Path) -> None:
@@ -142,7 +146,7 @@ def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
     """The base interpreter, with the package in the user's site directory."""
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     site = tmp_path / "lib" / name / "site-packages"
-    shutil.copytree(PACKAGE, site / "pyinit", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_package(site)
     base = os.path.realpath(sys.executable)
     result = install(tmp_path / "init", python=base, PYTHONUSERBASE=str(tmp_path), PYTHONPATH="")
     assert result.returncode == 0, result.stderr
@@ -202,6 +206,16 @@ def test_an_upgraded_package_is_not_run_from_the_old_bundle(
     init = other_package / "pyinit" / "__init__.py"
     init.write_text(init.read_text().replace(pyinit.__version__, "999.0.1"))
     assert version(path) == "pyinit 999.0.1\n"
+
+
+def test_a_source_tree_has_no_bundle(tmp_path: Path, other_package: Path) -> None:
+    """Where one file is edited and the rest is not, the launcher runs what stands there."""
+    path = tmp_path / "init"
+    (other_package / "pyproject.toml").touch()
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    cli = other_package / "pyinit" / "cli.py"
+    cli.write_text(cli.read_text() + "\n\ndef main(_):\n    print('edited')\n")
+    assert version(path) == "edited\n"
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing"])

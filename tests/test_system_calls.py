@@ -17,7 +17,7 @@ import pytest
 from pyinit import sigset
 from tests.conftest import need
 from tests.harness import UNSHARE, python
-from tests.test_install import install
+from tests.test_install import copy_package, install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,8 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     need("strace", "unshare")
     directory = tmp_path_factory.mktemp("trace")
     launcher, file = directory / "init", directory / "trace"
-    assert install(launcher).returncode == 0
+    package = copy_package(directory / "package")
+    assert install(launcher, PYTHONPATH=str(package)).returncode == 0
     command = [*UNSHARE, str(launcher), "--", *python("one_by_one.py")]
     subprocess.run(["strace", "-f", "-o", str(file), *command], check=True)
     return calls(file, launcher)

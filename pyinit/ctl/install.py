@@ -201,8 +201,15 @@ def _bundle_file() -> Path:
 
 
 def _write_bundle() -> bool:
-    """Write the bundle; return whether that worked, for the launcher does without as well."""
+    """Write the bundle; return whether that worked, for the launcher does without as well.
+
+    Not for a source tree, of which an editable install runs: an installed
+    package changes as a whole, and its stamp tells; a source file is edited alone.
+    """
     file = _bundle_file()
+    if (_package().parent / "pyproject.toml").exists():
+        file.unlink(missing_ok=True)
+        return False
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(exist_ok=True)
