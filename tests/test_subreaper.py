@@ -19,6 +19,7 @@ from tests.harness import (
     process_table,
     python,
     run,
+    status_field,
     until,
 )
 
@@ -91,6 +92,7 @@ def test_when_pyinit_is_killed_the_main_child_is_too(options: list[str]) -> None
             assert ended, process_table(container.pid)
         finally:
             os.close(pidfd)
+        until(lambda: status_field(container.pid, "State")[0] == "T", "the shell stops")
         container.signal(signal.SIGCONT)
         container.wait()
 
