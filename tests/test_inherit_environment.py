@@ -66,3 +66,13 @@ def test_the_environment_is_the_same_without_proc(name: str, way: str) -> None:
     """What execve(2) gave is still on the stack, also when there is no /proc/self/environ."""
     found = assert_same(COMMAND, {"environ": ENVIRONS[name]}, way, before=NO_PROC)
     assert found == entries(name)
+
+
+@each_way
+def test_a_word_that_looks_like_an_entry_is_none(way: str) -> None:
+    """On the stack the words of the command line lie in front of the environment."""
+    command = ["/usr/bin/find", "/", "-maxdepth", "0", "-not", "-name", "LC_CTYPE=x", "-exec"]
+    command += [*COMMAND, ";"]
+    environ = {"environ": ["A=1", "LC_CTYPE=C"]}
+    found = assert_same(command, environ, way, before=NO_PROC)
+    assert found == b"A=1\0LC_CTYPE=C\0"

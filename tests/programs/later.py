@@ -32,11 +32,12 @@ def takes_term() -> bool:
 
 def own_time_s(start: float) -> float:
     """Return the time since ``start``, less what the other process has waited for a processor."""
+    now = time.monotonic()
+    runs = status("State") == "R"
+    # In this order: a wait up to now that has ended is counted.
     with open(f"/proc/{target}/schedstat", encoding="ascii") as file:
         ran, waited, _ = file.read().split()
-    if status("State") == "R":
-        return int(ran) / 1e9  # it may be waiting now, which is not yet counted
-    return time.monotonic() - start - int(waited) / 1e9
+    return int(ran) / 1e9 if runs else now - start - int(waited) / 1e9
 
 
 if os.fork() == 0:
