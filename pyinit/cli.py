@@ -34,7 +34,8 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
 
         asked = options.parse(arguments, environment.current())
         if asked.help or asked.version:
-            return answer(options.render_help() if asked.help else f"pyinit {__version__}\n")
+            text = options.render_help() if asked.help else f"pyinit {__version__}\n"
+            return answer(text, given_mask)
     linux, problem = None, None
     if posix.getpid() != 1:
         linux, problem = be_responsible(subreaper=asked.subreaper)
@@ -74,9 +75,10 @@ def keep_on(pid: int, error: BaseException) -> int:
         events.tell(f"internal error, only relaying and reaping from here on: {error!r}")
     except Exception:
         pass  # the same disk that does not hold the supervisor
-    signals = _signal.valid_signals()
+    signals = _signal.valid_signals() - {_signal.SIGILL, _signal.SIGTRAP, _signal.SIGABRT}
+    signals -= {_signal.SIGBUS, _signal.SIGFPE, _signal.SIGSEGV, _signal.SIGSYS}
+    number = _signal.SIGCHLD  # one may have been taken before the failure
     while True:
-        number = _signal.sigwaitinfo(signals).si_signo
         try:
             if number != _signal.SIGCHLD:
                 posix.kill(pid, number)
@@ -86,8 +88,11 @@ def keep_on(pid: int, error: BaseException) -> int:
                     return 128 + (status & 0x7F) if status & 0x7F else status >> 8
                 if ended == 0:
                     break
+        except ChildProcessError:
+            return 125  # the main child's status was taken, and lost with the failure
         except OSError:
-            pass  # ECHILD, or EPERM: nothing that ends an init
+            pass  # EPERM: nothing that ends an init
+        number = _signal.sigwaitinfo(signals).si_signo
 
 
 def be_responsible(*, subreaper: bool) -> "tuple[ModuleType | None, str | None]":
@@ -125,8 +130,14 @@ def log_level(asked: settings.Settings) -> int:
     return 0 if asked.quiet else 1 + asked.verbose
 
 
-def answer(text: str) -> int:
-    """Write ``text`` to stdout and return the exit code."""
+def answer(text: str, mask: set[int]) -> int:
+    """Write ``text`` to stdout and return the exit code.
+
+    As any program would: with the signal mask that was given, so that one that
+    waits for a reader can be ended.
+    """
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
     data = text.encode()
     while data:
         data = data[posix.write(1, data) :]
