@@ -35,7 +35,7 @@ class Runtime:
 
     name = "unshare"
     programs: tuple[str, ...] = ("unshare",)
-    needs_root = False
+    needs_root = True
 
     def __init__(self, command: Sequence[str]) -> None:
         """Start it."""
@@ -108,6 +108,7 @@ class Unprivileged(Runtime):
     """unshare(1) in a user namespace, the way of an ordinary user; root can go it too."""
 
     name = "unshare --user"
+    needs_root = False
 
     def argv(self, init: list[str]) -> list[str]:
         """Return what starts the container with ``init`` as its process 1."""
@@ -122,6 +123,7 @@ class Bubblewrap(Runtime):
 
     name = "bubblewrap"
     programs = ("bwrap",)
+    needs_root = False
 
     def argv(self, init: list[str]) -> list[str]:
         """Return what starts the container with ``init`` as its process 1."""
@@ -146,7 +148,6 @@ class Runc(Runtime):
 
     name = "runc"
     programs = ("runc", "unshare")
-    needs_root = True
 
     def argv(self, init: list[str]) -> list[str]:
         """Return what starts the container with ``init`` as its process 1."""
@@ -195,7 +196,6 @@ class Podman(Runtime):
 
     name = "podman"
     programs = ("podman", "runc")
-    needs_root = True
 
     def argv(self, init: list[str]) -> list[str]:
         """Return what starts the container with ``init`` as its process 1."""
