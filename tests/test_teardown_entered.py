@@ -114,6 +114,7 @@ def test_a_zombie_of_an_outside_parent_is_not_waited_for() -> None:
         container.expect("ready")
         with entered(container, python("leave.py", "-", "end")) as process:
             process.send_signal(signal.SIGSTOP)
+            until(lambda: status_field(process.pid, "State")[0] == "T", "nsenter has stopped")
             (inside,) = children(process.pid)
             os.kill(inside, signal.SIGTERM)
             until(lambda: status_field(inside, "State")[0] == "Z", "it is a zombie")
