@@ -15,38 +15,28 @@ _MOST_LOOKS = 8
 _MOST_SWEEPS = 100
 
 
-class Descendants:
-    """All descendants of this process, a child subreaper."""
+def signal(*numbers: int) -> None:
+    """Send signals to every descendant, one after the other.  No error: they may be gone.
 
-    def left(self) -> int:
-        """Return NOBODY or CHILDREN: a descendant's line leads to a child of ours."""
-        return scope.CHILDREN if scope.has_children() else scope.NOBODY
+    Looks again, for they may be forking, until a look finds nobody new; but
+    not for ever, since what was killed has to be reaped as well.
+    """
+    reached: set[int] = set()
+    with proc.Ours() as directory:
+        if directory is not None:
+            for _ in range(_MOST_LOOKS):
+                if not _signal_new(_family(directory), reached, numbers, directory):
+                    break
+            _signal_children(reached, numbers, directory)
+    if not reached and _all_children_live():
+        for pid in _children_without_proc():
+            _kill(pid, numbers)
 
-    def signal(self, *numbers: int) -> None:
-        """Send signals to every descendant, one after the other.  No error: they may be gone.
 
-        Looks again, for they may be forking, until a look finds nobody new; but
-        not for ever, since what was killed has to be reaped as well.
-        """
-        reached: set[int] = set()
-        with proc.Ours() as directory:
-            if directory is not None:
-                for _ in range(_MOST_LOOKS):
-                    if not _signal_new(_family(directory), reached, numbers, directory):
-                        break
-                _signal_children(reached, numbers, directory)
-        if not reached and _all_children_live():
-            for pid in _children_without_proc():
-                _kill(pid, numbers)
-
-    def everybody(self) -> list[proc.Process]:
-        """Return the descendants, zombies too, as far as /proc tells, parents first."""
-        with proc.Ours() as directory:
-            return [] if directory is None else _family(directory)
-
-    def leftovers(self) -> list[proc.Process]:
-        """Return the descendants that are no zombies, as far as /proc tells, parents first."""
-        return [process for process in self.everybody() if not process.is_zombie]
+def everybody() -> list[proc.Process]:
+    """Return the descendants, zombies too, as far as /proc tells, parents first."""
+    with proc.Ours() as directory:
+        return [] if directory is None else _family(directory)
 
 
 def _family(directory: int) -> list[proc.Process]:

@@ -8,7 +8,6 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.descendants import Descendants
     from pyinit.proc import Process
 
 # Answers of `left`.
@@ -68,15 +67,25 @@ class Namespace:
         table.pop(posix.getpid(), None)
         return list(table.values())
 
-    def leftovers(self) -> "list[Process]":
-        """Return who is left and no zombie, as far as /proc tells."""
-        return [process for process in self.everybody() if not process.is_zombie]
 
+class Descendants:
+    """All descendants of this process, a child subreaper."""
 
-def of(*, is_init: bool) -> "Namespace | Descendants":
-    """Return the scope of this process, which is PID 1 or is not."""
-    if is_init:
-        return Namespace()
-    from pyinit.descendants import Descendants
+    def left(self) -> int:
+        """Return NOBODY or CHILDREN: a descendant's line leads to a child of ours."""
+        return CHILDREN if has_children() else NOBODY
 
-    return Descendants()
+    def signal(self, *numbers: int) -> None:
+        """Send signals to every descendant, one after the other.
+
+        No error: they may be gone.
+        """
+        from pyinit import descendants
+
+        descendants.signal(*numbers)
+
+    def everybody(self) -> "list[Process]":
+        """Return the descendants, zombies too, as far as /proc tells, parents first."""
+        from pyinit import descendants
+
+        return descendants.everybody()

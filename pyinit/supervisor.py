@@ -37,7 +37,7 @@ class Supervisor:
         self.left = scope.OUTSIDERS  # until it is asked
         self.had_terminal = had_terminal
         self.is_init = posix.getpid() == 1
-        self.scope = scope.of(is_init=self.is_init)
+        self.scope = scope.Namespace() if self.is_init else scope.Descendants()
         self.lifecycle = lifecycle.Lifecycle(asked.grace_s)
         self._target = -pid if asked.group else pid
         self._reap_level = events.WARNING if asked.warn_on_reap else events.DEBUG

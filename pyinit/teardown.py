@@ -117,4 +117,5 @@ class Teardown:
         if self._log.level >= events.INFO:
             from pyinit import describe
 
-            self._log.emit(events.INFO, event, leftovers=describe.names(self._scope.leftovers()))
+            names = describe.names([p for p in self._scope.everybody() if not p.is_zombie])
+            self._log.emit(events.INFO, event, leftovers=names)

@@ -32,7 +32,7 @@ START = {
     "read": 3,  # of the bundle; of the environment and its end
     "close": 2,
     "newfstatat": 2,  # whether the bundle is of this package; whether stderr is open
-    "getpid": 2,
+    "getpid": 3,
     "clone": 1,
     "rt_sigaction": len(sigset.RELAYED),  # for SigCgt; what SIGCHLD did is known without
     "rt_sigtimedwait": 1,  # whether a signal has come already

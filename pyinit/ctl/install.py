@@ -3,7 +3,8 @@
 The command that pip installs starts the interpreter with ``site``, which looks
 through all that is installed, and then finds each module of pyinit in turn.
 The launcher names the interpreter with ``-IS`` in its ``#!`` line, and loads
-what a quiet run needs from one file of bytecode, the bundle.
+what a quiet run needs from one file of bytecode, the bundle: there is one for
+PID 1 and one for a subreaper, which needs more.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ QUIET = (
     "wstatus",
     "supervisor",
 )
+# What it loads besides when it is not PID 1.
+QUIET_SUBREAPER = ("linux", "fork")
 
 MARK = "# Written by pyinitctl install"
 
@@ -51,8 +54,9 @@ import _signal
 given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 import marshal, posix, sys
 
+bundle = {init!r} if posix.getpid() == 1 else {subreaper!r}
 try:
-    fd = posix.open({bundle!r}, posix.O_RDONLY | posix.O_CLOEXEC)
+    fd = posix.open(bundle, posix.O_RDONLY | posix.O_CLOEXEC)
     exec(marshal.loads(posix.read(fd, 1 << 20)), {{}})
     posix.close(fd)
 except Exception:
@@ -115,7 +119,7 @@ def install(path: Path, *, force: bool = False) -> Path:
     _refuse(target, force=force)
     text = _launcher_text()
     compileall.compile_dir(_package(), quiet=2, workers=1)
-    _write_bundle()
+    _write_bundles()
     # Beside the target, so that the rename that puts it in place is atomic.
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -188,7 +192,8 @@ def _launcher_text() -> bytes:
     text = _LAUNCHER.format(
         shebang=_shebang(),
         mark=MARK,
-        bundle=str(_bundle_file()),
+        init=str(_bundle_file("init")),
+        subreaper=str(_bundle_file("subreaper")),
         first=paths[:1],
         count=1,
         paths=paths,
@@ -196,37 +201,37 @@ def _launcher_text() -> bytes:
     return os.fsencode(text)
 
 
-def _bundle_file() -> Path:
-    return _package() / "__pycache__" / f"quiet.{sys.implementation.cache_tag}.bundle"
+def _bundle_file(name: str) -> Path:
+    return _package() / "__pycache__" / f"{name}.{sys.implementation.cache_tag}.bundle"
 
 
-def _write_bundle() -> bool:
-    """Write the bundle; return whether that worked, for the launcher does without as well.
+def _write_bundles() -> None:
+    """Write the bundles where that is allowed: the launcher does without as well.
 
     Not for a source tree, of which an editable install runs: an installed
     package changes as a whole, and its stamp tells; a source file is edited alone.
     """
-    file = _bundle_file()
-    if (_package().parent / "pyproject.toml").exists():
-        file.unlink(missing_ok=True)
-        return False
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(exist_ok=True)
-        draft.write_bytes(marshal.dumps(_bundle()))
-        draft.replace(file)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        return False
-    return True
+    is_source = (_package().parent / "pyproject.toml").exists()
+    for name, modules in (("init", QUIET), ("subreaper", (*QUIET, *QUIET_SUBREAPER))):
+        file = _bundle_file(name)
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        try:
+            if is_source:
+                file.unlink(missing_ok=True)
+                continue
+            file.parent.mkdir(exist_ok=True)
+            draft.write_bytes(marshal.dumps(_bundle(modules)))
+            draft.replace(file)
+        except OSError:
+            draft.unlink(missing_ok=True)
 
 
-def _bundle() -> CodeType:
+def _bundle(names: tuple[str, ...]) -> CodeType:
     package = _package()
     init = package / "__init__.py"
     stat = init.stat()
     modules = [("pyinit", str(init), [str(package)], _compile(init))]
-    for name in QUIET:
+    for name in names:
         file = package / f"{name}.py"
         modules.append((f"pyinit.{name}", str(file), [], _compile(file)))
     values = {
@@ -235,8 +240,8 @@ def _bundle() -> CodeType:
         "MODULES": tuple(modules),
     }
     source = _LOADER
-    for name in values:
-        source = source.replace(name, repr(f"<{name}>"))
+    for word in values:
+        source = source.replace(word, repr(f"<{word}>"))
     code = compile(source, "<bundle>", "exec")
     constants = tuple(values.get(c[1:-1], c) if isinstance(c, str) else c for c in code.co_consts)
     return code.replace(co_consts=constants)
