@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pyinit
-from pyinit.ctl.install import QUIET, QUIET_SUBREAPER
-from tests.harness import PID1, PROGRAMS, SUBREAPER, run
+from pyinit.ctl.install import FIRST, SUBREAPER, THEN
+from tests import harness
+from tests.harness import PID1, PROGRAMS, run
 
 INIT = (sys.executable, "-IS", str(PROGRAMS / "modules.py"), str(Path(pyinit.__file__).parents[1]))
-ALLOWED = {"pyinit", *(f"pyinit.{name}" for name in QUIET)}
+ALLOWED = {"pyinit", *(f"pyinit.{name}" for name in (*FIRST, *THEN))}
 
 
 def loaded(*command: str, mode: str = PID1, options: tuple[str, ...] = ()) -> set[str]:
@@ -43,6 +44,6 @@ def test_an_option(namespaces: None) -> None:
 
 def test_a_quiet_subreaper(namespaces: None) -> None:
     """The way to prctl(2), with the C half of ctypes alone, and the forking for its sake."""
-    ours = {f"pyinit.{name}" for name in QUIET_SUBREAPER}
+    ours = {f"pyinit.{name}" for name in SUBREAPER}
     # _ctypes imports _struct.
-    assert loaded("true", mode=SUBREAPER) - {"_struct"} == ALLOWED | ours | {"_ctypes"}
+    assert loaded("true", mode=harness.SUBREAPER) - {"_struct"} == ALLOWED | ours | {"_ctypes"}

@@ -25,21 +25,12 @@ if TYPE_CHECKING:
     import argparse
     from types import CodeType
 
-# What a quiet run loads, in the order in which they import each other.
-QUIET = (
-    "environment",
-    "settings",
-    "spawn",
-    "cli",
-    "events",
-    "lifecycle",
-    "scope",
-    "sigset",
-    "wstatus",
-    "supervisor",
-)
+# What a quiet run loads before it starts the command, in the order in which they import each other.
+FIRST = ("environment", "settings", "spawn", "cli")
 # What it loads besides when it is not PID 1.
-QUIET_SUBREAPER = ("linux", "fork")
+SUBREAPER = ("linux", "fork")
+# What it loads while the command starts up.
+THEN = ("events", "lifecycle", "scope", "sigset", "wstatus", "supervisor")
 
 MARK = "# Written by pyinitctl install"
 
@@ -68,20 +59,31 @@ sys.path[:] = sys.path[{count}:] + {paths!r}
 main(given_mask)
 """
 
-# Becomes the code of the bundle, with the three names in capitals as constants.
+# Becomes the code of the bundle, with the four names in capitals as constants.  The
+# modules of THEN come when the first of them is asked for (PEP 562).
 _LOADER = """\
-import posix, sys
-stat = posix.stat(INIT_FILE)
-if (stat.st_mtime_ns, stat.st_size) == STAMP:
-    for name, file, path, code in MODULES:
+import marshal, posix, sys
+
+def load(modules):
+    for name, file, path, code in modules:
         module = sys.modules[name] = type(sys)(name)
         module.__file__ = file
         if path:
             module.__path__ = path
-            parent = module
         else:
-            setattr(parent, name.rpartition(".")[2], module)
+            setattr(sys.modules["pyinit"], name.rpartition(".")[2], module)
         exec(code, module.__dict__)
+
+def then(name):
+    package = sys.modules["pyinit"]
+    del package.__getattr__
+    load(marshal.loads(THEN))
+    return getattr(package, name)
+
+stat = posix.stat(INIT_FILE)
+if (stat.st_mtime_ns, stat.st_size) == STAMP:
+    load(FIRST)
+    sys.modules["pyinit"].__getattr__ = then
 """
 
 
@@ -212,7 +214,7 @@ def _write_bundles() -> None:
     package changes as a whole, and its stamp tells; a source file is edited alone.
     """
     is_source = (_package().parent / "pyproject.toml").exists()
-    for name, modules in (("init", QUIET), ("subreaper", (*QUIET, *QUIET_SUBREAPER))):
+    for name, modules in (("init", FIRST), ("subreaper", (*FIRST, *SUBREAPER))):
         file = _bundle_file(name)
         draft = file.with_name(f"{file.name}.{os.getpid()}")
         try:
@@ -226,25 +228,37 @@ def _write_bundles() -> None:
             draft.unlink(missing_ok=True)
 
 
-def _bundle(names: tuple[str, ...]) -> CodeType:
-    package = _package()
-    init = package / "__init__.py"
+def _bundle(first: tuple[str, ...]) -> CodeType:
+    init = _package() / "__init__.py"
     stat = init.stat()
-    modules = [("pyinit", str(init), [str(package)], _compile(init))]
-    for name in names:
-        file = package / f"{name}.py"
-        modules.append((f"pyinit.{name}", str(file), [], _compile(file)))
-    values = {
+    package = ("pyinit", str(init), [str(init.parent)], _compile(init))
+    values: dict[str, object] = {
         "INIT_FILE": str(init),
         "STAMP": (stat.st_mtime_ns, stat.st_size),
-        "MODULES": tuple(modules),
+        "FIRST": (package, *map(_module, first)),
+        "THEN": marshal.dumps([*map(_module, THEN)]),
     }
     source = _LOADER
     for word in values:
         source = source.replace(word, repr(f"<{word}>"))
-    code = compile(source, "<bundle>", "exec")
-    constants = tuple(values.get(c[1:-1], c) if isinstance(c, str) else c for c in code.co_consts)
-    return code.replace(co_consts=constants)
+    return _with_constants(compile(source, "<bundle>", "exec"), values)
+
+
+def _module(name: str) -> tuple[str, str, list[str], CodeType]:
+    file = _package() / f"{name}.py"
+    return f"pyinit.{name}", str(file), [], _compile(file)
+
+
+def _with_constants(code: CodeType, values: dict[str, object]) -> CodeType:
+    """Return ``code`` with each constant ``<NAME>`` replaced by its value, in functions too."""
+    constants: list[object] = []
+    for constant in code.co_consts:
+        if isinstance(constant, type(code)):
+            constants.append(_with_constants(constant, values))
+        else:
+            name = constant[1:-1] if isinstance(constant, str) else ""
+            constants.append(values.get(name, constant))
+    return code.replace(co_consts=tuple(constants))
 
 
 def _compile(file: Path) -> CodeType:
