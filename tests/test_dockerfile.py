@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.harness import DEADLINE_S, ROOT, Container, children, until
+from tests.test_install import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,14 @@ def test_what_is_copied_is_there() -> None:
                 assert (ROOT / source).exists() or source in ("bin", "pyinit")
 
 
+def test_the_fast_launcher_is_the_entry_point() -> None:
+    """Written by a RUN in the form that needs no shell, in the stage that is run."""
+    written = [json.loads(word) for name, word in instructions() if (name, word[0]) == ("RUN", "[")]
+    assert written == [["/venv/bin/pyinitctl", "install", json.loads(last("ENTRYPOINT"))[0]]]
+    names = [name for name, _ in instructions()]
+    assert names[::-1].index("RUN") < names[::-1].index("FROM")
+
+
 def test_it_ends_as_a_user_without_privileges() -> None:
     """By number, and after the last step that needs root."""
     names = [name for name, _ in instructions()]
@@ -83,7 +92,9 @@ def test_the_health_check_is_a_program() -> None:
 def service(directory: Path) -> Iterator[tuple[Container, str]]:
     """Run the service as ENTRYPOINT and CMD say, and yield it and the path of its socket."""
     entrypoint, command = json.loads(last("ENTRYPOINT")), json.loads(last("CMD"))
-    assert (entrypoint[0], entrypoint[-1]) == ("pyinit", "--")
+    assert entrypoint[-1] == "--"
+    launcher = directory / "pyinit"
+    assert install(launcher).returncode == 0
     path = str(directory / "socket")
     command[command.index("--bind") + 1] = f"unix:{path}"
     environ = {
@@ -94,7 +105,8 @@ def service(directory: Path) -> Iterator[tuple[Container, str]]:
         "HOME": str(directory),
     }
     environ.pop("GUNICORN_CMD_ARGS", None)
-    with Container(command, options=["-v", *entrypoint[1:-1]], env=environ) as container:
+    init, options = [str(launcher)], ["-v", *entrypoint[1:-1]]
+    with Container(command, options=options, env=environ, init=init) as container:
         until(lambda: answers(path), "the service answers", container.process.pid)
         yield container, path
 

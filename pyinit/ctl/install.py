@@ -81,7 +81,7 @@ def then(name):
     return getattr(package, name)
 
 stat = posix.stat(INIT_FILE)
-if (stat.st_mtime_ns, stat.st_size) == STAMP:
+if (int(stat.st_mtime), stat.st_size) == STAMP:
     load(FIRST)
     sys.modules["pyinit"].__getattr__ = then
 """
@@ -234,7 +234,8 @@ def _bundle(first: tuple[str, ...]) -> CodeType:
     package = ("pyinit", str(init), [str(init.parent)], _compile(init))
     values: dict[str, object] = {
         "INIT_FILE": str(init),
-        "STAMP": (stat.st_mtime_ns, stat.st_size),
+        # As in bytecode files: the layers of an image keep no fractions of a second.
+        "STAMP": (int(stat.st_mtime), stat.st_size),
         "FIRST": (package, *map(_module, first)),
         "THEN": marshal.dumps([*map(_module, THEN)]),
     }
