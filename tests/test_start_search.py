@@ -136,7 +136,7 @@ def test_tini_starts_the_same_and_ends_with_the_same_code(
     program(tmp_path / "denied", mode=0o644)
     (tmp_path / "link").symlink_to(tmp_path / "say")
     (tmp_path / "directory").mkdir()
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    env = {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
     command = [*harness.UNSHARE, "tini", "--", case, "a b"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     code, out, _ = run([case, "a b"], env=env)
