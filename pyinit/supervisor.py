@@ -74,37 +74,45 @@ class Supervisor:
             self.take(_signal.sigwaitinfo(sigset.AWAITED))
 
     def take(self, info: _signal.struct_siginfo) -> None:
-        """Deal with one signal that was sent to us."""
+        """Deal with one signal that was sent to us while the main child lives."""
         number = info.si_signo
         if number == _signal.SIGCHLD:
             self.reap()
             return
-        if info.si_code == sigset.SI_KERNEL and number in sigset.BACKGROUND_TTY:
-            return  # a terminal that does not want pyinit itself to read or write
-        event = lifecycle.STOP if number in sigset.STOP_SIGNALS else lifecycle.SIGNAL
-        if lifecycle.RELAY in self.lifecycle.step(event):
-            self._relay(number, info)
-
-    def _relay(self, number: int, info: _signal.struct_siginfo) -> None:
-        if info.si_code == sigset.SI_KERNEL and number in sigset.FROM_TERMINAL:
-            if self._shares_group():
-                return  # the terminal sent it to the whole group: the child has it already
-        elif number == _signal.SIGTSTP:
-            number = self._as_stop()
+        # What comes of any signal now is that it is relayed: only of a stop the lifecycle
+        # has to know, and asking it takes as long as kill(2).
+        if number in sigset.STOP_SIGNALS:
+            self.lifecycle.step(lifecycle.STOP)
+        if info.si_code == sigset.SI_KERNEL or number == _signal.SIGTSTP:
+            number = self._instead(number, info.si_code)
+            if not number:
+                return
         try:
             posix.kill(self._target, number)
         except OSError as error:
             self._not_relayed(number, error)
-            return
-        if self.log.level >= events.DEBUG:
-            self.log.emit(
-                events.DEBUG,
-                "signal_relayed",
-                signal=sigset.name(number),
-                sender_pid=info.si_pid,
-                sender_uid=info.si_uid,
-                target=self._target,
-            )
+        else:
+            if self.log.level >= events.DEBUG:
+                self._tell_of_relay(number, info)
+
+    def _instead(self, number: int, code: int) -> int:
+        """Return what is to be relayed instead of signal ``number``, or 0."""
+        if code == sigset.SI_KERNEL:
+            if number in sigset.BACKGROUND_TTY:
+                return 0  # a terminal that does not want pyinit itself to read or write
+            if number in sigset.FROM_TERMINAL and self._shares_group():
+                return 0  # the terminal sent it to the whole group: the child has it already
+        return self._as_stop() if number == _signal.SIGTSTP else number
+
+    def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
+        self.log.emit(
+            events.DEBUG,
+            "signal_relayed",
+            signal=sigset.name(number),
+            sender_pid=info.si_pid,
+            sender_uid=info.si_uid,
+            target=self._target,
+        )
 
     def _not_relayed(self, number: int, error: OSError) -> None:
         if isinstance(error, ProcessLookupError) and self._target != self.main:

@@ -211,3 +211,12 @@ def test_the_first_stop_signal_in_teardown_changes_nothing() -> None:
     machine.step(LEFTOVERS)
     assert machine.step(STOP) == ()
     assert machine.step(STOP) == (KILL, ARM_BOUND)
+
+
+def test_any_signal_is_relayed_while_the_main_child_lives() -> None:
+    """So the supervisor relays without asking, and tells only of stops."""
+    for state in (RUNNING, STOPPING):
+        assert TRANSITIONS[state, SIGNAL] == (state, (RELAY,))
+        for event in (STOP, HURRY):
+            if (state, event) in TRANSITIONS:
+                assert TRANSITIONS[state, event] == (STOPPING, (RELAY,))
