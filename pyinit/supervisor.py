@@ -70,8 +70,18 @@ class Supervisor:
             self.take(info)
         # SIGCHLD of those who ended before it was blocked, or before a failure, will not come.
         self.reap()
+        wait, kill, awaited, target = _signal.sigwaitinfo, posix.kill, sigset.AWAITED, self._target
+        # Most are relayed as they are: this loop is what stands between the sender and the child.
+        plain = sigset.PLAIN if self.log.level < events.DEBUG else ()
         while self.alive:
-            self.take(_signal.sigwaitinfo(sigset.AWAITED))
+            info = wait(awaited)
+            if info.si_signo not in plain:
+                self.take(info)
+                continue
+            try:
+                kill(target, info.si_signo)
+            except OSError as error:
+                self._not_relayed(info.si_signo, error)
 
     def take(self, info: _signal.struct_siginfo) -> None:
         """Deal with one signal that was sent to us while the main child lives."""
