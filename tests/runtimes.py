@@ -212,7 +212,7 @@ class Podman(Runtime):
         )
         self._pidfile = self.directory / "init.pid"
         self.environ = {"CONTAINERS_CONF": str(config)}
-        self._resources.callback(harness.until, self._is_cleaned_up, "podman has cleaned up")
+        self._resources.callback(self._clean_up)
         volumes = [f"--volume={path}:{path}:ro" for path in self._outside_of_root()]
         return [
             *(*self._podman(), "run", "--rm", "--name", "init"),
@@ -235,14 +235,20 @@ class Podman(Runtime):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int(self._pidfile.read_text()), signal.SIGKILL)
 
-    def _is_cleaned_up(self) -> bool:
-        """Return whether nothing is mounted here any more and nobody works here.
+    def _clean_up(self) -> None:
+        """Wait for conmon, which becomes `podman container cleanup`; then unmount what is left.
 
-        When `podman run` ends, conmon goes on: it becomes `podman container cleanup`.
+        When that runs beside `podman stop`, the directory of the overlays may stay mounted.
         """
+        harness.until(self._is_alone, "podman has cleaned up")
+        for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+            place = line.split()[4]
+            if place.startswith(f"{self.directory}/"):
+                subprocess.run(["umount", place], check=True)
+
+    def _is_alone(self) -> bool:
+        """Return whether no process has this directory in its command line."""
         here = str(self.directory).encode()
-        if here in Path("/proc/self/mountinfo").read_bytes():
-            return False
         for pid in filter(str.isdecimal, os.listdir("/proc")):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if here in Path(f"/proc/{pid}/cmdline").read_bytes():
