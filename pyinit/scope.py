@@ -15,7 +15,9 @@ NOBODY = 0
 CHILDREN = 1  # their end will send SIGCHLD
 OUTSIDERS = 2  # entered by setns(2): their parent is outside, so they have to be asked after
 
-WALL = 0x40000000  # also those not made by fork(2); see waitpid(2)
+# __WALL: also children of before exec that were made to send another signal at their
+# end (clone(2)); since the exec the kernel makes it SIGCHLD, but waitpid(2) needs this.
+WALL = 0x40000000
 PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT | WALL
 
 

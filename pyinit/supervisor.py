@@ -14,11 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.settings import Settings
 
-# __WALL: also children of before exec that were made to send another signal at their
-# end (clone(2)); since the exec the kernel makes it SIGCHLD, but waitpid(2) needs this.
-_WALL = 0x40000000
-_WAIT = posix.WNOHANG | posix.WUNTRACED | _WALL
-_LOOK = posix.WNOHANG | posix.WEXITED | posix.WNOWAIT | _WALL
+_WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
 
 
 class Supervisor:
@@ -189,7 +185,7 @@ class Supervisor:
         Where nobody has ended, only the main child's stop is of interest: a
         stopped orphan could be continued, or end, before it is waited for.
         """
-        info = posix.waitid(posix.P_ALL, 0, _LOOK)
+        info = posix.waitid(posix.P_ALL, 0, scope.PEEK)
         if info is None:
             return self.main if self.alive else -1
         if info.si_pid != self.main or not self.alive:
