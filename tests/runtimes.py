@@ -97,7 +97,8 @@ class Runtime:
         ready, _, _ = select.select([self.process.stdout], [], [], harness.DEADLINE_S)
         table = harness.process_table(self.process.pid)
         assert ready, f"no line within {harness.DEADLINE_S} s\n{table}"
-        assert self.process.stdout.readline().decode() == f"{text}\n"
+        line = self.process.stdout.readline().decode()
+        assert line == f"{text}\n", f"{line!r} instead of {text!r}\n{table}"
 
     def wait(self) -> int:
         """Wait for its end; return the exit code that the runtime reports."""
