@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import NoReturn
 
+    from pyinit import events
+
 
 def main(given_mask: set[int]) -> "NoReturn":
     """Be the init: read the options, start the command, supervise it, exit with its status.
@@ -28,39 +30,103 @@ def main(given_mask: set[int]) -> "NoReturn":
 def run(arguments: list[str], given_mask: set[int]) -> int:
     """Return the exit code.  Raises UsageError or StartError, when nothing was started."""
     given = environment.restore()
-    asked = settings.plain(arguments, environment.current())
-    if asked is None:
-        from pyinit import options
-
-        asked = options.parse(arguments, environment.current())
-        if asked.help or asked.version:
-            text = options.render_help() if asked.help else f"pyinit {__version__}\n"
-            return answer(text, given_mask)
+    asked = understand(arguments)
+    if asked.help or asked.version or asked.license:
+        return answer(asked, given_mask)
     linux, problem = None, None
+    if asked.parent_death_signal:
+        die_with_parent(asked.parent_death_signal)
     if posix.getpid() != 1:
-        linux, problem = be_responsible(subreaper=asked.subreaper)
-    terminal = foreground_terminal()
-    pid = spawn.spawn(asked.command, given_mask, given, terminal, linux)
+        linux, problem = be_responsible(asked)
+    if asked.pause:
+        return pause(asked, given_mask, problem)
+    terminal = foreground_terminal() if asked.place == settings.GROUP else session_terminal(asked)
+    pid = spawn.spawn(asked, given_mask, given, terminal, linux)
     if terminal is not None:
         posix.close(terminal)
+    handed_over = terminal is not None and asked.place == settings.GROUP
 
     try:
-        return supervise(pid, asked, problem, had_terminal=terminal is not None)
+        return supervise(pid, asked, given_mask, problem, had_terminal=handed_over)
     except BaseException as error:
         return keep_on(pid, error)
 
 
+def understand(arguments: list[str]) -> settings.Settings:
+    """Return what is asked for, in the words of pyinit or of the program whose name we bear.
+
+    Raises UsageError.
+    """
+    name = sys.argv[0].rpartition("/")[2]
+    environ = environment.current()
+    if name not in settings.NAMES:
+        asked = settings.plain(arguments, environ)
+        if asked is not None:
+            return asked
+        from pyinit import options
+
+        name, arguments = options.alias(arguments)
+        if not name:
+            return options.parse(arguments, environ)
+    from pyinit import peers
+
+    return peers.parse(name, arguments, environ)
+
+
 def supervise(
-    pid: int, asked: settings.Settings, problem: str | None, *, had_terminal: bool
+    pid: int,
+    asked: settings.Settings,
+    mask: set[int],
+    problem: str | None,
+    *,
+    had_terminal: bool,
 ) -> int:
     """Return the main child's exit code, once it and all that it left behind have ended."""
     from pyinit import events, supervisor  # the child starts up meanwhile
 
-    log = events.Log(log_level(asked))
+    log = open_log(asked, problem)
+    log.emit(events.INFO, "child_started", pid=pid, command=asked.command)
+    if asked.user:
+        warn_of_no_relay(pid, asked.user, log)
+    if asked.notify:
+        from pyinit import notify
+
+        notify.send(notify.READY, log)
+    return supervisor.Supervisor(pid, asked, log, mask, had_terminal=had_terminal).run()
+
+
+def pause(asked: settings.Settings, mask: set[int], problem: str | None) -> int:
+    """Be the init of nobody's command; return the exit code, which is 0."""
+    from pyinit import events, notify
+    from pyinit import pause as module
+
+    log = open_log(asked, problem)
+    log.emit(events.INFO, "pausing")
+    if asked.notify:
+        notify.send(notify.READY, log)
+    return module.Pause(asked, log, mask).run()
+
+
+def open_log(asked: settings.Settings, problem: str | None) -> "events.Log":
+    """Return the log, which tells first what ``problem`` there was on the way to it."""
+    from pyinit import events
+
+    log = events.Log(0 if asked.quiet else events.WARNING + asked.verbose)
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
-    log.emit(events.INFO, "child_started", pid=pid, command=asked.command)
-    return supervisor.Supervisor(pid, asked, log, had_terminal=had_terminal).run()
+    return log
+
+
+def warn_of_no_relay(pid: int, user: str, log: "events.Log") -> None:
+    """Warn when no signal will reach the main child, which runs as another user."""
+    try:
+        posix.kill(pid, 0)
+    except PermissionError:
+        from pyinit import events
+
+        log.emit(events.WARNING, "cannot_relay", user=user, reason="pyinit has no CAP_KILL")
+    except OSError:
+        pass  # it has ended already
 
 
 def keep_on(pid: int, error: BaseException) -> int:
@@ -95,21 +161,45 @@ def keep_on(pid: int, error: BaseException) -> int:
         number = _signal.sigwaitinfo(signals).si_signo
 
 
-def be_responsible(*, subreaper: bool) -> "tuple[ModuleType | None, str | None]":
+def be_responsible(asked: settings.Settings) -> "tuple[ModuleType | None, str | None]":
     """Prepare what the kernel does by itself for PID 1: orphans come to us, the child dies with us.
 
-    Return the module that can do it, and what could not be done, or None.
+    Return the module that can do the second, and what could not be done, or None.
     """
+    if not asked.subreaper and not asked.dies_with_us:
+        return None, None
     try:
         from pyinit import linux
     except ImportError as error:
         return None, str(error)  # a Python built without libffi
     try:
-        if subreaper:
+        if asked.subreaper:
             linux.set_child_subreaper()
     except OSError as error:
         return linux, error.strerror
-    return linux, None
+    return linux if asked.dies_with_us else None, None
+
+
+def die_with_parent(number: int) -> None:
+    """Have signal ``number`` sent to us when our parent ends; PR_SET_PDEATHSIG in prctl(2).
+
+    A parent that ended while it was asked for counts as one that ends now.
+    """
+    from pyinit import linux
+
+    parent = posix.getppid()
+    linux.set_parent_death_signal(number)
+    if posix.getppid() != parent:
+        posix.kill(posix.getpid(), number)
+
+
+def session_terminal(asked: settings.Settings) -> int | None:
+    """Return a descriptor of the terminal that a command with its own session takes over."""
+    if asked.place != settings.SESSION:
+        return None
+    from pyinit import terminal
+
+    return terminal.give_up()
 
 
 def foreground_terminal() -> int | None:
@@ -125,19 +215,24 @@ def foreground_terminal() -> int | None:
     return terminal.take_foreground()
 
 
-def log_level(asked: settings.Settings) -> int:
-    """Return the level of events that are said: errors for -q, else warnings and what -v adds."""
-    return 0 if asked.quiet else 1 + asked.verbose
-
-
-def answer(text: str, mask: set[int]) -> int:
-    """Write ``text`` to stdout and return the exit code.
+def answer(asked: settings.Settings, mask: set[int]) -> int:
+    """Write what is asked for, help or version, to stdout and return the exit code.
 
     As any program would: with the signal mask that was given, so that one that
     waits for a reader can be ended.
     """
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+    if asked.alias:
+        from pyinit import peers
+
+        text = peers.answer(asked)
+    elif asked.help:
+        from pyinit import options
+
+        text = options.render_help()
+    else:
+        text = f"pyinit {__version__}\n"
     data = text.encode()
     while data:
         data = data[posix.write(1, data) :]
@@ -146,14 +241,17 @@ def answer(text: str, mask: set[int]) -> int:
 
 def fail(error: Exception) -> int:
     """Say why pyinit ends without having started anything, and return its exit code."""
-    from pyinit import events, fork, options
+    from pyinit import events, fork, values
 
     if isinstance(error, fork.StartError):
         events.tell(str(error))
         return error.code
-    if isinstance(error, options.UsageError):
-        events.tell(str(error))
-    elif isinstance(error, OSError):
+    if isinstance(error, values.UsageError):
+        events.tell(str(error), error.prefix)
+        for line in error.more:
+            events.tell(line, "")
+        return error.code
+    if isinstance(error, OSError):
         events.tell(f"cannot write to standard output: {error.strerror}")
     else:
         events.tell(f"internal error: {error!r}")

@@ -27,6 +27,24 @@ def current() -> dict[bytes, bytes]:
     return posix.environ
 
 
+def encode(word: str) -> bytes:
+    """Return the bytes of a word of the command line."""
+    return word.encode(sys.getfilesystemencoding(), "surrogateescape")
+
+
+def change(name: str, value: str | None) -> None:
+    """Set a variable in C's environ and in Python's copy of it, or remove it from both.
+
+    An entry that stood twice stands once then.
+    """
+    key = encode(name)
+    posix.unsetenv(key)
+    posix.environ.pop(key, None)
+    if value is not None:
+        posix.putenv(key, encode(value))
+        posix.environ[key] = encode(value)
+
+
 def as_given(words: list[str]) -> list[bytes]:
     """Return the bytes of ``words``, the last ones of the command line.
 
@@ -34,8 +52,7 @@ def as_given(words: list[str]) -> list[bytes]:
     In other character sets two of them can decode to the same, so there the
     kernel is asked what was given.
     """
-    encoding = sys.getfilesystemencoding()
-    if encoding != "utf-8" and sys.argv[-len(words) :] == words:
+    if sys.getfilesystemencoding() != "utf-8" and sys.argv[-len(words) :] == words:
         try:
             given = read_all("/proc/self/cmdline").split(b"\0")[:-1]
         except OSError:
@@ -43,7 +60,7 @@ def as_given(words: list[str]) -> list[bytes]:
 
             given = linux.initial_strings()[: len(sys.orig_argv)]
         return given[-len(words) :]
-    return [word.encode(encoding, "surrogateescape") for word in words]
+    return [encode(word) for word in words]
 
 
 def _given(environ: dict[bytes, bytes]) -> list[bytes] | None:

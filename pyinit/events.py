@@ -68,14 +68,14 @@ def _place(error: BaseException) -> str:
     return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}"
 
 
-def tell(message: str) -> None:
-    """Write a line for people on stderr when no command runs: errors of usage and of the start.
+def tell(message: str, prefix: str = "pyinit: ") -> None:
+    """Write ``message`` for people on stderr when no command runs: errors of usage and the start.
 
     Raises nothing and waits for nobody: the exit code matters more.
     """
     try:
         from pyinit import output
 
-        output.Sink(2).write(f"pyinit: {output.printable(message)}")
+        output.Sink(2).write(f"{prefix}{output.printable(message)}")
     except Exception:
         pass  # no module, no message; the exit code tells as well

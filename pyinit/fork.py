@@ -7,11 +7,13 @@ cannot do, or when that failed and the reason is wanted.
 import _signal
 import posix
 
-from pyinit import environment, spawn
+from pyinit import environment, settings, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from pyinit.changes import Changes
 
 # confstr(_CS_PATH): where execvp(3) looks without a PATH.
 DEFAULT_PATH = b"/bin:/usr/bin"
@@ -27,13 +29,21 @@ _ENODEV = 19
 _ENOTDIR = 20
 _EINVAL = 22
 
+# What failed in the child.
+_EXEC = b"exec"
+_CHANGE = b"change"
+
 
 class StartError(Exception):
-    """The command was not started; ``code`` is the exit code that says so."""
+    """The command was not started; ``code`` is the exit code that says so.
 
-    def __init__(self, code: int, message: str) -> None:
+    ``errno`` is that of the system call that failed.
+    """
+
+    def __init__(self, code: int, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.errno = errno
 
 
 class Orders:
@@ -41,10 +51,11 @@ class Orders:
 
     ``mask`` is its signal mask, ``ignored`` are the signals it ignores;
     ``terminal`` gets its group as the foreground; with ``linux``, the module,
-    SIGKILL will reach it when this process ends.
+    SIGKILL will reach it when this process ends.  ``place`` is one of those of
+    `pyinit.settings`; ``changes`` are applied as the last but these.
     """
 
-    __slots__ = ("ignored", "linux", "mask", "terminal")
+    __slots__ = ("changes", "ignored", "linux", "mask", "place", "terminal")
 
     def __init__(
         self,
@@ -52,15 +63,20 @@ class Orders:
         ignored: tuple[int, ...],
         terminal: int | None,
         linux: "ModuleType | None",
+        *,
+        place: str = settings.GROUP,
+        changes: "Changes | None" = None,
     ) -> None:
         self.mask = mask
         self.ignored = ignored
         self.terminal = terminal
         self.linux = linux
+        self.place = place
+        self.changes = changes
 
 
 def start(command: list[str], orders: Orders) -> int:
-    """Start ``command`` as the leader of a new process group; return its PID.
+    """Start ``command``; return its PID.
 
     Raises `StartError`.
     """
@@ -68,14 +84,14 @@ def start(command: list[str], orders: Orders) -> int:
     try:
         reader, writer = posix.pipe2(posix.O_CLOEXEC)
     except OSError as error:
-        raise StartError(125, f"cannot make a pipe: {error.strerror}") from None
+        raise StartError(125, f"cannot make a pipe: {error.strerror}", error.errno) from None
     parent = posix.getpid()
     try:
         pid = posix.fork()
     except OSError as error:
         posix.close(reader)
         posix.close(writer)
-        raise StartError(125, f"cannot fork: {error.strerror}") from None
+        raise StartError(125, f"cannot fork: {error.strerror}", error.errno) from None
     if pid == 0:
         _become(argv, orders, parent, writer)
     posix.close(writer)
@@ -84,30 +100,61 @@ def start(command: list[str], orders: Orders) -> int:
     posix.close(reader)
     if failure:
         posix.waitpid(pid, 0)
-        from pyinit import diagnosis
-
-        code, _, path = failure.partition(b" ")
-        raise StartError(*diagnosis.explain(argv[0], int(code), path))
+        raise _failed(argv[0], failure)
     return pid
+
+
+def _failed(name: bytes, failure: bytes) -> StartError:
+    """Return the error for what the child has written: errno, step or path."""
+    number, kind, rest = failure.split(b" ", 2)
+    code = int(number)
+    if kind == _CHANGE:
+        step = rest.decode("utf-8", "surrogateescape")
+        return StartError(125, f"cannot {step}: {posix.strerror(code)}", code)
+    from pyinit import diagnosis
+
+    return StartError(*diagnosis.explain(name, code, rest), code)
 
 
 def _become(argv: list[bytes], orders: Orders, parent: int, writer: int) -> None:
     """Turn the forked process into the command; never return."""
-    failure = (_EINVAL, argv[0])
+    failure = (_EINVAL, _EXEC, argv[0])
     try:
-        posix.setpgid(0, 0)
-        if orders.terminal is not None:
-            posix.tcsetpgrp(orders.terminal, posix.getpid())
-    except OSError:
-        pass  # the terminal went away: the command runs without its foreground
-    try:
+        _take_place(orders)
+        changes = orders.changes
+        if changes is not None:
+            try:
+                changes.apply(parent)
+            except OSError as error:
+                failure = (error.errno or _EINVAL, _CHANGE, environment.encode(changes.step))
+                return
+        # After a change of user, which takes the signal away again (prctl(2)).
         if orders.linux is not None:
             _die_with(parent, orders.linux)
         _restore_signals(orders)
-        failure = execvp(argv)
+        code, path = execvp(argv)
+        failure = (code, _EXEC, path)
     finally:
-        posix.write(writer, b"%d %b" % failure)
+        posix.write(writer, b"%d %b %b" % failure)
         posix._exit(125)
+
+
+def _take_place(orders: Orders) -> None:
+    """Lead a process group or a session, with the terminal."""
+    if orders.place == settings.SESSION:
+        posix.setsid()
+        if orders.terminal is not None:
+            from pyinit import terminal
+
+            terminal.control(orders.terminal)
+        return
+    try:
+        if orders.place == settings.GROUP:
+            posix.setpgid(0, 0)
+        if orders.terminal is not None:
+            posix.tcsetpgrp(orders.terminal, posix.getpgrp())
+    except OSError:
+        pass  # the terminal went away: the command runs without its foreground
 
 
 def _die_with(parent: int, linux: "ModuleType") -> None:

@@ -4,14 +4,17 @@ A lifecycle is fed events and answers with actions; it does nothing itself.  The
 supervisor turns signals, exits and deadlines into events and performs the
 actions.  `TRANSITIONS` below is the policy: docs/lifecycle.md is drawn from it.
 
-The main child's end is the hinge.  Before it, signals are relayed.  After it,
-whoever is left is asked to end (TERM, and CONT for those who are stopped and
-could not act on it), is given the grace, and is then killed.  A second stop
-signal says that somebody is in a hurry, so the grace is cut short.
+The main child's end is the hinge.  Before it, signals are relayed; a drain holds
+the first stop signal back for a while, and a plan sends others to a main child
+that outlives its stop.  After it, whoever is left is asked to end (TERM, and CONT
+for those who are stopped and could not act on it), is given the grace, and is then
+killed.  A second stop signal says that somebody is in a hurry, so the drain or the
+grace is cut short.
 """
 
 # States.
 RUNNING = "running"
+DRAINING = "draining"
 STOPPING = "stopping"
 TEARDOWN = "teardown"
 KILLING = "killing"
@@ -20,6 +23,7 @@ DONE = "done"
 # Events.
 SIGNAL = "relayable signal"
 STOP = "stop signal"
+STOP_DRAIN = "stop signal, drain set"
 HURRY = "second stop signal"
 ENDED = "main child ended, nobody left"
 LEFTOVERS = "main child ended, somebody left"
@@ -29,6 +33,10 @@ GONE = "nobody left"
 
 # Actions.
 RELAY = "relay"
+ARM_DRAIN = "arm drain deadline"
+RELEASE = "relay the stop signal that was held back"
+ARM_PLAN = "arm the escalation plan, if any"
+ESCALATE = "send the plan's next signal to the main child"
 TERMINATE = "TERM then CONT to all leftovers"
 ARM_GRACE = "arm grace"
 KILL = "KILL to all leftovers"
@@ -39,11 +47,19 @@ Actions = tuple[str, ...]
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
     (RUNNING, SIGNAL): (RUNNING, (RELAY,)),
-    (RUNNING, STOP): (STOPPING, (RELAY,)),
+    (RUNNING, STOP): (STOPPING, (RELAY, ARM_PLAN)),
+    (RUNNING, STOP_DRAIN): (DRAINING, (ARM_DRAIN,)),
     (RUNNING, ENDED): (DONE, ()),
     (RUNNING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
     (RUNNING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
+    (DRAINING, SIGNAL): (DRAINING, (RELAY,)),
+    (DRAINING, DEADLINE): (STOPPING, (RELEASE, ARM_PLAN)),
+    (DRAINING, HURRY): (STOPPING, (RELEASE, RELAY, ARM_PLAN)),
+    (DRAINING, ENDED): (DONE, ()),
+    (DRAINING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (DRAINING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
     (STOPPING, SIGNAL): (STOPPING, (RELAY,)),
+    (STOPPING, DEADLINE): (STOPPING, (ESCALATE,)),
     (STOPPING, HURRY): (STOPPING, (RELAY,)),
     (STOPPING, ENDED): (DONE, ()),
     (STOPPING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
@@ -65,13 +81,15 @@ class Lifecycle:
     """Where one run of a command stands, from its start to ``done``.
 
     ``grace_s`` is the time in seconds that leftovers have between TERM and
-    KILL; with 0 they are killed at once.
+    KILL; with 0 they are killed at once.  ``drain_s`` is the time from the
+    first stop signal to its relay, which comes at once with 0.
     """
 
-    __slots__ = ("grace_s", "state", "stops")
+    __slots__ = ("drain_s", "grace_s", "state", "stops")
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, drain_s: float = 0.0) -> None:
         self.grace_s = grace_s
+        self.drain_s = drain_s
         self.state = RUNNING
         self.stops = 0
 
@@ -87,6 +105,8 @@ class Lifecycle:
             self.stops += 1
             if self.stops > 1:
                 event = HURRY
+            elif self.state == RUNNING and self.drain_s:
+                event = STOP_DRAIN
         elif event == LEFTOVERS and not self.grace_s:
             event = LEFTOVERS_NO_GRACE
         self.state, actions = TRANSITIONS[self.state, event]

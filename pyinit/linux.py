@@ -10,6 +10,7 @@ import posix
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
 
 
 class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]  # not subscriptable before 3.14
@@ -51,6 +52,14 @@ def set_parent_death_signal(signal: int) -> None:
     A parent that has ended already is the caller's to check for.  Raises OSError.
     """
     _prctl(PR_SET_PDEATHSIG, signal)
+
+
+def set_no_new_privs() -> None:
+    """Let no execve(2) from here on gain privileges; PR_SET_NO_NEW_PRIVS in prctl(2).
+
+    Raises OSError.
+    """
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
 AT_EXECFN = 31

@@ -6,42 +6,239 @@ Written out because importing argparse costs half of the start-up of PID 1,
 which parses two or three words.  Without any option this module is not loaded.
 """
 
-from pyinit.settings import Settings
+from pyinit import values
+from pyinit.settings import NAMES, SESSION, Settings
+from pyinit.values import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 USAGE = "pyinit [OPTION...] [--] COMMAND [ARG...]"
 
-# Kinds of value.
+# Kinds of options without a value; those with one are named by what stands for it.
 ON = "on"
 OFF = "off"
 COUNT = "count"
-SECONDS = "SECONDS"
 
-# Attribute of Settings, long name, short name, kind, help.
-Row = tuple[str, str, str, str, str]
-TABLE: tuple[Row, ...] = (
-    ("group", "group", "g", ON, "relay signals to the command's process group"),
-    ("grace_s", "grace", "", SECONDS, "time between TERM and KILL for what outlives the command"),
-    ("warn_on_reap", "warn-on-reap", "w", ON, "warn of every orphan that is reaped"),
-    ("subreaper", "subreaper", "s", ON, "become a child subreaper (default when not PID 1)"),
-    ("subreaper", "no-subreaper", "", OFF, "do not become one: orphans escape"),
-    ("verbose", "verbose", "v", COUNT, "say more; twice: every signal and reaped orphan"),
-    ("quiet", "quiet", "q", ON, "say nothing but errors"),
-    ("help", "help", "h", ON, "print this help and exit"),
-    ("version", "version", "", ON, "print the version and exit"),
-)
-# These are requests, not settings: no variable, and --no-subreaper is PYINIT_SUBREAPER=0.
-NO_VARIABLE = frozenset(("help", "version", "no-subreaper"))
+# What a value stands for, the function that parses it, and whether the option may be repeated.
+KINDS: "dict[str, tuple[Callable[[str, str], Any], bool]]" = {
+    "SECONDS": (values.seconds, False),
+    "SIGNAL": (values.signal, False),
+    "SIGNAL,...": (values.signals, False),
+    "SIGNAL@SECONDS,...": (values.plan, True),
+    "TIMEOUT": (values.kill_at, True),
+    "FROM:TO": (values.rewrite, True),
+    "CODE[:TO]": (values.exit_codes, True),
+    "MASK": (values.mask, False),
+    "SHELL-COMMAND": (values.text, False),
+    "DIR": (values.text, False),
+    "USER[:GROUP]": (values.user, False),
+    "NAME=VALUE": (values.assignment, True),
+    "NAME": (values.variable, True),
+    "PROGRAM": (values.text, False),
+}
+
+
+class Option:
+    """A row of the table: the attribute of Settings, the names, the kind, the help.
+
+    ``default`` is that of the help text; ``example`` is what may stand before the command.
+    """
+
+    __slots__ = ("attribute", "default", "example", "kind", "name", "short", "text", "value")
+
+    def __init__(
+        self,
+        attribute: str,
+        names: str,
+        kind: str,
+        text: str,
+        example: str,
+        *,
+        default: str = "",
+        value: object = True,
+    ) -> None:
+        self.attribute = attribute
+        self.name, _, self.short = names.partition(" ")
+        self.kind = kind
+        self.text = text
+        self.example = example
+        self.default = default
+        self.value = value
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether a word follows."""
+        return self.kind in KINDS
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that stands for the option, or nothing."""
+        if self.name in NO_VARIABLE:
+            return ""
+        return "PYINIT_" + self.name.upper().replace("-", "_")
+
+
+# These are requests, not settings: no variable.  --no-subreaper is PYINIT_SUBREAPER=0, and
+# variables for variables would be a way round for what can be had directly.
+NO_VARIABLE = frozenset(("help", "version", "no-subreaper", "as", "env", "unset-env"))
+
+GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
+    (
+        "Signals",
+        (
+            Option(
+                "group", "group g", ON, "relay signals to the command's process group", "--group"
+            ),
+            Option(
+                "rewrite", "rewrite r", "FROM:TO",
+                "relay TO instead of FROM; 'ignore' drops it; may be repeated",
+                "--rewrite WINCH:ignore",
+            ),
+            Option(
+                "stop_signals", "stop-signals", "SIGNAL,...",
+                "the signals that begin a stop", "--stop-signals TERM,RTMIN+3",
+                default="TERM,INT,QUIT",
+            ),
+        ),
+    ),
+    (
+        "Stopping",
+        (
+            Option(
+                "drain_s", "drain", "SECONDS",
+                "wait before a stop signal is relayed; a second one ends the wait", "--drain 5",
+                default="0",
+            ),
+            Option(
+                "pre_stop", "pre-stop", "SHELL-COMMAND",
+                "run it when the drain begins, and end it with the drain",
+                "--drain 5 --pre-stop 'touch /run/draining'",
+            ),
+            Option(
+                "escalation", "escalate", "SIGNAL@SECONDS,...",
+                "signals for a command that lives so long after the stop signal",
+                "--escalate INT@20,KILL@28",
+            ),
+            Option(
+                "escalation", "stop-timeout", "TIMEOUT",
+                "short for --escalate KILL@TIMEOUT, in seconds", "--stop-timeout 28",
+            ),
+        ),
+    ),
+    (
+        "The end",
+        (
+            Option(
+                "grace_s", "grace", "SECONDS",
+                "time between TERM and KILL for what outlives the command", "--grace 10",
+                default="5",
+            ),
+            Option(
+                "remap_exit", "remap-exit e", "CODE[:TO]",
+                "exit with TO (default 0) instead of CODE; a signal's name is 128+n",
+                "--remap-exit TERM",
+            ),
+        ),
+    ),
+    (
+        "What the command gets",
+        (
+            Option(
+                "user", "user u", "USER[:GROUP]",
+                "run it as this user, with the user's groups, HOME, USER and LOGNAME",
+                "--user app",
+            ),
+            Option("chdir", "chdir", "DIR", "run it in this directory", "--chdir /srv"),
+            Option(
+                "env", "env", "NAME=VALUE", "set a variable; may be repeated", "--env TZ=UTC"
+            ),
+            Option(
+                "env", "unset-env", "NAME", "remove a variable; may be repeated",
+                "--unset-env DEBUG",
+            ),
+            Option("umask", "umask", "MASK", "its file mode creation mask", "--umask 027"),
+            Option(
+                "no_new_privs", "no-new-privs", ON,
+                "no program that it starts gains privileges", "--no-new-privs",
+            ),
+            Option(
+                "place", "session", ON,
+                "a session of its own, with the controlling terminal if pyinit leads it",
+                "--session", value=SESSION,
+            ),
+        ),
+    ),
+    (
+        "The init",
+        (
+            Option(
+                "parent_death_signal", "parent-death-signal p", "SIGNAL",
+                "the signal that pyinit gets when its parent ends", "-p TERM",
+            ),
+            Option(
+                "pause", "pause P", ON,
+                "run no command: reap until TERM or INT, then end all and exit with 0", "--pause",
+            ),
+            Option(
+                "notify", "notify", ON,
+                "send READY=1 and STOPPING=1 to NOTIFY_SOCKET", "--notify",
+            ),
+            Option(
+                "subreaper", "subreaper s", ON,
+                "become a child subreaper (default when not PID 1)", "--subreaper",
+            ),
+            Option(
+                "subreaper", "no-subreaper", OFF, "do not become one: orphans escape",
+                "--no-subreaper",
+            ),
+            Option(
+                "alias", "as", "PROGRAM",
+                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}: its options follow; it comes first",
+                "--as tini -s",
+            ),
+        ),
+    ),
+    (
+        "Messages",
+        (
+            Option(
+                "warn_on_reap", "warn-on-reap w", ON, "warn of every orphan that is reaped", "-w"
+            ),
+            Option(
+                "verbose", "verbose v", COUNT, "say more; twice: every signal and reaped orphan",
+                "-vv",
+            ),
+            Option("quiet", "quiet q", ON, "say nothing but errors", "-q"),
+            Option("help", "help h", ON, "print this help and exit", "--help"),
+            Option("version", "version", ON, "print the version and exit", "--version"),
+        ),
+    ),
+)  # fmt: skip
+TABLE = tuple(option for _, options in GROUPS for option in options)
+
 # With one of them on the command line, the variable of the other one does not count either.
 OPPOSITES = ("quiet", "verbose")
 
-TRUE = ("1", "yes", "true", "on")
-FALSE = ("0", "no", "false", "off")
 
-MAX_SECONDS = 1_000_000_000
+def alias(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the program asked for by ``--as`` in the first place, or "", and the other words.
 
-
-class UsageError(Exception):
-    """The command line or a variable is wrong; the text names the word and what would be right."""
+    Raises UsageError.
+    """
+    if not arguments or arguments[0].partition("=")[0] != "--as":
+        return "", arguments
+    _, equals, name = arguments[0].partition("=")
+    rest = arguments[1:]
+    if not equals:
+        name, rest = "".join(rest[:1]), rest[1:]
+    if name not in NAMES:
+        raise UsageError(
+            f"option '--as': '{name}' is not known: expected one of {', '.join(NAMES)}"
+        )
+    return name, rest
 
 
 def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
@@ -49,18 +246,29 @@ def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
 
     Raises `UsageError`, before anything was started.
     """
-    options = Settings([])
+    asked = Settings([])
     given: set[str] = set()
-    options.command = _parse_words(options, arguments, given)
-    if options.help or options.version:
-        return options
-    _parse_environ(options, environ, given)
-    if not options.command:
+    asked.command = _parse_words(asked, arguments, given)
+    if asked.help or asked.version:
+        return asked
+    parse_environ(asked, environ, given)
+    _check(asked)
+    return asked
+
+
+def _check(asked: Settings) -> None:
+    if asked.pause and asked.command:
+        raise UsageError(f"--pause runs no command: '{asked.command[0]}' is too much")
+    if not asked.pause and not asked.command:
         raise UsageError(f"no command given: expected {USAGE}")
-    return options
+    if asked.pre_stop and not asked.drain_s:
+        raise UsageError(
+            "--pre-stop needs a drain that bounds it: expected --drain SECONDS too, such as "
+            "--drain 5"
+        )
 
 
-def _parse_words(options: Settings, arguments: list[str], given: set[str]) -> list[str]:
+def _parse_words(asked: Settings, arguments: list[str], given: set[str]) -> list[str]:
     """Set the options in front of the first operand, and return the rest: the command."""
     index = 0
     while index < len(arguments):
@@ -70,126 +278,120 @@ def _parse_words(options: Settings, arguments: list[str], given: set[str]) -> li
         if word == "-" or not word.startswith("-"):
             break
         index += 1
+        following = arguments[index : index + 1]
         if word.startswith("--"):
-            index += _parse_long(options, word, arguments[index : index + 1], given)
+            index += _parse_long(asked, word, following, given)
         else:
-            _parse_bundle(options, word, given)
+            index += _parse_bundle(asked, word, following, given)
     return arguments[index:]
 
 
-def _parse_long(options: Settings, word: str, following: list[str], given: set[str]) -> int:
+def _parse_long(asked: Settings, word: str, following: list[str], given: set[str]) -> int:
     """Set the option in ``--name``, ``--name=value`` or ``--name value``.
 
     ``following`` is the next word, if there is one; return how many of it were taken.
     """
     name, equals, value = word[2:].partition("=")
-    row = next((row for row in TABLE if row[1] == name), None)
-    if row is None:
+    option = next((option for option in TABLE if option.name == name), None)
+    if option is None:
         raise UsageError(_unknown_long(name))
-    if row[3] != SECONDS:
-        if equals:
-            raise UsageError(f"option '--{name}' takes no value: '{word}' should be '--{name}'")
-        _set(options, row, "", given)
+    if name == "as":
+        raise UsageError("option '--as' has to be the first word: those after it are the program's")
+    if not option.takes_value and equals:
+        raise UsageError(f"option '--{name}' takes no value: '{word}' should be '--{name}'")
+    if equals or not option.takes_value:
+        _set(asked, option, value, f"option '--{name}'", given)
         return 0
-    if equals:
-        _set(options, row, value, given)
-        return 0
+    return _set_following(asked, option, f"--{name}", following, given)
+
+
+def _parse_bundle(asked: Settings, word: str, following: list[str], given: set[str]) -> int:
+    """Set the options in a bundle of short ones: ``-gvv``, ``-gr TERM:QUIT``, ``-e143``.
+
+    Return how many of ``following`` were taken.
+    """
+    for index, letter in enumerate(word[1:], 2):
+        option = next((option for option in TABLE if option.short == letter), None)
+        if option is None:
+            raise UsageError(_unknown_short(letter, word))
+        if not option.takes_value:
+            _set(asked, option, "", "", given)
+        elif word[index:]:
+            _set(asked, option, word[index:], f"option '-{letter}'", given)
+            return 0
+        else:
+            return _set_following(asked, option, f"-{letter}", following, given)
+    return 0
+
+
+def _set_following(
+    asked: Settings, option: Option, name: str, following: list[str], given: set[str]
+) -> int:
     if not following:
-        raise UsageError(f"option '--{name}' needs a value: expected --{name} {row[3]}")
-    _set(options, row, following[0], given)
+        raise UsageError(f"option '{name}' needs a value: expected {name} {option.kind}")
+    _set(asked, option, following[0], f"option '{name}'", given)
     return 1
 
 
-def _parse_bundle(options: Settings, word: str, given: set[str]) -> None:
-    """Set the options in a bundle of short ones, such as ``-gvv``."""
-    for letter in word[1:]:
-        row = next((row for row in TABLE if row[2] == letter), None)
-        if row is None:
-            raise UsageError(_unknown_short(letter, word))
-        _set(options, row, "", given)
-
-
-def _set(options: Settings, row: Row, value: str, given: set[str]) -> None:
-    attribute, name, _, kind, _ = row
-    given.add(attribute)
-    if kind == SECONDS:
-        setattr(options, attribute, _seconds(value, f"option '--{name}'"))
-    elif kind == COUNT:
-        setattr(options, attribute, getattr(options, attribute) + 1)
+def _set(asked: Settings, option: Option, value: str, source: str, given: set[str]) -> None:
+    """Set ``option``; the last one wins, except of those that add up."""
+    attribute = option.attribute
+    if option.kind == COUNT:
+        setattr(asked, attribute, getattr(asked, attribute) + 1)
+    elif not option.takes_value:
+        setattr(asked, attribute, option.value if option.kind == ON else False)
     else:
-        setattr(options, attribute, kind == ON)
+        parser, adds_up = KINDS[option.kind]
+        found = parser(value, source)
+        if adds_up and attribute in given:
+            found = _add(getattr(asked, attribute), found)
+        setattr(asked, attribute, found)
+    given.add(attribute)
 
 
-def _parse_environ(options: Settings, environ: dict[bytes, bytes], given: set[str]) -> None:
+def _add(old: "Any", new: "Any") -> "Any":
+    """Return both: maps with the newer rule first, plans by time, variables in order."""
+    if isinstance(old, dict):
+        return old | new
+    both = old + new
+    return tuple(sorted(both)) if isinstance(both[0][0], float) else both
+
+
+def parse_environ(asked: Settings, environ: dict[bytes, bytes], given: set[str]) -> None:
     """Set from its variable every option that the command line did not set.
 
     An empty variable counts as none: that is what ``VARIABLE=${UNSET}`` in a
-    file of settings comes to.
+    file of settings comes to.  ``given`` are the attributes that were set, and
+    gets those that are set here.  Raises `UsageError`.
     """
     if not given.isdisjoint(OPPOSITES):
         given.update(OPPOSITES)
-    for attribute, name, _, kind, _ in TABLE:
-        if name in NO_VARIABLE or attribute in given:
+    settled = frozenset(given)
+    for option in TABLE:
+        if not option.variable or option.attribute in settled:
             continue
-        variable = variable_of(name)
-        raw = environ.get(variable.encode())
+        raw = environ.get(option.variable.encode())
         if not raw:
             continue
         value = raw.decode("utf-8", "surrogateescape")
-        source = f"variable {variable}"
-        if kind == SECONDS:
-            setattr(options, attribute, _seconds(value, source))
-        elif kind == COUNT:
-            setattr(options, attribute, _count(value, source))
+        source = f"variable {option.variable}"
+        if option.takes_value:
+            _set(asked, option, value, source, given)
+            continue
+        given.add(option.attribute)
+        if option.kind == COUNT:
+            setattr(asked, option.attribute, values.count(value, source))
         else:
-            setattr(options, attribute, _boolean(value, source))
-
-
-def variable_of(name: str) -> str:
-    """Return the environment variable of the option ``--name``."""
-    return "PYINIT_" + name.upper().replace("-", "_")
-
-
-def _seconds(value: str, source: str) -> float:
-    whole, _, fraction = value.partition(".")
-    digits = whole + fraction
-    if not (digits.isascii() and digits.isdecimal()):
-        raise UsageError(
-            f"{source}: '{value}' is not a time in seconds: "
-            "expected a number from 0 on, such as 5 or 0.5"
-        )
-    if float(value) > MAX_SECONDS:
-        raise UsageError(f"{source}: '{value}' is too long: expected at most {MAX_SECONDS} seconds")
-    return float(value)
-
-
-def _count(value: str, source: str) -> int:
-    """Return how often an option is given by a variable: a digit, or a truth value for once."""
-    if len(value) == 1 and value.isascii() and value.isdecimal():
-        return int(value)
-    try:
-        return int(_boolean(value, source))
-    except UsageError:
-        raise UsageError(
-            f"{source}: '{value}' is not how often: expected a digit, such as 0, 1 or 2"
-        ) from None
-
-
-def _boolean(value: str, source: str) -> bool:
-    word = value.lower()
-    if word in TRUE:
-        return True
-    if word in FALSE:
-        return False
-    raise UsageError(
-        f"{source}: '{value}' is neither 1 nor 0: expected 1 to switch it on, 0 to switch it off"
-    )
+            default = getattr(Settings, option.attribute)
+            off = False if isinstance(default, bool) else default
+            on = values.boolean(value, source)
+            setattr(asked, option.attribute, option.value if on else off)
 
 
 def _unknown_long(name: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, [row[1] for row in TABLE], n=1)
+    near = difflib.get_close_matches(name, [option.name for option in TABLE], n=1)
     right = f"did you mean '--{near[0]}'?" if near else "'pyinit --help' lists those there are"
     return f"unknown option '--{name}': {right}"
 
@@ -200,27 +402,33 @@ def _unknown_short(letter: str, word: str) -> str:
 
 
 def render_help() -> str:
-    """Return the help text, made from `TABLE` and the defaults of `Settings`."""
+    """Return the help text, made from `GROUPS`."""
     lines = [
         f"Usage: {USAGE}",
         "",
         "Start COMMAND, relay signals to it, reap every orphan, and when it ends, end what",
         "is left (TERM, then KILL after the grace) and exit with its status.",
-        "",
-        "Options:",
     ]
-    defaults = Settings([])
-    for attribute, name, short, kind, text in TABLE:
-        label = f"  {'-' + short + ',' if short else '   '} --{name}"
-        if kind == SECONDS:
-            label += f" {SECONDS}"
-        lines.append(f"{label:<24} {text}")
-        if name not in NO_VARIABLE:
-            default = f" (default {getattr(defaults, attribute):g})" if kind == SECONDS else ""
-            lines.append(f"{'':<24} [{variable_of(name)}]{default}")
+    for title, options in GROUPS:
+        lines += ["", f"{title}:"]
+        for option in options:
+            lines += _help_of(option)
     lines += [
+        "",
+        "A name in brackets is the variable that does the same; the command line wins.",
         "",
         "Exit status: that of COMMAND, or 128+n when signal n killed it; 125 when pyinit",
         "itself fails, 126 when COMMAND cannot be started, 127 when it is not found.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _help_of(option: Option) -> list[str]:
+    label = f"  {'-' + option.short + ',' if option.short else '   '} --{option.name}"
+    if option.takes_value:
+        label += f" {option.kind}"
+    notes = [f"[{option.variable}]"] if option.variable else []
+    if option.default:
+        notes.append(f"(default {option.default})")
+    notes.append(f"e.g. {option.example}")
+    return [label, f"          {option.text}", f"          {'  '.join(notes)}"]

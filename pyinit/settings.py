@@ -1,31 +1,69 @@
 """What a run of pyinit is asked to do: the values of all options, and their defaults."""
 
+# What becomes of those who live on after the main child.
+END = "end"  # TERM, the grace, KILL
+LEAVE = "leave"  # nothing: as PID 1 the kernel ends them, else they are orphans of somebody else
+ASK = "ask"  # TERM to the main child's group, and no waiting
+
+# Where the main child is put.
+GROUP = "group"  # a process group of its own
+SESSION = "session"  # a session of its own, with the controlling terminal
+SAME = "same"  # nowhere: it stays in our process group
+
+# The names under which another program is asked for.
+NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
+
 
 class Settings:
-    """The options' values; ``command`` is argv of the main child, times are in seconds."""
+    """The options' values; those that were not given are the class's own, the defaults.
 
-    __slots__ = (
-        "command",
-        "grace_s",
-        "group",
-        "help",
-        "quiet",
-        "subreaper",
-        "verbose",
-        "version",
-        "warn_on_reap",
-    )
+    Times are in seconds, signals and exit codes are numbers.
+    """
+
+    command: list[str]  # argv of the main child; empty with `pause`
+    # -- How it is told apart from others.
+    alias = ""  # one of NAMES: speak as that program does
+    # -- Signals.
+    drain_s = 0.0  # from a stop signal to its relay
+    escalation: "tuple[tuple[float, int], ...]" = ()  # (time since the relay, signal), by time
+    group = False
+    pre_stop = ""  # for /bin/sh -c
+    rewrite: "dict[int, int]" = {}  # noqa: RUF012 - never changed in place; to 0: dropped
+    stop_signals: "frozenset[int] | None" = None  # None: TERM, INT, QUIT; with `pause` TERM, INT
+    synchronous = False  # relay those too that report a fault of their receiver
+    # -- The end.
+    grace_s = 5.0
+    leftovers = END
+    remap_exit: "dict[int, int]" = {}  # noqa: RUF012
+    # -- What the command gets.
+    chdir = ""
+    env: "tuple[tuple[str, str | None], ...]" = ()  # in order; None: to be removed
+    no_new_privs = False
+    place = GROUP
+    umask: int | None = None
+    user = ""  # USER[:GROUP]
+    # -- What pyinit is.
+    dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
+    notify = False
+    parent_death_signal = 0
+    pause = False
+    subreaper = True  # when not PID 1
+    # -- What is said.
+    help = False
+    license = False
+    quiet = False
+    verbose = 0
+    version = False
+    warn_on_reap = False
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
-        self.grace_s = 5.0
-        self.group = False
-        self.help = False
-        self.quiet = False
-        self.subreaper = True
-        self.verbose = 0
-        self.version = False
-        self.warn_on_reap = False
+
+    def changes_command(self) -> bool:
+        """Return whether the command gets anything else than pyinit was given."""
+        return bool(
+            self.user or self.chdir or self.env or self.umask is not None or self.no_new_privs
+        )
 
 
 def plain(arguments: list[str], environ: dict[bytes, bytes]) -> Settings | None:

@@ -4,9 +4,13 @@ import _signal
 import posix
 import sys
 
+from pyinit import environment, settings
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from pyinit.settings import Settings
 
 # Python ignores these from its own start on, and the child would inherit that.
 # Whether they were ignored before cannot be known afterwards.
@@ -14,18 +18,19 @@ RESET = (_signal.SIGPIPE, _signal.SIGXFSZ)
 
 
 def spawn(
-    argv: list[str],
+    asked: "Settings",
     mask: set[int],
     environ: dict[bytes, bytes] | None,
     terminal: int | None,
     linux: "ModuleType | None",
 ) -> int:
-    """Start ``argv`` as the leader of a new process group; return its PID.
+    """Start the command of ``asked``; return its PID.
 
-    It gets the signal mask ``mask`` and the environment ``environ``, or that of
-    C if None.  ``terminal`` is handed over to it.  With ``linux``, the module, it
-    gets SIGKILL when this process ends (prctl(2), PR_SET_PDEATHSIG).  Raises
-    `pyinit.fork.StartError`.
+    It is the leader of a new process group, unless another place is asked for, and
+    gets the signal mask ``mask`` and the environment ``environ``, or that of C if
+    None.  ``terminal`` is handed over to it.  With ``linux``, the module, it gets
+    SIGKILL when this process ends (prctl(2), PR_SET_PDEATHSIG).  Raises
+    `pyinit.fork.StartError`, or UsageError for a user that there is not.
     """
     ignored: tuple[int, ...] = ()
     if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
@@ -33,8 +38,15 @@ def spawn(
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         ignored = (_signal.SIGCHLD,)
     simple = terminal is None and linux is None and not ignored
+    changes = None
+    if asked.changes_command() or b"LISTEN_PID" in environment.current():
+        from pyinit import changes as module
+
+        changes = module.Changes(asked)
+    simple = simple and changes is None and asked.place == settings.GROUP
     # glibc keeps 32 and 33 to itself: posix_spawn(3) cannot say that they are blocked.
     simple = simple and not mask & {32, 33} and sys.getfilesystemencoding() == "utf-8"
+    argv = asked.command
     if environ is not None and simple:
         try:
             # vfork(2) inside: half a millisecond less than fork(2), and no copied pages.
@@ -45,4 +57,6 @@ def spawn(
             pass  # forking finds out which step failed, and knows the way to /bin/sh
     from pyinit import fork
 
-    return fork.start(argv, fork.Orders(mask, ignored, terminal, linux))
+    return fork.start(
+        argv, fork.Orders(mask, ignored, terminal, linux, place=asked.place, changes=changes)
+    )

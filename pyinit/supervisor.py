@@ -8,11 +8,11 @@ other modules, and loaded when it is needed.
 import _signal
 import posix
 
-from pyinit import events, lifecycle, scope, sigset, wstatus
+from pyinit import events, lifecycle, scope, settings, sigset, wstatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.settings import Settings
+    from pyinit.stop import Stop
 
 _WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
 
@@ -20,11 +20,18 @@ _WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
 class Supervisor:
     """Supervises the main child ``pid``, the leader of its own process group.
 
-    ``had_terminal`` says that it was given the foreground of the terminal.
+    ``mask`` is the signal mask that pyinit was given; ``had_terminal`` says that
+    the child was given the foreground of the terminal.
     """
 
     def __init__(
-        self, pid: int, asked: "Settings", log: events.Log, *, had_terminal: bool = False
+        self,
+        pid: int,
+        asked: settings.Settings,
+        log: events.Log,
+        mask: set[int],
+        *,
+        had_terminal: bool = False,
     ) -> None:
         self.log = log
         self.main = pid
@@ -34,50 +41,81 @@ class Supervisor:
         self.had_terminal = had_terminal
         self.is_init = posix.getpid() == 1
         self.scope = scope.Namespace() if self.is_init else scope.Descendants()
-        self.lifecycle = lifecycle.Lifecycle(asked.grace_s)
+        self.lifecycle = lifecycle.Lifecycle(asked.grace_s, asked.drain_s)
+        self.stopped = False  # at least once, and perhaps still
+        self.stop_signals = sigset.STOP_SIGNALS
+        self.awaited = sigset.AWAITED
+        self.plain = sigset.PLAIN
+        self._asked = asked
         self._target = -pid if asked.group else pid
         self._reap_level = events.WARNING if asked.warn_on_reap else events.DEBUG
         # Looking at each orphan before it is reaped costs two more system calls.
         self._names_orphans = self._reap_level <= log.level
+        if asked.stop_signals is not None:
+            self.stop_signals = asked.stop_signals
+        if asked.synchronous:
+            self.awaited += bytes(sigset.SYNCHRONOUS)
+        if asked.rewrite or asked.stop_signals is not None:
+            self.plain = self.plain.difference(asked.rewrite, self.stop_signals)
+        self.stop: Stop | None = None
+        if asked.drain_s or asked.escalation or asked.notify:
+            from pyinit import stop
+
+            self.stop = stop.Stop(self, asked, mask)
 
     def run(self) -> int:
         """Supervise until everything has ended; return the main child's exit code."""
         self.log.guard(_install_handlers)
         while self.alive:
             self.log.guard(self._turn)
-        self.log.emit(
-            events.INFO, "child_exited", pid=self.main, exit_code=wstatus.exit_code(self.status)
-        )
-        self.log.guard(self._ask_who_is_left)
-        if self.left == scope.NOBODY:
-            self.lifecycle.step(lifecycle.ENDED)
-        else:
-            self.log.guard(self._tear_down)
+        code = wstatus.exit_code(self.status)
+        if self.main:
+            self.log.emit(events.INFO, "child_exited", pid=self.main, exit_code=code)
+        if self.stop is not None:
+            self.log.guard(self.stop.main_ended)
+        self.log.guard(self._end_leftovers)
         if self.had_terminal:
             self.log.guard(self._take_terminal_back)
-        code = wstatus.exit_code(self.status)
+        code = self._asked.remap_exit.get(code, code)
         self.log.emit(events.INFO, "exiting", exit_code=code)
         return code
 
     def _turn(self) -> None:
         """Relay and reap until the main child has ended."""
         # After a failure the signals that wait come first: reaping could fail again.
-        while self.alive and (info := _signal.sigtimedwait(sigset.AWAITED, 0)) is not None:
+        while self.alive and (info := _signal.sigtimedwait(self.awaited, 0)) is not None:
             self.take(info)
         # SIGCHLD of those who ended before it was blocked, or before a failure, will not come.
         self.reap()
-        wait, kill, awaited, target = _signal.sigwaitinfo, posix.kill, sigset.AWAITED, self._target
+        if not self.alive:
+            return
+        if self.stop is not None and self.stop.deadline is not None:
+            self._wait_until(self.stop, self.stop.deadline)
+            return
+        wait, kill, awaited, target = _signal.sigwaitinfo, posix.kill, self.awaited, self._target
         # Most are relayed as they are: this loop is what stands between the sender and the child.
-        plain = sigset.PLAIN if self.log.level < events.DEBUG else ()
-        while self.alive:
+        plain = self.plain if self.log.level < events.DEBUG else ()
+        while True:
             info = wait(awaited)
             if info.si_signo not in plain:
                 self.take(info)
+                if not self.alive or (self.stop is not None and self.stop.deadline is not None):
+                    return
                 continue
             try:
                 kill(target, info.si_signo)
             except OSError as error:
                 self._not_relayed(info.si_signo, error)
+
+    def _wait_until(self, stop: "Stop", deadline: float) -> None:
+        """Take one signal, or do what is due at ``deadline``."""
+        import time
+
+        info = _signal.sigtimedwait(self.awaited, max(0.0, deadline - time.monotonic()))
+        if info is not None:
+            self.take(info)
+        elif time.monotonic() >= deadline:
+            stop.expire()
 
     def take(self, info: _signal.struct_siginfo) -> None:
         """Deal with one signal that was sent to us while the main child lives."""
@@ -87,27 +125,53 @@ class Supervisor:
             return
         # What comes of any signal now is that it is relayed: only of a stop the lifecycle
         # has to know, and asking it takes as long as kill(2).
-        if number in sigset.STOP_SIGNALS:
-            self.lifecycle.step(lifecycle.STOP)
-        if info.si_code == sigset.SI_KERNEL or number == _signal.SIGTSTP:
-            number = self._instead(number, info.si_code)
-            if not number:
+        if number in self.stop_signals:
+            if self.stop is not None:
+                self.stop.signal(info)
                 return
+            self.lifecycle.step(lifecycle.STOP)
+        self.relay(info)
+
+    def relay(self, info: _signal.struct_siginfo) -> None:
+        """Send to the main child what becomes of a signal that was sent to us."""
+        number = self._instead(info.si_signo, info.si_code)
+        if not number:
+            return
         try:
             posix.kill(self._target, number)
         except OSError as error:
             self._not_relayed(number, error)
-        else:
-            if self.log.level >= events.DEBUG:
-                self._tell_of_relay(number, info)
+            return
+        if self.log.level >= events.DEBUG:
+            self._tell_of_relay(number, info)
+        if self.stopped and info.si_signo in self.stop_signals:
+            self._continue()
+
+    def send_stop(self, number: int) -> None:
+        """Send the main child signal ``number``, which is to end it."""
+        try:
+            posix.kill(self._target, number)
+        except OSError as error:
+            self._not_relayed(number, error)
+        if self.stopped:
+            self._continue()
+
+    def _continue(self) -> None:
+        """Continue the main child, for a stopped process acts on no signal but KILL."""
+        try:
+            posix.kill(self._target, _signal.SIGCONT)
+        except OSError:
+            pass  # it was told of the signal before
 
     def _instead(self, number: int, code: int) -> int:
-        """Return what is to be relayed instead of signal ``number``, or 0."""
-        if code == sigset.SI_KERNEL:
-            if number in sigset.BACKGROUND_TTY:
-                return 0  # a terminal that does not want pyinit itself to read or write
-            if number in sigset.FROM_TERMINAL and self._shares_group():
-                return 0  # the terminal sent it to the whole group: the child has it already
+        """Return what is to be relayed for signal ``number``, or 0."""
+        from_kernel = code == sigset.SI_KERNEL
+        if from_kernel and number in sigset.BACKGROUND_TTY:
+            return 0  # a terminal that does not want pyinit itself to read or write
+        if number in self._asked.rewrite:
+            return self._asked.rewrite[number]
+        if from_kernel and number in sigset.FROM_TERMINAL and self._shares_group():
+            return 0  # the terminal sent it to the whole group: the child has it already
         return self._as_stop() if number == _signal.SIGTSTP else number
 
     def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
@@ -160,6 +224,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if self.stop is not None:
+                self.stop.reaped(pid, status)
             if pid == self.main and self.alive:
                 stopped = wstatus.stop_signal(status)
                 if stopped:
@@ -188,7 +254,8 @@ class Supervisor:
         info = posix.waitid(posix.P_ALL, 0, scope.PEEK)
         if info is None:
             return self.main if self.alive else -1
-        if info.si_pid != self.main or not self.alive:
+        ours = (self.main if self.alive else 0, self.stop.hook if self.stop is not None else 0)
+        if info.si_pid not in ours:
             from pyinit import describe
 
             self.log.emit(
@@ -201,6 +268,7 @@ class Supervisor:
         return info.si_pid
 
     def _main_stopped(self, number: int) -> None:
+        self.stopped = True
         self.log.emit(events.INFO, "child_stopped", pid=self.main, signal=sigset.name(number))
         from pyinit import job
 
@@ -208,6 +276,20 @@ class Supervisor:
         if not given and not self.is_init:
             given = job.stop_with(self.main, number)
         self.had_terminal = self.had_terminal or given
+
+    def _end_leftovers(self) -> None:
+        """End those who are left, or do with them what is asked for."""
+        if self._asked.leftovers == settings.END:
+            self.log.guard(self._ask_who_is_left)
+            if self.left != scope.NOBODY:
+                self._tear_down()
+                return
+        elif self._asked.leftovers == settings.ASK:
+            try:
+                posix.kill(-self.main, _signal.SIGTERM)
+            except OSError:
+                pass  # the group is empty
+        self.lifecycle.step(lifecycle.ENDED)
 
     def _ask_who_is_left(self) -> None:
         self.left = self.scope.left()

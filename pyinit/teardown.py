@@ -7,7 +7,7 @@ deadline goes on from there: each state has one, so the end always comes.
 import _signal
 import time
 
-from pyinit import events, lifecycle, scope, sigset
+from pyinit import events, lifecycle, scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ class Teardown:
                 self._reap()
                 return
             until = min(until, self._next_look)
-        info = _signal.sigtimedwait(sigset.AWAITED, until - now)
+        info = _signal.sigtimedwait(self._supervisor.awaited, until - now)
         if info is None:
             return
-        if info.si_signo in sigset.STOP_SIGNALS:
+        if info.si_signo in self._supervisor.stop_signals:
             self._step(lifecycle.STOP)
         else:
             self._reap()

@@ -4,7 +4,10 @@ Every function takes and gives the terminal only when pyinit's own process group
 has it: otherwise a background job would steal it from the shell.
 """
 
+import _signal
 import posix
+
+from pyinit import sigset
 
 # A description of its own: O_NONBLOCK on an inherited one would be seen by all who share it.
 _FLAGS = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
@@ -75,6 +78,49 @@ def hand_over(fd: int, group: int) -> bool:
     """
     try:
         posix.tcsetpgrp(fd, group)
+    except OSError:
+        return False
+    return True
+
+
+def give_up() -> int | None:
+    """Let a session that we lead go without its controlling terminal; return a descriptor of it.
+
+    None when we lead no session, or one without a terminal.  The kernel sends
+    SIGHUP and SIGCONT to the foreground group (TIOCNOTTY in ioctl_tty(2)), of
+    which we may be: those two are taken here.
+    """
+    if posix.getsid(0) != posix.getpid():
+        return None
+    fd = open_controlling()
+    if fd is None:
+        return None
+    import fcntl
+    import termios
+
+    try:
+        fcntl.ioctl(fd, termios.TIOCNOTTY)
+    except OSError:
+        posix.close(fd)
+        return None
+    for number in (_signal.SIGHUP, _signal.SIGCONT):
+        info = _signal.sigtimedwait((number,), 0)
+        if info is not None and info.si_code != sigset.SI_KERNEL:
+            posix.kill(posix.getpid(), number)  # another's, which came at the same moment
+    # Opened as /dev/tty or not, it goes on to mean this terminal.
+    return fd
+
+
+def control(fd: int) -> bool:
+    """Make the terminal ``fd`` the controlling one of the session we lead; return whether it is.
+
+    One that another session has is not stolen (TIOCSCTTY in ioctl_tty(2)).
+    """
+    import fcntl
+    import termios
+
+    try:
+        fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
     except OSError:
         return False
     return True

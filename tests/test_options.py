@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import options, settings
-from pyinit.options import UsageError, parse
+from pyinit import options, settings, values
+from pyinit.options import parse
+from pyinit.values import UsageError
 
-SETTINGS = [row for row in options.TABLE if row[1] not in options.NO_VARIABLE]
+SETTINGS = [option for option in options.TABLE if option.variable]
 DEFAULTS = settings.Settings([])
 
 
@@ -20,7 +21,7 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
     """Return what ``words`` and the environment change against the defaults."""
     found = parse([*words, "true"], {k.encode(): v.encode() for k, v in environ.items()})
     assert found.command == ["true"]
-    names = set(settings.Settings.__slots__) - {"command"}
+    names = {option.attribute for option in options.TABLE}
     return {n: getattr(found, n) for n in names if getattr(found, n) != getattr(DEFAULTS, n)}
 
 
