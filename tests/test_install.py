@@ -156,7 +156,7 @@ def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
 
 def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     """Unless --force says so; the message names the file."""
-    path = tmp_path / "tini"
+    path = tmp_path / "init"
     path.write_text("#!/bin/sh\n")
     result = install(path)
     assert result.returncode == 1

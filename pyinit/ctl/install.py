@@ -5,6 +5,8 @@ through all that is installed, and then finds each module of pyinit in turn.
 The launcher names the interpreter with ``-IS`` in its ``#!`` line, and loads
 what a quiet run needs from one file of bytecode, the bundle: there is one for
 PID 1 and one for a subreaper, which needs more.
+
+Under the names of other programs, which are links to it, it is what they are.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
+from pyinit.settings import NAMES
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from types import CodeType
 
 # What a quiet run loads before it starts the command, in the order in which they import each other.
@@ -101,15 +105,31 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("path", metavar="PATH", type=Path, help="the file to write")
     parser.add_argument(
-        "--force", action="store_true", help="overwrite PATH even if this command did not write it"
+        "--name",
+        action="append",
+        choices=NAMES,
+        default=[],
+        dest="names",
+        help="also make a link beside PATH under which pyinit speaks as that program does: "
+        f"{', '.join(NAMES)}; may be repeated",
+        metavar="NAME",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite PATH and the links even if this command did not write what is there",
     )
     parser.set_defaults(run=run)
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Write the launcher and say so.  Raises `InstallError`."""
+    """Write the launcher and its links, and say so.  Raises `InstallError`."""
+    links = _links(asked.path, asked.names, force=asked.force)
     path = install(asked.path, force=asked.force)
     print(f"{path}: starts pyinit {pyinit.__version__} with {_interpreter()}")
+    for link in links:
+        _link(link, asked.path.name)
+        print(f"{link}: the same, as {link.name}")
 
 
 def install(path: Path, *, force: bool = False) -> Path:
@@ -142,10 +162,45 @@ def _refuse(target: Path, *, force: bool) -> None:
         raise InstallError(f"{target} is a directory: name the file, such as {target / 'pyinit'}")
     if not target.parent.is_dir():
         raise InstallError(f"{target.parent} is not a directory: make it first")
-    if target.exists() and not force and MARK.encode() not in target.read_bytes():
+    if target.exists() and not force and not _is_ours(target):
         raise InstallError(
             f"{target} was not written by pyinitctl install: give another path, or --force"
         )
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether ``path`` is a launcher, links followed."""
+    return path.is_file() and MARK.encode() in path.read_bytes()
+
+
+def _links(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
+    """Return the links of ``names`` beside ``path``, which itself may have one of them.
+
+    Raises `InstallError` for one that may not be made: before anything is written.
+    """
+    links = [path.absolute().with_name(name) for name in dict.fromkeys(names) if name != path.name]
+    for link in links:
+        if link.is_dir():
+            raise InstallError(f"{link} is a directory: no link can take its place")
+        # Not exists(): a link to nothing was made by somebody, too.
+        if os.path.lexists(link) and not force and not _is_ours(link):
+            raise InstallError(
+                f"{link} was not written by pyinitctl install: leave this name out, or --force"
+            )
+    return links
+
+
+def _link(link: Path, target: str) -> None:
+    """Make ``link``, which leads to ``target`` in its own directory, also in a copy of that."""
+    draft = link.with_name(f".{link.name}.{os.getpid()}")
+    try:
+        try:
+            draft.symlink_to(target)
+            draft.replace(link)
+        except OSError as error:
+            raise InstallError(f"cannot make the link {link}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _package() -> Path:
