@@ -1,8 +1,54 @@
-"""pyinit: a PID 1 for containers.
+"""A PID 1 for containers: relays signals, reaps orphans, ends what is left in good order.
 
-It starts one command, relays signals to it, reaps every orphan, and when the
-command ends it ends what is left of the PID namespace and exits with the
-command's status.  See pid_namespaces(7).
+The command is ``pyinit``; `run`, `fork_init`, `enter` and `namespaces_of` are
+the same for Python programs.  Each name is imported when it is first used (PEP 562):
+PID 1 itself needs none of them.
 """
 
 __version__ = "0.1.0"
+
+# Where each public name is.
+_HOMES = {
+    "Exit": "embed",
+    "Namespace": "namespaces",
+    "NamespaceError": "namespaces",
+    "Options": "embed",
+    "StartError": "fork",
+    "enter": "namespaces",
+    "fork_init": "embed",
+    "namespaces_of": "namespaces",
+    "run": "embed",
+}
+
+__all__ = [
+    "Exit",
+    "Namespace",
+    "NamespaceError",
+    "Options",
+    "StartError",
+    "__version__",
+    "enter",
+    "fork_init",
+    "namespaces_of",
+    "run",
+]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.embed import Exit, Options, fork_init, run
+    from pyinit.fork import StartError
+    from pyinit.namespaces import Namespace, NamespaceError, enter, namespaces_of
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pyinit' has no attribute '{name}'")
+    import importlib
+
+    value = getattr(importlib.import_module(f"pyinit.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -4,14 +4,14 @@ import _signal
 import posix
 import sys
 
-from pyinit import __version__, environment, settings, spawn
+from pyinit import __version__, environment, launch, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import NoReturn
 
-    from pyinit import events
+    from pyinit import events, supervisor
 
 
 def main(given_mask: set[int]) -> "NoReturn":
@@ -41,13 +41,24 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
     if asked.pause:
         return pause(asked, given_mask, problem)
     terminal = foreground_terminal() if asked.place == settings.GROUP else session_terminal(asked)
-    pid = spawn.spawn(asked, given_mask, given, terminal, linux)
+    pid = launch.launch(asked, given_mask, given, terminal, linux)
     if terminal is not None:
         posix.close(terminal)
     handed_over = terminal is not None and asked.place == settings.GROUP
+    return be_init_of(pid, asked, given_mask, problem, had_terminal=handed_over)
 
+
+def be_init_of(
+    pid: int,
+    asked: settings.Settings,
+    mask: set[int],
+    problem: str | None,
+    *,
+    had_terminal: bool,
+) -> int:
+    """Return the exit code of the main child ``pid``, once it and all that it left have ended."""
     try:
-        return supervise(pid, asked, given_mask, problem, had_terminal=handed_over)
+        return supervisor_of(pid, asked, mask, problem, had_terminal=had_terminal).run()
     except BaseException as error:
         return keep_on(pid, error)
 
@@ -73,15 +84,15 @@ def understand(arguments: list[str]) -> settings.Settings:
     return peers.parse(name, arguments, environ)
 
 
-def supervise(
+def supervisor_of(
     pid: int,
     asked: settings.Settings,
     mask: set[int],
     problem: str | None,
     *,
     had_terminal: bool,
-) -> int:
-    """Return the main child's exit code, once it and all that it left behind have ended."""
+) -> "supervisor.Supervisor":
+    """Return who supervises the main child ``pid``, which has just been started."""
     from pyinit import events, supervisor  # the child starts up meanwhile
 
     log = open_log(asked, problem)
@@ -92,7 +103,7 @@ def supervise(
         from pyinit import notify
 
         notify.send(notify.READY, log)
-    return supervisor.Supervisor(pid, asked, log, mask, had_terminal=had_terminal).run()
+    return supervisor.Supervisor(pid, asked, log, mask, had_terminal=had_terminal)
 
 
 def pause(asked: settings.Settings, mask: set[int], problem: str | None) -> int:

@@ -7,7 +7,7 @@ cannot do, or when that failed and the reason is wanted.
 import _signal
 import posix
 
-from pyinit import environment, settings, spawn
+from pyinit import environment, launch, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _become(argv: list[bytes], orders: Orders, parent: int, writer: int) -> None
     """Turn the forked process into the command; never return."""
     failure = (_EINVAL, _EXEC, argv[0])
     try:
-        _take_place(orders)
+        take_place(orders.place, orders.terminal)
         changes = orders.changes
         if changes is not None:
             try:
@@ -130,7 +130,7 @@ def _become(argv: list[bytes], orders: Orders, parent: int, writer: int) -> None
                 return
         # After a change of user, which takes the signal away again (prctl(2)).
         if orders.linux is not None:
-            _die_with(parent, orders.linux)
+            die_with(parent, orders.linux)
         _restore_signals(orders)
         code, path = execvp(argv)
         failure = (code, _EXEC, path)
@@ -139,25 +139,26 @@ def _become(argv: list[bytes], orders: Orders, parent: int, writer: int) -> None
         posix._exit(125)
 
 
-def _take_place(orders: Orders) -> None:
+def take_place(place: str, terminal: int | None) -> None:
     """Lead a process group or a session, with the terminal."""
-    if orders.place == settings.SESSION:
+    if place == settings.SESSION:
         posix.setsid()
-        if orders.terminal is not None:
-            from pyinit import terminal
+        if terminal is not None:
+            from pyinit import terminal as module
 
-            terminal.control(orders.terminal)
+            module.control(terminal)
         return
     try:
-        if orders.place == settings.GROUP:
+        if place == settings.GROUP:
             posix.setpgid(0, 0)
-        if orders.terminal is not None:
-            posix.tcsetpgrp(orders.terminal, posix.getpgrp())
+        if terminal is not None:
+            posix.tcsetpgrp(terminal, posix.getpgrp())
     except OSError:
         pass  # the terminal went away: the command runs without its foreground
 
 
-def _die_with(parent: int, linux: "ModuleType") -> None:
+def die_with(parent: int, linux: "ModuleType") -> None:
+    """Have this process killed when ``parent``, which forked it, ends."""
     try:
         linux.set_parent_death_signal(_signal.SIGKILL)
     except OSError:
@@ -167,7 +168,7 @@ def _die_with(parent: int, linux: "ModuleType") -> None:
 
 
 def _restore_signals(orders: Orders) -> None:
-    for number in spawn.RESET:
+    for number in launch.RESET:
         _signal.signal(number, _signal.SIG_DFL)
     for number in orders.ignored:
         _signal.signal(number, _signal.SIG_IGN)

@@ -10,6 +10,7 @@ import posix
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
 
 
@@ -19,6 +20,10 @@ class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]  # not subscriptabl
 
 class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
     _type_ = "i"
+
+
+class _Text(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "z"
 
 
 class _Function(_ctypes.CFuncPtr):
@@ -38,12 +43,12 @@ def _prctl(option: int, argument: int) -> None:
         raise OSError(error, f"prctl({option}): {posix.strerror(error)}")
 
 
-def set_child_subreaper() -> None:
+def set_child_subreaper(*, on: bool = True) -> None:
     """Make this process the reaper of its orphaned descendants; PR_SET_CHILD_SUBREAPER in prctl(2).
 
     Raises OSError.
     """
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(PR_SET_CHILD_SUBREAPER, int(on))
 
 
 def set_parent_death_signal(signal: int) -> None:
@@ -60,6 +65,90 @@ def set_no_new_privs() -> None:
     Raises OSError.
     """
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def is_child_subreaper() -> bool:
+    """Return whether orphaned descendants come to this process; PR_GET_CHILD_SUBREAPER in prctl(2).
+
+    Raises OSError.
+    """
+    flag = _Int(0)
+    _call("prctl", _Long(PR_GET_CHILD_SUBREAPER), _ctypes.byref(flag))
+    return bool(flag.value)
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces for new ones; ``flags`` is of CLONE_NEW...; see unshare(2).
+
+    Raises OSError.
+    """
+    _call("unshare", _Int(flags))
+
+
+def setns(fd: int, flags: int) -> None:
+    """Enter the namespace of ``fd``, or those in ``flags`` of a pidfd; see setns(2).
+
+    Raises OSError.
+    """
+    _call("setns", _Int(fd), _Int(flags))
+
+
+def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int = 0) -> None:
+    """Mount a file system, or change how one is mounted; see mount(2).  Raises OSError."""
+    _call("mount", _Text(source), _Text(target), _Text(kind), _Long(flags), _Text(None))
+
+
+def detach(target: bytes) -> None:
+    """Unmount lazily; MNT_DETACH in umount2(2).  Raises OSError."""
+    _call("umount2", _Text(target), _Int(_MNT_DETACH))
+
+
+def pivot_root(new: bytes, old: bytes) -> None:
+    """Make ``new`` the root of the mount namespace, and put the old one at ``old``; pivot_root(2).
+
+    Raises OSError.
+    """
+    _call("syscall", _Long(_number("pivot_root")), _Text(new), _Text(old))
+
+
+def fork_sibling() -> int:
+    """Fork a process whose parent is our own parent; CLONE_PARENT in clone(2).
+
+    Only for a process with one thread, and none of Python's or the C library's
+    handlers of fork(2) run.  Raises OSError.
+    """
+    zero = _Long(0)
+    flags = _Long(_CLONE_PARENT | _SIGCHLD)
+    return _call("syscall", _Long(_number("clone")), flags, zero, zero, zero, zero)
+
+
+def _call(name: str, *arguments: object) -> int:
+    """Call a function of the C library that returns -1 on failure.  Raises OSError."""
+    result = int(_Function(_ctypes.dlsym(_libc, name))(*arguments))
+    if result == -1:
+        error = _ctypes.get_errno()
+        raise OSError(error, posix.strerror(error))
+    return result
+
+
+# Of functions that the C library has no names for; see syscalls(2).
+_NUMBERS = {
+    "x86_64": {"clone": 56, "pivot_root": 155},
+    "aarch64": {"clone": 220, "pivot_root": 41},
+    "riscv64": {"clone": 220, "pivot_root": 41},
+    "ppc64le": {"clone": 120, "pivot_root": 203},
+}
+_ENOSYS = 38
+_SIGCHLD = 17
+_CLONE_PARENT = 0x8000
+_MNT_DETACH = 2
+
+
+def _number(name: str) -> int:
+    machine = posix.uname().machine
+    if machine not in _NUMBERS:
+        raise OSError(_ENOSYS, f"the number of {name}(2) is not known for {machine}")
+    return _NUMBERS[machine][name]
 
 
 AT_EXECFN = 31

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RESET = (_signal.SIGPIPE, _signal.SIGXFSZ)
 
 
-def spawn(
+def launch(
     asked: "Settings",
     mask: set[int],
     environ: dict[bytes, bytes] | None,

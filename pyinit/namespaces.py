@@ -1,0 +1,198 @@
+"""Namespaces: which there are, whose a process is in, how to enter them; see namespaces(7).
+
+A namespace is told from others by the inode of its file in /proc/PID/ns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyinit import linux
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Kind: flag of clone(2) and file in /proc/PID/ns.  In the order in which they are to be
+# entered: whoever is root in the user namespace may enter those that belong to it.
+KINDS = {
+    "user": (0x10000000, "user"),
+    "cgroup": (0x02000000, "cgroup"),
+    "ipc": (0x08000000, "ipc"),
+    "uts": (0x04000000, "uts"),
+    "net": (0x40000000, "net"),
+    "pid": (0x20000000, "pid"),
+    "time": (0x00000080, "time"),
+    "mount": (0x00020000, "mnt"),
+}
+
+
+class NamespaceError(OSError):
+    """A system call on namespaces failed; the text names it and the reason.
+
+    ``call`` is the system call, such as ``unshare(CLONE_NEWUSER)``.
+    """
+
+    def __init__(self, call: str, number: int, reason: str) -> None:
+        super().__init__(number, f"{call}: {errno.errorcode.get(number, number)}; {reason}")
+        self.call = call
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Return the text without the number in front of it."""
+        return str(self.strerror)
+
+
+class Namespace(NamedTuple):
+    """One namespace; two with the same device and inode are the same."""
+
+    kind: str
+    inode: int
+    device: int
+
+    def __str__(self) -> str:
+        """Return it as readlink(2) of /proc/PID/ns shows it."""
+        return f"{KINDS[self.kind][1]}:[{self.inode}]"
+
+
+def checked(names: Iterable[str]) -> list[str]:
+    """Return the kinds in ``names``, in the order in which they are to be entered.
+
+    Raises ValueError.
+    """
+    wanted = set(names)
+    for name in sorted(wanted - KINDS.keys()):
+        raise ValueError(f"'{name}' is no kind of namespace: expected some of {', '.join(KINDS)}")
+    return [name for name in KINDS if name in wanted]
+
+
+def flags_of(names: Iterable[str]) -> int:
+    """Return the flags of clone(2) for kinds of namespaces."""
+    flags = 0
+    for name in names:
+        flags |= KINDS[name][0]
+    return flags
+
+
+def words(names: Iterable[str]) -> str:
+    """Return the flags of clone(2) in words, for messages."""
+    special = {"mount": "NS"}
+    return "|".join(f"CLONE_NEW{special.get(name, name.upper())}" for name in names)
+
+
+def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
+    """Return the namespaces that process ``pid`` is in, by kind; the default is this process.
+
+    A zombie has left all but its user and PID namespaces, and kinds that the kernel
+    does not know are left out.  Raises ProcessLookupError, PermissionError (looking
+    takes the right to trace the process, ptrace(2)) or FileNotFoundError (no /proc).
+    """
+    who = str(pid) if pid else "self"
+    if not os.path.exists(f"/proc/{who}"):
+        if os.path.exists("/proc/self"):
+            raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}")
+        raise FileNotFoundError(errno.ENOENT, "there is no /proc here that shows this process")
+    found = {}
+    for kind, (_, name) in KINDS.items():
+        try:
+            info = os.stat(f"/proc/{who}/ns/{name}")
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            raise PermissionError(
+                errno.EACCES, f"the namespaces of process {pid} can be seen by its user and root"
+            ) from None
+        found[kind] = Namespace(kind, info.st_ino, info.st_dev)
+    return found
+
+
+def differing(pid: int) -> list[str]:
+    """Return the kinds in which process ``pid`` is in another namespace than this process.
+
+    Raises as `namespaces_of`.
+    """
+    own = namespaces_of()
+    return [kind for kind, each in namespaces_of(pid).items() if own.get(kind) != each]
+
+
+def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
+    """Enter namespaces of process ``pid``: all that differ from our own, or those named.
+
+    For a PID and a time namespace that counts for the children that come
+    after it; a user or mount namespace can be entered with one thread only.
+    Nothing is entered unless all can be opened.  Raises `NamespaceError`, ValueError
+    and as `namespaces_of`; see setns(2).
+    """
+    own, others = namespaces_of(), namespaces_of(pid)
+    wanted = checked(others if namespaces is None else namespaces)
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for kind in wanted:
+            if own.get(kind) == others.get(kind):
+                continue
+            fd = os.open(f"/proc/{pid}/ns/{KINDS[kind][1]}", os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, fd)
+            opened.append((kind, fd))
+        for kind, fd in opened:
+            try:
+                linux.setns(fd, KINDS[kind][0])
+            except OSError as error:
+                number = error.errno or errno.EINVAL
+                call = f"setns({words([kind])}) to process {pid}"
+                raise NamespaceError(call, number, _why_not_entered(kind, number)) from None
+
+
+def _why_not_entered(kind: str, number: int) -> str:
+    if number == errno.EPERM:
+        return (
+            "it takes CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
+        )
+    if number == errno.EINVAL and kind == "pid":
+        return "only a PID namespace below our own can be entered"
+    if number == errno.EINVAL and kind == "user":
+        return "with more than one thread, or into one's own user namespace, it cannot be done"
+    if number == errno.EUSERS and kind == "time":
+        return "with more than one thread it cannot be done"
+    return os.strerror(number)
+
+
+def why_not_made(names: Iterable[str], number: int) -> str:
+    """Return why unshare(2) of ``names`` failed with errno ``number``."""
+    kinds = list(names)
+    if number == errno.ENOSPC:
+        full = [f"user.max_{KINDS[kind][1]}_namespaces" for kind in kinds]
+        return f"too many namespaces, or too deep: see the limits {', '.join(full)}"
+    if number == errno.EINVAL:
+        return "this kernel does not have all of these kinds of namespaces"
+    if number == errno.EPERM and "user" in kinds:
+        for path, value, name in _SWITCHES:
+            if _read(path) == value:
+                return f"unprivileged user namespaces are switched off by {name}"
+        return "a filter (seccomp(2)), a chroot or a security module forbids user namespaces"
+    if number == errno.EPERM:
+        return "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
+    return os.strerror(number)
+
+
+_SWITCHES = (
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "kernel.unprivileged_userns_clone",
+    ),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "kernel.apparmor_restrict_unprivileged_userns",
+    ),
+)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
