@@ -4,7 +4,7 @@ The C library would ask whatever nsswitch.conf(5) names: libraries and servers
 that a container does not have, or that answer for another machine.
 """
 
-from pyinit.environment import read_all
+from pyinit import environment
 from pyinit.values import UsageError
 
 PASSWD = "/etc/passwd"
@@ -12,6 +12,11 @@ GROUP = "/etc/group"
 
 # The number after it is -1, which setuid(2) takes for "as it is".
 _MAX_ID = 2**32 - 2
+
+# Fields of a line, and those that it must have: those behind them may be missing in files
+# that were written by hand, and fgetpwent(3) does not miss them.
+_PASSWD_FIELDS = (7, 4)
+_GROUP_FIELDS = (4, 3)
 
 
 class Account:
@@ -34,63 +39,87 @@ def lookup(spec: str) -> Account:
     with it that one alone.  Raises UsageError.
     """
     user, _, group = spec.partition(":")
-    entry = _find(PASSWD, user, 7)
-    number = _number(user)
-    if entry is None and number is None:
+    row = _find(PASSWD, user)
+    if row is None and _number(user) is None:
         raise UsageError(f"option '--user': there is no user '{user}' in {PASSWD}")
-    name, home = (entry[0], entry[5] or "/") if entry else (user, "/")
-    uid = _id(entry[2], PASSWD) if entry else _id(user, "option '--user'")
+    name, home = (row[0], row[5] or "/") if row else (user, "/")
+    uid = _id(row[2], PASSWD) if row else int(user)
     if group:
         gid = _group(group)
         return Account(name, uid, gid, [gid], home)
-    if entry is None:
+    if row is None:
         raise UsageError(
             f"option '--user': user '{user}' is not in {PASSWD}, so its group is not known: "
             f"expected USER:GROUP, such as {user}:{user}"
         )
-    gid = _id(entry[3], PASSWD)
-    others = {_id(row[2], GROUP) for row in _rows(GROUP, 4) if name in row[3].split(",")}
-    return Account(name, uid, gid, [gid, *sorted(others - {gid})], home)
+    gid = _id(row[3], PASSWD)
+    return Account(name, uid, gid, [gid, *sorted(_groups_of(name) - {gid})], home)
+
+
+def _groups_of(name: str) -> set[int]:
+    """Return the groups that list the user as a member.
+
+    A line whose number is none is passed over, as by getgrouplist(3).
+    """
+    found = set()
+    for row in _rows(GROUP):
+        number = _number(row[2])
+        if number is not None and name in [member.strip() for member in row[3].split(",")]:
+            found.add(number)
+    return found
 
 
 def _group(word: str) -> int:
-    row = _find(GROUP, word, 4)
+    row = _find(GROUP, word)
     if row is not None:
         return _id(row[2], GROUP)
     if _number(word) is None:
         raise UsageError(f"option '--user': there is no group '{word}' in {GROUP}")
-    return _id(word, "option '--user'")
+    return int(word)
 
 
-def _find(path: str, word: str, fields: int) -> list[str] | None:
-    """Return the row whose name is ``word``, or whose number it is."""
-    rows = _rows(path, fields)
-    for column in (0, 2):
+def _find(path: str, word: str) -> list[str] | None:
+    """Return the first row whose name is ``word``, else the first whose number it is."""
+    rows = _rows(path)
+    for row in rows:
+        if row[0] == word:
+            return row
+    number = _number(word)
+    if number is not None:
         for row in rows:
-            if row[column] == word:
+            if _number(row[2]) == number:
                 return row
     return None
 
 
-def _rows(path: str, fields: int) -> list[list[str]]:
-    """Return the rows of the file; none where there is no such file: numbers need none."""
+def _rows(path: str) -> list[list[str]]:
+    """Return the rows of the file; none where there is no such file: numbers need none.
+
+    Lines with a ``+`` or ``-`` first stand for tables of NIS (nsswitch.conf(5)).
+    Nobody has an empty name: in /etc/group every empty list of members would hold it.
+    """
     try:
-        text = read_all(path)
-    except FileNotFoundError:
+        text = environment.read_all(path)
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise UsageError(f"option '--user': cannot read {path}: {error.strerror}") from None
-    lines = text.decode("utf-8", "surrogateescape").splitlines()
-    rows = [line.split(":") for line in lines if not line.startswith("#")]
-    return [row for row in rows if len(row) >= fields]
+    fields, least = _PASSWD_FIELDS if path == PASSWD else _GROUP_FIELDS
+    # Not splitlines(), for which a U+2028 in somebody's full name would begin another line.
+    lines = [line.strip(" \t\r") for line in environment.decode(text).split("\n")]
+    rows = [line.split(":") for line in lines if not line.startswith(("#", "+", "-", ":"))]
+    return [row + [""] * (fields - len(row)) for row in rows if len(row) >= least]
 
 
 def _number(word: str) -> int | None:
-    return int(word) if word.isascii() and word.isdecimal() and len(word) < 11 else None
+    """Return the number of a user or group that ``word`` is, or None."""
+    if not (word.isascii() and word.isdecimal() and len(word) < 11):
+        return None
+    return int(word) if int(word) <= _MAX_ID else None
 
 
-def _id(word: str, source: str) -> int:
+def _id(word: str, path: str) -> int:
     number = _number(word)
-    if number is None or number > _MAX_ID:
-        raise UsageError(f"{source}: '{word}' is no number of a user or group")
+    if number is None:
+        raise UsageError(f"option '--user': '{word}' in {path} is no number of a user or group")
     return number

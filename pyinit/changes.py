@@ -6,6 +6,7 @@ Loaded when anything of it is asked for.
 import posix
 
 from pyinit import accounts, environment
+from pyinit.values import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +34,19 @@ class Changes:
         )
         self._forbid_privileges: Callable[[], None] | None = None
         if asked.no_new_privs:
-            from pyinit import linux
-
+            try:
+                from pyinit import linux
+            except ImportError as error:  # a Python built without libffi
+                raise UsageError(f"option '--no-new-privs': {error}") from None
             self._forbid_privileges = linux.set_no_new_privs
         self.step = ""  # what is being done, for the message when it fails
 
     def apply(self, parent: int) -> None:
-        """Do all that has to be done in the forked child of ``parent``.  Raises OSError."""
+        """Do all that has to be done in the forked child of ``parent``.
+
+        Nothing is imported here: as the user, the modules may be out of reach.
+        Raises OSError, and ValueError for what no system call could be given.
+        """
         asked = self._asked
         if self._activates:
             self.step = "name it in LISTEN_PID"
@@ -97,19 +104,3 @@ def _pidfd_id(parent: int) -> str | None:
     except OSError:
         return None
     return str(numbers[0]) if numbers[0] != numbers[1] else None
-
-
-def relay_obstacle(account: "accounts.Account | None") -> str:
-    """Return why no signal will reach a command under ``account``, or nothing; see kill(2)."""
-    if account is None or account.uid in posix.getresuid()[:2]:
-        return ""
-    try:
-        status = environment.read_all("/proc/self/status")
-    except OSError:
-        return ""
-    effective = int(status.partition(b"\nCapEff:")[2].split(None, 1)[0], 16)
-    return "" if effective >> _CAP_KILL & 1 else "pyinit has no CAP_KILL"
-
-
-# See capabilities(7).
-_CAP_KILL = 5

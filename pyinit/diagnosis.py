@@ -1,8 +1,8 @@
 """Why a command could not be started, in words; loaded only when that happened."""
 
+import _stat as stat
 import errno
-import os
-import stat
+import posix
 
 from pyinit import environment, fork
 
@@ -32,14 +32,33 @@ def explain(name: bytes, code: int, path: bytes) -> tuple[int, str]:
     was about, or empty where none of that name could be executed.
     """
     if not path:
-        path = next(filter(os.path.lexists, fork.candidates(name)), b"")
-    if not path or (code == errno.ENOTDIR and not os.path.lexists(path)):
+        path = next(filter(_lexists, fork.candidates(name)), b"")
+    if not path or (code == errno.ENOTDIR and not _lexists(path)):
         return 127, f"{_quoted(name)}: not found{_where(name)}"
     return 126, f"{_quoted(path)}: cannot be started: {_reason(path, code)}"
 
 
 def _quoted(path: bytes) -> str:
-    return f"'{os.fsdecode(path)}'"
+    return f"'{environment.decode(path)}'"
+
+
+def _lexists(path: bytes) -> bool:
+    try:
+        posix.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _dangles(path: bytes) -> bool:
+    """Return whether ``path`` is a symbolic link to something that does not exist."""
+    try:
+        if not stat.S_ISLNK(posix.lstat(path).st_mode):
+            return False
+        posix.stat(path)
+    except OSError:
+        return True
+    return False
 
 
 def _where(name: bytes) -> str:
@@ -49,8 +68,8 @@ def _where(name: bytes) -> str:
         return ""
     path = environment.current().get(b"PATH")
     if path is None:
-        return f" in {os.fsdecode(fork.DEFAULT_PATH)}, for PATH is not set"
-    return f" in PATH={os.fsdecode(path)}"
+        return f" in {environment.decode(fork.DEFAULT_PATH)}, for PATH is not set"
+    return f" in PATH={environment.decode(path)}"
 
 
 def _reason(path: bytes, code: int) -> str:
@@ -60,13 +79,13 @@ def _reason(path: bytes, code: int) -> str:
         return _denied(path)
     if code == errno.ENOEXEC:
         return _not_a_program(path)
-    return os.strerror(code)
+    return posix.strerror(code)
 
 
 def _missing(path: bytes) -> str:
     """Say what is missing where the file itself is there: a link's target or an interpreter."""
-    if os.path.islink(path) and not os.path.exists(path):
-        return f"it is a symbolic link to {_quoted(os.readlink(path))}, which does not exist"
+    if _dangles(path):
+        return f"it is a symbolic link to {_quoted(posix.readlink(path))}, which does not exist"
     head = _head(path)
     line = head.partition(b"\n")[0]
     if line.startswith(b"#!"):
@@ -77,14 +96,14 @@ def _missing(path: bytes) -> str:
             "the program interpreter (ld.so) it was linked for does not exist: "
             "a binary of another libc?"
         )
-    return os.strerror(errno.ENOENT)
+    return posix.strerror(errno.ENOENT)
 
 
 def _denied(path: bytes) -> str:
     """Say what execve(2) calls EACCES: it has many reasons for that."""
-    denied = os.strerror(errno.EACCES)
+    denied = posix.strerror(errno.EACCES)
     try:
-        info = os.stat(path)
+        info = posix.stat(path)
     except OSError:
         return f"{denied}: a directory on the way to it cannot be searched"
     line = _head(path).partition(b"\n")[0] if stat.S_ISREG(info.st_mode) else b""
@@ -94,11 +113,11 @@ def _denied(path: bytes) -> str:
         why = "it is no regular file"
     elif not info.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
         why = "it has no execute bit"
-    elif os.statvfs(path).f_flag & os.ST_NOEXEC:
+    elif posix.statvfs(path).f_flag & posix.ST_NOEXEC:
         why = "it is on a file system that is mounted noexec"
-    elif not os.access(path, os.X_OK, effective_ids=True):
+    elif not posix.access(path, posix.X_OK, effective_ids=True):
         mode = stat.S_IMODE(info.st_mode)
-        why = f"mode {mode:04o} of user {info.st_uid}, but this is user {os.geteuid()}"
+        why = f"mode {mode:04o} of user {info.st_uid}, but this is user {posix.geteuid()}"
     elif line.startswith(b"#!"):
         why = f"its interpreter {_quoted(_interpreter(line))} cannot be executed"
     else:
@@ -107,13 +126,15 @@ def _denied(path: bytes) -> str:
 
 
 def _not_a_program(path: bytes) -> str:
-    text = os.strerror(errno.ENOEXEC)
+    text = posix.strerror(errno.ENOEXEC)
     head = _head(path)
     if head.startswith(b"\x7fELF") and len(head) >= _ELF_HEAD:
         order = "big" if head[5] == 2 else "little"
         number = int.from_bytes(head[18:20], order)  # type: ignore[arg-type]
         machine = _MACHINES.get(number, f"number {number}")
-        return f"{text}: a binary for the machine {machine}, and this one is {os.uname().machine}"
+        return (
+            f"{text}: a binary for the machine {machine}, and this one is {posix.uname().machine}"
+        )
     if b"\0" in head.partition(b"\n")[0]:
         return f"{text}: neither a binary for this machine nor a script"
     return f"{text}: it has no '#!' line, and /bin/sh cannot be started either"

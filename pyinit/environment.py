@@ -32,6 +32,11 @@ def encode(word: str) -> bytes:
     return word.encode(sys.getfilesystemencoding(), "surrogateescape")
 
 
+def decode(data: bytes) -> str:
+    """Return the word of those bytes, as Python makes words of the command line."""
+    return data.decode(sys.getfilesystemencoding(), "surrogateescape")
+
+
 def change(name: str, value: str | None) -> None:
     """Set a variable in C's environ and in Python's copy of it, or remove it from both.
 

@@ -11,9 +11,12 @@ from pyinit import environment, launch, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from pyinit.changes import Changes
+
+    Explain = Callable[[bytes, int, bytes], tuple[int, str]]
 
 # confstr(_CS_PATH): where execvp(3) looks without a PATH.
 DEFAULT_PATH = b"/bin:/usr/bin"
@@ -29,9 +32,9 @@ _ENODEV = 19
 _ENOTDIR = 20
 _EINVAL = 22
 
-# What failed in the child.
+# What the child says when exec failed, and its parent is to find out why; else it says the
+# exit code and the message.
 _EXEC = b"exec"
-_CHANGE = b"change"
 
 
 class StartError(Exception):
@@ -85,6 +88,12 @@ def start(command: list[str], orders: Orders) -> int:
         reader, writer = posix.pipe2(posix.O_CLOEXEC)
     except OSError as error:
         raise StartError(125, f"cannot make a pipe: {error.strerror}", error.errno) from None
+    explain: Explain | None = None
+    if orders.changes is not None:
+        # Only the child has the user, the directory and the PATH by which it was looked for.
+        from pyinit import diagnosis
+
+        explain = diagnosis.explain
     parent = posix.getpid()
     try:
         pid = posix.fork()
@@ -93,7 +102,7 @@ def start(command: list[str], orders: Orders) -> int:
         posix.close(writer)
         raise StartError(125, f"cannot fork: {error.strerror}", error.errno) from None
     if pid == 0:
-        _become(argv, orders, parent, writer)
+        _become(argv, orders, parent, writer, explain)
     posix.close(writer)
     # Its end is closed by exec: nothing to read is success.
     failure = environment.read_to_end(reader)
@@ -105,46 +114,61 @@ def start(command: list[str], orders: Orders) -> int:
 
 
 def _failed(name: bytes, failure: bytes) -> StartError:
-    """Return the error for what the child has written: errno, step or path."""
+    """Return the error for what the child has written: errno, kind, message or path."""
     number, kind, rest = failure.split(b" ", 2)
-    code = int(number)
-    if kind == _CHANGE:
-        step = rest.decode("utf-8", "surrogateescape")
-        return StartError(125, f"cannot {step}: {posix.strerror(code)}", code)
+    errno = int(number)
+    if kind != _EXEC:
+        return StartError(int(kind), environment.decode(rest), errno)
     from pyinit import diagnosis
 
-    return StartError(*diagnosis.explain(name, code, rest), code)
+    return StartError(*diagnosis.explain(name, errno, rest), errno)
 
 
-def _become(argv: list[bytes], orders: Orders, parent: int, writer: int) -> None:
+def _become(
+    argv: list[bytes], orders: Orders, parent: int, writer: int, explain: "Explain | None"
+) -> None:
     """Turn the forked process into the command; never return."""
     failure = (_EINVAL, _EXEC, argv[0])
     try:
-        take_place(orders.place, orders.terminal)
-        changes = orders.changes
-        if changes is not None:
-            try:
-                changes.apply(parent)
-            except OSError as error:
-                failure = (error.errno or _EINVAL, _CHANGE, environment.encode(changes.step))
-                return
+        problem = _change(orders, parent)
+        if problem is not None:
+            failure = problem
+            return
         # After a change of user, which takes the signal away again (prctl(2)).
         if orders.linux is not None:
             die_with(parent, orders.linux)
         _restore_signals(orders)
-        code, path = execvp(argv)
-        failure = (code, _EXEC, path)
+        errno, path = execvp(argv)
+        failure = (errno, _EXEC, path)
+        if explain is not None:
+            code, text = explain(argv[0], errno, path)
+            failure = (errno, b"%d" % code, environment.encode(text))
     finally:
         posix.write(writer, b"%d %b %b" % failure)
         posix._exit(125)
 
 
+def _change(orders: Orders, parent: int) -> tuple[int, bytes, bytes] | None:
+    """Make this process what the command is to be; return what failed, or None."""
+    step = "start a session"
+    changes = orders.changes
+    try:
+        take_place(orders.place, orders.terminal)
+        if changes is not None:
+            changes.apply(parent)
+    except (OSError, ValueError) as error:
+        errno = (error.errno if isinstance(error, OSError) else None) or _EINVAL
+        step = changes.step if changes is not None and changes.step else step
+        return errno, b"125", environment.encode(f"cannot {step}: {posix.strerror(errno)}")
+    return None
+
+
 def take_place(place: str, terminal: int | None) -> None:
-    """Lead a process group or a session, with the terminal."""
+    """Lead a process group or a session, with the terminal.  Raises OSError for the session."""
     if place == settings.SESSION:
         posix.setsid()
         if terminal is not None:
-            from pyinit import terminal as module
+            from pyinit import terminal as module  # which gave the descriptor, so it is loaded
 
             module.control(terminal)
         return

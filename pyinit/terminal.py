@@ -7,8 +7,6 @@ has it: otherwise a background job would steal it from the shell.
 import _signal
 import posix
 
-from pyinit import sigset
-
 # A description of its own: O_NONBLOCK on an inherited one would be seen by all who share it.
 _FLAGS = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
 
@@ -88,7 +86,7 @@ def give_up() -> int | None:
 
     None when we lead no session, or one without a terminal.  The kernel sends
     SIGHUP and SIGCONT to the foreground group (TIOCNOTTY in ioctl_tty(2)), of
-    which we may be: those two are taken here.
+    which we may be: those two are taken here.  They say that we sent them.
     """
     if posix.getsid(0) != posix.getpid():
         return None
@@ -105,8 +103,8 @@ def give_up() -> int | None:
         return None
     for number in (_signal.SIGHUP, _signal.SIGCONT):
         info = _signal.sigtimedwait((number,), 0)
-        if info is not None and info.si_code != sigset.SI_KERNEL:
-            posix.kill(posix.getpid(), number)  # another's, which came at the same moment
+        if info is not None and info.si_pid != posix.getpid():
+            posix.kill(posix.getpid(), number)  # another's, which came before
     # Opened as /dev/tty or not, it goes on to mean this terminal.
     return fd
 
