@@ -29,15 +29,15 @@ KINDS: "dict[str, tuple[Callable[[str, str], Any], bool]]" = {
     "SIGNAL,...": (values.signals, False),
     "SIGNAL@SECONDS,...": (values.plan, True),
     "TIMEOUT": (values.kill_at, True),
-    "FROM:TO": (values.rewrite, True),
-    "CODE[:TO]": (values.exit_codes, True),
+    "FROM:TO,...": (values.rewrite, True),
+    "CODE[:TO],...": (values.exit_codes, True),
     "MASK": (values.mask, False),
-    "SHELL-COMMAND": (values.text, False),
-    "DIR": (values.text, False),
+    "SHELL-COMMAND": (values.shell_command, False),
+    "DIR": (values.directory, False),
     "USER[:GROUP]": (values.user, False),
     "NAME=VALUE": (values.assignment, True),
     "NAME": (values.variable, True),
-    "PROGRAM": (values.text, False),
+    "PROGRAM": (values.never, False),  # taken by `alias` before
 }
 
 
@@ -89,12 +89,10 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     (
         "Signals",
         (
+            Option("group", "group g", ON, "relay signals to the command's process group", "-g"),
             Option(
-                "group", "group g", ON, "relay signals to the command's process group", "--group"
-            ),
-            Option(
-                "rewrite", "rewrite r", "FROM:TO",
-                "relay TO instead of FROM; 'ignore' drops it; may be repeated",
+                "rewrite", "rewrite r", "FROM:TO,...",
+                "relay signal TO instead of FROM, none if TO is 'ignore'; repeatable",
                 "--rewrite WINCH:ignore",
             ),
             Option(
@@ -109,7 +107,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         (
             Option(
                 "drain_s", "drain", "SECONDS",
-                "wait before a stop signal is relayed; a second one ends the wait", "--drain 5",
+                "hold a stop signal back so long; a second one ends the wait", "--drain 5",
                 default="0",
             ),
             Option(
@@ -119,7 +117,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "escalation", "escalate", "SIGNAL@SECONDS,...",
-                "signals for a command that lives so long after the stop signal",
+                "send SIGNAL to a command that lives so long after the stop signal; repeatable",
                 "--escalate INT@20,KILL@28",
             ),
             Option(
@@ -137,8 +135,8 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 default="5",
             ),
             Option(
-                "remap_exit", "remap-exit e", "CODE[:TO]",
-                "exit with TO (default 0) instead of CODE; a signal's name is 128+n",
+                "remap_exit", "remap-exit e", "CODE[:TO],...",
+                "exit with TO, or 0, instead of CODE; a signal's name is 128+n; repeatable",
                 "--remap-exit TERM",
             ),
         ),
@@ -152,17 +150,16 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "--user app",
             ),
             Option("chdir", "chdir", "DIR", "run it in this directory", "--chdir /srv"),
+            Option("env", "env", "NAME=VALUE", "set a variable; repeatable", "--env TZ=UTC"),
             Option(
-                "env", "env", "NAME=VALUE", "set a variable; may be repeated", "--env TZ=UTC"
+                "env", "unset-env", "NAME", "remove a variable; repeatable", "--unset-env DEBUG"
             ),
             Option(
-                "env", "unset-env", "NAME", "remove a variable; may be repeated",
-                "--unset-env DEBUG",
+                "umask", "umask", "MASK", "its file mode creation mask, in octal", "--umask 027"
             ),
-            Option("umask", "umask", "MASK", "its file mode creation mask", "--umask 027"),
             Option(
                 "no_new_privs", "no-new-privs", ON,
-                "no program that it starts gains privileges", "--no-new-privs",
+                "no program that it starts gains privileges", "--no-new-privs --user app",
             ),
             Option(
                 "place", "session", ON,
@@ -180,7 +177,8 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "pause", "pause P", ON,
-                "run no command: reap until TERM or INT, then end all and exit with 0", "--pause",
+                "run no command: reap until TERM or INT, then end all and exit with 0",
+                "--pause",
             ),
             Option(
                 "notify", "notify", ON,
@@ -188,15 +186,15 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "subreaper", "subreaper s", ON,
-                "become a child subreaper (default when not PID 1)", "--subreaper",
+                "adopt orphans when not PID 1, as PID 1 does; the default", "--subreaper",
             ),
             Option(
-                "subreaper", "no-subreaper", OFF, "do not become one: orphans escape",
+                "subreaper", "no-subreaper", OFF, "leave orphans to another init",
                 "--no-subreaper",
             ),
             Option(
                 "alias", "as", "PROGRAM",
-                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}: its options follow; it comes first",
+                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}, whose options follow; comes first",
                 "--as tini -s",
             ),
         ),
@@ -208,8 +206,8 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "warn_on_reap", "warn-on-reap w", ON, "warn of every orphan that is reaped", "-w"
             ),
             Option(
-                "verbose", "verbose v", COUNT, "say more; twice: every signal and reaped orphan",
-                "-vv",
+                "verbose", "verbose v", COUNT,
+                "say more; given twice, also every signal and every orphan", "-vv",
             ),
             Option("quiet", "quiet q", ON, "say nothing but errors", "-q"),
             Option("help", "help h", ON, "print this help and exit", "--help"),
@@ -233,7 +231,9 @@ def alias(arguments: list[str]) -> tuple[str, list[str]]:
     _, equals, name = arguments[0].partition("=")
     rest = arguments[1:]
     if not equals:
-        name, rest = "".join(rest[:1]), rest[1:]
+        if not rest:
+            raise UsageError("option '--as' needs a value: expected --as PROGRAM")
+        name, rest = rest[0], rest[1:]
     if name not in NAMES:
         raise UsageError(
             f"option '--as': '{name}' is not known: expected one of {', '.join(NAMES)}"
@@ -258,13 +258,15 @@ def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
 
 def _check(asked: Settings) -> None:
     if asked.pause and asked.command:
-        raise UsageError(f"--pause runs no command: '{asked.command[0]}' is too much")
+        raise UsageError(
+            f"--pause (or PYINIT_PAUSE) runs no command: '{asked.command[0]}' is too much"
+        )
     if not asked.pause and not asked.command:
         raise UsageError(f"no command given: expected {USAGE}")
     if asked.pre_stop and not asked.drain_s:
         raise UsageError(
-            "--pre-stop needs a drain that bounds it: expected --drain SECONDS too, such as "
-            "--drain 5"
+            "--pre-stop (or PYINIT_PRE_STOP) runs during the drain, and there is none: "
+            "expected --drain SECONDS too, such as --drain 5"
         )
 
 
@@ -354,7 +356,7 @@ def _add(old: "Any", new: "Any") -> "Any":
     if isinstance(old, dict):
         return old | new
     both = old + new
-    return tuple(sorted(both)) if isinstance(both[0][0], float) else both
+    return values.by_time(both) if isinstance(both[0][0], float) else both
 
 
 def parse_environ(asked: Settings, environ: dict[bytes, bytes], given: set[str]) -> None:
@@ -401,24 +403,34 @@ def _unknown_short(letter: str, word: str) -> str:
     return f"unknown option '-{letter}'{where}: 'pyinit --help' lists those there are"
 
 
+# The help text's width, and where its second column begins.
+_WIDTH = 90
+_COLUMN = 32
+
+
 def render_help() -> str:
     """Return the help text, made from `GROUPS`."""
     lines = [
         f"Usage: {USAGE}",
         "",
-        "Start COMMAND, relay signals to it, reap every orphan, and when it ends, end what",
-        "is left (TERM, then KILL after the grace) and exit with its status.",
+        "Start COMMAND, relay signals to it, reap every orphan, and when it ends, end what is left",
+        "(TERM, then KILL after the grace) and exit with its status.",
     ]
     for title, options in GROUPS:
         lines += ["", f"{title}:"]
         for option in options:
             lines += _help_of(option)
+    without = [f"--{each.name}" for each in TABLE if not each.variable and each.kind != OFF]
     lines += [
         "",
-        "A name in brackets is the variable that does the same; the command line wins.",
+        "Each has a variable, which the command line overrides: PYINIT_STOP_TIMEOUT=28 does what",
+        "--stop-timeout 28 does, PYINIT_GROUP=1 is --group, PYINIT_SUBREAPER=0 is --no-subreaper.",
+        f"There is none for {', '.join(without)}.",
         "",
-        "Exit status: that of COMMAND, or 128+n when signal n killed it; 125 when pyinit",
-        "itself fails, 126 when COMMAND cannot be started, 127 when it is not found.",
+        "Exit status: that of COMMAND, or 128+n when signal n killed it; 125 when pyinit itself",
+        "fails, 126 when COMMAND cannot be started, 127 when it is not found.",
+        "",
+        "'pyinitctl manual' has more, and 'pyinitctl completion' teaches all this to a shell.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -427,8 +439,25 @@ def _help_of(option: Option) -> list[str]:
     label = f"  {'-' + option.short + ',' if option.short else '   '} --{option.name}"
     if option.takes_value:
         label += f" {option.kind}"
-    notes = [f"[{option.variable}]"] if option.variable else []
-    if option.default:
-        notes.append(f"(default {option.default})")
-    notes.append(f"e.g. {option.example}")
-    return [label, f"          {option.text}", f"          {'  '.join(notes)}"]
+    notes = [f"default {option.default}"] if option.default else []
+    # A switch is typed as it stands.
+    if option.example not in (f"--{option.name}", f"-{option.short}"):
+        notes.append(f"e.g. {option.example}")
+    words = option.text.split()
+    if notes:
+        words.append(f"({', '.join(notes)})")
+    text = _wrapped(words, _COLUMN)
+    if len(label) + 2 > _COLUMN:
+        return [label, *text]
+    return [label + text[0][len(label) :], *text[1:]]
+
+
+def _wrapped(words: list[str], column: int) -> list[str]:
+    """Return lines of ``words``, each from ``column`` on."""
+    indent = " " * column
+    lines = [""]
+    for word in words:
+        if lines[-1] and column + len(lines[-1]) + 1 + len(word) > _WIDTH:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return [indent + line for line in lines]

@@ -95,14 +95,16 @@ def signal(value: str, source: str) -> int:
 
 
 def _number(value: str) -> int | None:
-    if value.isascii() and value.isdecimal():
+    if not value.isascii():
+        return None  # upper() makes ASCII of some letters that are none
+    if value.isdecimal():
         # The C library keeps 32 and 33 to itself.
         return int(value) if len(value) < 5 and int(value) in _signal.valid_signals() else None
     word = value.upper().removeprefix("SIG")
     for base, sign in (("RTMIN", "+"), ("RTMAX", "-")):
         if word.startswith(base + sign):
             offset = word[6:]
-            if not (offset.isascii() and offset.isdecimal() and len(offset) < 3):
+            if not (offset.isdecimal() and len(offset) < 3):
                 return None
             first: int = getattr(_signal, f"SIG{base}")
             number = first + int(sign + offset)
@@ -121,8 +123,8 @@ def relayed(value: str, source: str) -> int:
 def _check_relayed(number: int, value: str, source: str) -> None:
     if number in _UNCATCHABLE:
         raise UsageError(
-            f"{source}: '{value}' cannot be caught, by nobody: expected a signal that can, "
-            "such as TERM"
+            f"{source}: '{value}' cannot be caught by any process: "
+            "expected a signal that can, such as TERM"
         )
     if number == _signal.SIGCHLD:
         raise UsageError(
@@ -138,12 +140,21 @@ def _check_relayed(number: int, value: str, source: str) -> None:
 
 def signals(value: str, source: str) -> frozenset[int]:
     """Return the signals of a list such as ``TERM,INT,RTMIN+3``."""
-    return frozenset(relayed(word, source) for word in value.split(","))
+    return frozenset(relayed(word, source) for word in _items(value, source))
+
+
+def _items(value: str, source: str) -> list[str]:
+    words = value.split(",")
+    if value and "" in words:
+        raise UsageError(
+            f"{source}: '{value}' has a comma too much: expected one between two items only"
+        )
+    return words
 
 
 def rewrite(value: str, source: str) -> dict[int, int]:
     """Return the map of ``FROM:TO``, or of several with commas; ``ignore`` is 0."""
-    return dict(_pair(word, source) for word in value.split(","))
+    return dict(_pair(word, source) for word in _items(value, source))
 
 
 def _pair(word: str, source: str) -> tuple[int, int]:
@@ -159,7 +170,12 @@ def _pair(word: str, source: str) -> tuple[int, int]:
 
 def plan(value: str, source: str) -> tuple[tuple[float, int], ...]:
     """Return the steps of ``SIGNAL@SECONDS``, or of several with commas, by time."""
-    return tuple(sorted(_step(word, source) for word in value.split(",")))
+    return by_time(tuple(_step(word, source) for word in _items(value, source)))
+
+
+def by_time(steps: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
+    """Return the steps of a plan in their order; of two at the same time the one given first."""
+    return tuple(sorted(steps, key=lambda step: step[0]))
 
 
 def _step(word: str, source: str) -> tuple[float, int]:
@@ -180,7 +196,7 @@ def kill_at(value: str, source: str) -> tuple[tuple[float, int], ...]:
 def exit_codes(value: str, source: str) -> dict[int, int]:
     """Return the map of ``CODE[:TO]``, or of several with commas."""
     found = {}
-    for word in value.split(","):
+    for word in _items(value, source):
         before, colon, after = word.partition(":")
         found[_exit_code(before, word, source)] = _exit_code(after, word, source) if colon else 0
     return found
@@ -209,10 +225,20 @@ def mask(value: str, source: str) -> int:
     return int(value, 8)
 
 
-def text(value: str, source: str) -> str:
-    """Return ``value``, which must not be empty."""
+def directory(value: str, source: str) -> str:
+    """Return a path; whether it is there is seen when the command is started."""
     if not value:
-        raise UsageError(f"{source}: it is empty")
+        raise UsageError(f"{source}: '' is no directory: expected a path, such as /srv")
+    return value
+
+
+def shell_command(value: str, source: str) -> str:
+    """Return a command for ``/bin/sh -c``."""
+    if not value.strip():
+        raise UsageError(
+            f"{source}: '{value}' is no command: expected one for /bin/sh, "
+            "such as 'touch /run/draining'"
+        )
     return value
 
 

@@ -17,13 +17,19 @@ from tests.conftest import missing
 
 PACKAGE = Path(pyinit.__file__).parent
 ROOT = Path(__file__).parent.parent
-PURE = ("settings", "options", "sigset", "wstatus", "lifecycle")
+PURE = ("settings", "options", "values", "sigset", "wstatus", "lifecycle")
 
 
 def imports(path: Path) -> set[str]:
-    """Return the names of the top-level modules that the source imports anywhere."""
+    """Return the names of the top-level modules that the source imports anywhere when it runs."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    left: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            left += node.orelse
+            continue
+        left += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             found |= {name.name.partition(".")[0] for name in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from signal import Signals, valid_signals
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import options, settings, values
+from pyinit import options, settings, sigset, values
 from pyinit.options import parse
 from pyinit.values import UsageError
 
@@ -50,14 +52,84 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
         (["--quiet"], {"quiet": True}),
         (["-gwv"], {"group": True, "warn_on_reap": True, "verbose": 1}),
         (["-gv", "--grace=1", "-v"], {"group": True, "grace_s": 1.0, "verbose": 2}),
+        (["-r", "WINCH:ignore"], {"rewrite": {28: 0}}),
+        (["-rTERM:INT"], {"rewrite": {15: 2}}),
+        (["--rewrite=15:3"], {"rewrite": {15: 3}}),
+        (["-gr", "TERM:0"], {"group": True, "rewrite": {15: 0}}),
+        (["-grTERM:0"], {"group": True, "rewrite": {15: 0}}),
+        (["-r", "1:2", "-r", "2:1,3:0"], {"rewrite": {1: 2, 2: 1, 3: 0}}),
+        (["-r", "TERM:INT", "--rewrite", "TERM:HUP"], {"rewrite": {15: 1}}),
+        (["--stop-signals", "TERM,HUP"], {"stop_signals": {15, 1}}),
+        (["--stop-signals=TERM", "--stop-signals=HUP"], {"stop_signals": {1}}),
+        (["--drain", "2.5"], {"drain_s": 2.5}),
+        (["--drain=1", "--pre-stop", "touch x"], {"drain_s": 1.0, "pre_stop": "touch x"}),
+        (["--escalate", "INT@20,KILL@28"], {"escalation": ((20.0, 2), (28.0, 9))}),
+        (["--escalate=KILL@28", "--escalate=INT@20"], {"escalation": ((20.0, 2), (28.0, 9))}),
+        (["--stop-timeout", "28"], {"escalation": ((28.0, 9),)}),
+        (["--stop-timeout=28", "--escalate=INT@5"], {"escalation": ((5.0, 2), (28.0, 9))}),
+        (["-e", "143"], {"remap_exit": {143: 0}}),
+        (["-e143"], {"remap_exit": {143: 0}}),
+        (["-eTERM:7"], {"remap_exit": {143: 7}}),
+        (["-e", "143", "--remap-exit=1:2", "-e3,4:5"], {"remap_exit": {143: 0, 1: 2, 3: 0, 4: 5}}),
+        (["-u", "app"], {"user": "app"}),
+        (["-uapp:web"], {"user": "app:web"}),
+        (["--user=1000:1000"], {"user": "1000:1000"}),
+        (["--chdir", "/srv"], {"chdir": "/srv"}),
+        (["--chdir=-x"], {"chdir": "-x"}),
+        (["--chdir", "--help"], {"chdir": "--help"}),
+        (["--env", "A=b=c"], {"env": (("A", "b=c"),)}),
+        (["--env=A="], {"env": (("A", ""),)}),
+        (["--env", "A=1", "--unset-env=B", "--env", "A=2"],
+         {"env": (("A", "1"), ("B", None), ("A", "2"))}),
+        (["--unset-env", "A"], {"env": (("A", None),)}),
+        (["--umask", "027"], {"umask": 0o27}),
+        (["--umask=0"], {"umask": 0}),
+        (["--no-new-privs"], {"no_new_privs": True}),
+        (["--session"], {"place": settings.SESSION}),
+        (["-p", "TERM"], {"parent_death_signal": 15}),
+        (["-pKILL"], {"parent_death_signal": 9}),
+        (["--parent-death-signal=sigusr1"], {"parent_death_signal": 10}),
+        (["--notify"], {"notify": True}),
     ],
     ids=" ".join,
 )  # fmt: skip
 def test_each_option_sets_what_it_says_and_nothing_else(
     words: list[str], changed: dict[str, object]
 ) -> None:
-    """Long, short, bundled, repeated; the last one wins, ``-v`` counts."""
+    """Long, short, bundled, attached, repeated.
+
+    The last one wins; but ``-v`` counts, rules and variables add up, and plans merge by time.
+    """
     assert asked(*words) == changed
+
+
+def test_no_option_is_without_a_case() -> None:
+    """The cases above name each one that changes a setting: a new option needs one of its own."""
+    marks = test_each_option_sets_what_it_says_and_nothing_else.pytestmark  # type: ignore[attr-defined]
+    words = {word.partition("=")[0] for case in marks[0].args[1] for word in case[0]}
+    elsewhere = {"help", "version", "pause", "as"}
+    missing = {
+        option.name
+        for option in options.TABLE
+        if f"--{option.name}" not in words and f"-{option.short}" not in words
+    }
+    assert missing <= elsewhere
+
+
+@pytest.mark.parametrize("words", [["-P"], ["--pause"], ["-vP"], ["--pause", "--"]])
+def test_pause_needs_no_command(words: list[str]) -> None:
+    """It is the only one."""
+    found = parse(words, {})
+    assert found.pause
+    assert found.command == []
+
+
+def test_defaults_are_never_changed_in_place() -> None:
+    """They are the class's own: what one run is asked for would be the next one's default."""
+    parse(["-r", "1:2", "-r", "2:3", "-e", "1", "-e", "2", "--env", "A=b", "x"], {})
+    assert not settings.Settings.rewrite
+    assert not settings.Settings.remap_exit
+    assert not settings.Settings.env
 
 
 @pytest.mark.parametrize(
@@ -96,19 +168,57 @@ def test_parsing_stops_at_the_first_operand(words: list[str], command: list[str]
         ("PYINIT_VERBOSE", "true", {"verbose": 1}),
         ("PYINIT_VERBOSE", "0", {}),
         ("PYINIT_QUIET", "1", {"quiet": True}),
+        ("PYINIT_REWRITE", "WINCH:ignore,TERM:QUIT", {"rewrite": {28: 0, 15: 3}}),
+        ("PYINIT_STOP_SIGNALS", "RTMIN+3", {"stop_signals": {37}}),
+        ("PYINIT_STOP_SIGNALS", "", {}),
+        ("PYINIT_DRAIN", "5", {"drain_s": 5.0}),
+        ("PYINIT_ESCALATE", "KILL@28,INT@20", {"escalation": ((20.0, 2), (28.0, 9))}),
+        ("PYINIT_STOP_TIMEOUT", "28", {"escalation": ((28.0, 9),)}),
+        ("PYINIT_REMAP_EXIT", "TERM,1:2", {"remap_exit": {143: 0, 1: 2}}),
+        ("PYINIT_USER", "app", {"user": "app"}),
+        ("PYINIT_CHDIR", "/srv", {"chdir": "/srv"}),
+        ("PYINIT_UMASK", "027", {"umask": 0o27}),
+        ("PYINIT_NO_NEW_PRIVS", "1", {"no_new_privs": True}),
+        ("PYINIT_NO_NEW_PRIVS", "0", {}),
+        ("PYINIT_SESSION", "yes", {"place": settings.SESSION}),
+        ("PYINIT_SESSION", "0", {}),
+        ("PYINIT_PARENT_DEATH_SIGNAL", "9", {"parent_death_signal": 9}),
+        ("PYINIT_NOTIFY", "on", {"notify": True}),
+        ("PYINIT_PAUSE", "0", {}),
+        ("PYINIT_VERSION", "1.2", {}),  # an image's own note of what it has installed
+        ("PYINIT_PORT", "tcp://10.0.0.1:80", {}),  # what Kubernetes sets for a service pyinit
     ],
 )
 def test_each_option_has_a_variable(variable: str, value: str, changed: dict[str, object]) -> None:
-    """An empty one counts as none."""
+    """An empty one counts as none, and one that is no option's is somebody else's."""
     assert asked(**{variable: value}) == changed
 
 
 def test_no_setting_is_without_a_variable() -> None:
     """The cases above name each one: a new option needs one of its own."""
     marks = test_each_option_has_a_variable.pytestmark  # type: ignore[attr-defined]
-    assert {case[0] for case in marks[0].args[1]} == {
-        options.variable_of(row[1]) for row in SETTINGS
-    }
+    cases = {case[0] for case in marks[0].args[1]} - {"PYINIT_VERSION", "PYINIT_PORT"}
+    assert cases | {"PYINIT_PRE_STOP"} == {option.variable for option in SETTINGS}
+
+
+def test_pause_by_variable() -> None:
+    """An image of pyinit without a command, where only variables can be set."""
+    assert parse([], {b"PYINIT_PAUSE": b"1"}).pause
+
+
+def test_a_pre_stop_command_by_variable() -> None:
+    """Either half may come from the command line, the other one from its variable."""
+    changed = {"drain_s": 5.0, "pre_stop": "true"}
+    assert asked(PYINIT_PRE_STOP="true", PYINIT_DRAIN="5") == changed
+    assert asked("--pre-stop=true", PYINIT_DRAIN="5") == changed
+    assert asked("--drain=5", PYINIT_PRE_STOP="true") == changed
+
+
+def test_plans_of_two_variables_merge() -> None:
+    """As those of two options do."""
+    plan = ((5.0, 2), (28.0, 9))
+    environ = {"PYINIT_STOP_TIMEOUT": "28", "PYINIT_ESCALATE": "INT@5"}
+    assert asked(**environ) == {"escalation": plan}
 
 
 @pytest.mark.parametrize(
@@ -125,12 +235,18 @@ def test_no_setting_is_without_a_variable() -> None:
         (["-v"], {"PYINIT_QUIET": "1"}, {"verbose": 1}),
         (["-q"], {"PYINIT_VERBOSE": "2"}, {"quiet": True}),
         (["--grace=1"], {"PYINIT_GRACE": "nonsense"}, {"grace_s": 1.0}),
+        (["-rTERM:INT"], {"PYINIT_REWRITE": "HUP:INT"}, {"rewrite": {15: 2}}),
+        (["-e1"], {"PYINIT_REMAP_EXIT": "2"}, {"remap_exit": {1: 0}}),
+        (["--stop-timeout=9"], {"PYINIT_ESCALATE": "INT@5"}, {"escalation": ((9.0, 9),)}),
+        (["--escalate=INT@5"], {"PYINIT_STOP_TIMEOUT": "9"}, {"escalation": ((5.0, 2),)}),
+        (["--session"], {"PYINIT_SESSION": "0"}, {"place": settings.SESSION}),
+        (["-ua"], {"PYINIT_USER": "b:c"}, {"user": "a"}),
     ],
 )
 def test_the_command_line_wins(
     words: list[str], environ: dict[str, str], changed: dict[str, object]
 ) -> None:
-    """Over the option's own variable, also a wrong one, and that of its opposite."""
+    """As a whole, over each variable that sets the same, also a wrong one, and its opposite's."""
     assert asked(*words, **environ) == changed
 
 
@@ -156,6 +272,19 @@ def test_the_command_line_wins(
         (["--grace=5s", "x"], "'5s'", "such as 5 or 0.5"),
         (["--grace", "--", "x"], "'--'", "such as 5 or 0.5"),
         (["--grace=1000000001", "x"], "'1000000001'", "at most 1000000000 seconds"),
+        (["-r"], "'-r'", "-r FROM:TO"),
+        (["-gr"], "'-r'", "-r FROM:TO"),
+        (["-e300", "x"], "option '-e': '300'", "0 to 255"),
+        (["-gvrX:TERM", "x"], "option '-r': 'X:TERM': 'X'", "TERM or RTMIN+3"),
+        (["--stop-signals=TERM,,INT", "x"], "'TERM,,INT'", "one between two items"),
+        (["--pre-stop=", "x"], "''", "/bin/sh"),
+        (["--chdir=", "x"], "''", "a path"),
+        (["--user=", "x"], "''", "USER:GROUP"),
+        (["--pause", "ls", "-l"], "'ls'", "--pause (or PYINIT_PAUSE) runs no command"),
+        (["--pre-stop=ls", "x"], "--pre-stop (or PYINIT_PRE_STOP)", "--drain 5"),
+        (["--pre-stop=ls", "--drain=0", "x"], "--pre-stop (or PYINIT_PRE_STOP)", "--drain 5"),
+        (["-g", "--as", "tini"], "'--as'", "has to be the first word"),
+        (["-g", "--as=tini"], "'--as'", "has to be the first word"),
         ([], "no command", "COMMAND [ARG...]"),
         (["-v"], "no command", "COMMAND [ARG...]"),
         (["-v", "--"], "no command", "COMMAND [ARG...]"),
@@ -180,6 +309,10 @@ def test_a_usage_error_names_the_word_and_what_would_be_right(
         ("PYINIT_SUBREAPER", "maybe", "expected 1"),
         ("PYINIT_VERBOSE", "-1", "a digit"),
         ("PYINIT_VERBOSE", "9" * 5000, "a digit"),
+        ("PYINIT_VERBOSE", "٣", "a digit"),
+        ("PYINIT_USER", "app:", "USER:GROUP"),
+        ("PYINIT_REMAP_EXIT", "x", "0 to 255"),
+        ("PYINIT_PARENT_DEATH_SIGNAL", "0", "from 1 to 64"),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, value: str, right: str) -> None:
@@ -187,6 +320,39 @@ def test_a_wrong_variable_is_named(variable: str, value: str, right: str) -> Non
     with pytest.raises(UsageError) as caught:
         parse(["x"], {variable.encode(): value.encode()})
     assert f"variable {variable}: '{value}'" in str(caught.value)
+    assert right in str(caught.value)
+
+
+def test_a_pause_by_variable_names_it() -> None:
+    """Whoever gives a command then has not written --pause."""
+    with pytest.raises(UsageError, match="PYINIT_PAUSE"):
+        parse(["x"], {b"PYINIT_PAUSE": b"1"})
+
+
+@pytest.mark.parametrize("name", settings.NAMES)
+def test_as_is_for_the_first_word(name: str) -> None:
+    """The others are the program's; without it all words are pyinit's."""
+    assert options.alias(["--as", name, "-g", "x"]) == (name, ["-g", "x"])
+    assert options.alias([f"--as={name}", "x"]) == (name, ["x"])
+    assert options.alias([f"--as={name}"]) == (name, [])
+    assert options.alias(["-g", "--as", name]) == ("", ["-g", "--as", name])
+    assert options.alias([]) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "right"),
+    [
+        (["--as"], "'--as' needs a value", "--as PROGRAM"),
+        (["--as="], "''", "one of tini, tini-static,"),
+        (["--as", "s6", "x"], "'s6'", "dumb-init, catatonit"),
+        (["--as=Tini", "x"], "'Tini'", "one of tini,"),
+    ],
+)
+def test_a_program_that_is_not_known_is_named(words: list[str], named: str, right: str) -> None:
+    """And those that are."""
+    with pytest.raises(UsageError) as caught:
+        options.alias(words)
+    assert named in str(caught.value)
     assert right in str(caught.value)
 
 
@@ -198,9 +364,13 @@ def test_help_and_version_ask_for_nothing_else() -> None:
     assert parse(["--version"], {}).version
 
 
-PIECES = ["-", "--", "=", "grace", "group", "h", "v", "g", "1", ".", "\udcff", "no-subreaper"]
+PIECES = [
+    "-", "--", "=", "grace", "group", "h", "v", "g", "1", ".", "\udcff", "no-subreaper", "-r",
+    "TERM", ":", "INT", "@", ",", "escalate", "stop-signals", "e", "RTMIN+", "env", "umask", "P",
+]  # fmt: skip
 WORDS = st.one_of(
-    st.sampled_from(["--grace", "--", "-", "", "-gv", "--grace=1", "ls", "-h"]),
+    st.sampled_from(["--grace", "--", "-", "", "-gv", "--grace=1", "ls", "-h", "-rTERM:0"]),
+    st.sampled_from([f"--{option.name}" for option in options.TABLE]),
     st.lists(st.sampled_from(PIECES), max_size=5).map("".join),
     st.text(max_size=8),
 )
@@ -217,13 +387,21 @@ def test_any_words_either_parse_or_are_a_usage_error(words: list[str]) -> None:
         text = str(error)
     letters = {f"-{letter}" for word in words for letter in word}
     parts = {part for word in words for part in (word, *word.split("=", 1))}
-    named = any(f"'{word}'" in text for word in parts | letters)
-    assert named or text.startswith(("no error", "no command given"))
+    # A value may be attached to a bundle of short options.
+    tails = {word[index:] for word in words for index in range(2, len(word))}
+    items = {
+        item
+        for part in parts | tails
+        for item in part.replace(":", ",").replace("@", ",").split(",") + part.split(",")
+    }
+    named = any(f"'{word}'" in text for word in parts | letters | tails | items)
+    assert named or text.startswith(("no error", "no command given", "--pre-stop (or"))
 
 
 @given(
     st.dictionaries(
-        st.sampled_from([options.variable_of(row[1]).encode() for row in SETTINGS]), st.binary()
+        st.sampled_from([option.variable.encode() for option in SETTINGS]),
+        st.one_of(st.binary(), st.sampled_from([b"1", b"TERM:0", b"TERM", b"KILL@1", b"\xff:1"])),
     )
 )
 def test_any_variables_either_parse_or_are_a_usage_error(environ: dict[bytes, bytes]) -> None:
@@ -234,27 +412,103 @@ def test_any_variables_either_parse_or_are_a_usage_error(environ: dict[bytes, by
     except UsageError as error:
         text = str(error)
     named = any(f"variable {variable.decode()}: " in text for variable in environ)
+    named |= any(f"(or {variable.decode()})" in text for variable in environ)
     assert named or text == "no error"
 
 
-@given(st.decimals(min_value=0, max_value=options.MAX_SECONDS, places=3))
+@given(st.decimals(min_value=0, max_value=values.MAX_SECONDS, places=3))
 def test_every_number_of_seconds_is_taken_as_it_is(number: object) -> None:
     """Fractions are allowed, zero is a number."""
     assert parse([f"--grace={number:f}", "x"], {}).grace_s == float(str(number))
 
 
-def test_help_tells_of_every_option_its_variable_and_the_default() -> None:
-    """It is made from the table and the defaults themselves, in lines of at most 90 columns."""
+RULES = st.dictionaries(
+    st.sampled_from(sorted(sigset.RELAYED)), st.sampled_from([0, *valid_signals()])
+)
+
+
+@given(RULES)
+def test_rules_in_one_word_or_in_several_are_the_same(rules: dict[int, int]) -> None:
+    """So that one variable can say what takes several options."""
+    words = [f"{before}:{int(after)}" for before, after in rules.items()]
+    several = parse([*(f"-r{word}" for word in words), "x"], {}).rewrite
+    assert several == rules
+    if words:
+        assert parse(["x"], {b"PYINIT_REWRITE": ",".join(words).encode()}).rewrite == rules
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 99), st.sampled_from(list(Signals))), min_size=1)
+
+
+@given(STEPS)
+def test_a_plan_goes_by_time_however_it_is_given(steps: list[tuple[int, Signals]]) -> None:
+    """Of two steps at the same time the one given first comes first."""
+    words = [f"{number.name}@{at_s}" for at_s, number in steps]
+    found = parse([*(f"--escalate={word}" for word in words), "x"], {}).escalation
+    assert found == parse([f"--escalate={','.join(words)}", "x"], {}).escalation
+    assert found == tuple(sorted(steps, key=lambda step: step[0]))
+
+
+# -- the help ------------------------------------------------------------------------------------
+
+
+def squeezed(text: str) -> str:
+    """Return ``text`` with one space wherever there is space, for what was broken into lines."""
+    return " ".join(text.split())
+
+
+def test_help_tells_of_every_option_its_default_and_an_example() -> None:
+    """It is made from the table, in lines of at most 90 columns; a switch is its own example."""
     text = options.render_help()
     assert text.startswith(f"Usage: {options.USAGE}\n")
-    for _, name, short, _, words in options.TABLE:
-        assert f" --{name}" in text
-        assert not short or f"-{short}, --{name}" in text
-        assert words in text
-    for row in SETTINGS:
-        assert f"[{options.variable_of(row[1])}]" in text
-    assert f"[PYINIT_GRACE] (default {DEFAULTS.grace_s:g})\n" in text
     assert max(map(len, text.splitlines())) <= 90
+    text = squeezed(text)
+    for title, rows in options.GROUPS:
+        assert f" {title}: " in text
+        for option in rows:
+            assert f" --{option.name} " in text
+            assert not option.short or f" -{option.short}, --{option.name} " in text
+            assert squeezed(option.text) in text
+            assert f"default {option.default}" in text or not option.default
+            assert option.example in text
+            assert not option.takes_value or f"--{option.name} {option.kind} " in text
+
+
+def test_help_tells_how_variables_are_called() -> None:
+    """Examples for each kind, and those that have none."""
+    text = squeezed(options.render_help())
+    for words, variable, value in (
+        (["--stop-timeout", "28"], "PYINIT_STOP_TIMEOUT", "28"),
+        (["--group"], "PYINIT_GROUP", "1"),
+        (["--no-subreaper"], "PYINIT_SUBREAPER", "0"),
+    ):
+        assert f"{variable}={value} " in text
+        assert asked(*words) == asked(**{variable: value}) != {}
+    assert "There is none for --env, --unset-env, --as, --help, --version." in text
+
+
+@pytest.mark.parametrize("option", options.TABLE, ids=lambda option: str(option.name))
+def test_every_example_can_be_given(option: options.Option) -> None:
+    """In front of a command, where there is one to run."""
+    words = shlex.split(option.example)
+    assert f"--{option.name}" in words or words[0].startswith(f"-{option.short or ' '}")
+    if option.name == "as":
+        assert options.alias(words) == ("tini", ["-s"])
+    else:
+        parse([*words, *([] if option.name == "pause" else ["true"])], {})
+
+
+@pytest.mark.parametrize("option", options.TABLE, ids=lambda option: str(option.name))
+def test_the_default_in_the_help_is_the_default(option: options.Option) -> None:
+    """It stands there as it would be given; where there is none, the default is nothing at all."""
+    if option.default:
+        parser, _ = options.KINDS[option.kind]
+        default = getattr(DEFAULTS, option.attribute)
+        if option.attribute == "stop_signals":
+            default = sigset.STOP_SIGNALS
+        assert parser(option.default, "") == default
+    elif option.takes_value:
+        assert not getattr(DEFAULTS, option.attribute)
 
 
 def test_importing_the_parser_imports_nothing() -> None:
@@ -265,4 +519,4 @@ def test_importing_the_parser_imports_nothing() -> None:
         "print(sorted(set(sys.modules) - before))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert out.stdout == "['pyinit.options', 'pyinit.settings']\n"
+    assert out.stdout == "['pyinit.options', 'pyinit.settings', 'pyinit.values']\n"

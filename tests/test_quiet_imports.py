@@ -38,8 +38,10 @@ def test_a_teardown(namespaces: None) -> None:
 
 
 def test_an_option(namespaces: None) -> None:
-    """One module more that reads it."""
-    assert loaded("true", options=("--group",)) == ALLOWED | {"pyinit.options"}
+    """Two modules more: one that knows the options, one that knows their values."""
+    more = {"pyinit.options", "pyinit.values"}
+    assert loaded("true", options=("--group",)) == ALLOWED | more
+    assert loaded("true", options=("-g", "--grace=1", "-rTERM:INT", "-e1", "-q")) == ALLOWED | more
 
 
 def test_a_quiet_subreaper(namespaces: None) -> None:
