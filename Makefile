@@ -14,6 +14,8 @@ help:
 	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest'
 	@echo 'make lint   ruff, mypy and import-linter'
 	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
+	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
+	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
 	@echo 'make clean  remove what the others made'
 	@echo
 	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter, VENV=DIR the place of the'
@@ -31,6 +33,14 @@ lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	'$(BIN)/ruff' format --check .
 	'$(BIN)/mypy'
 	'$(BIN)/lint-imports' --no-logo
+
+# Bytecode is put in for the interpreters on PATH, and for those in BYTECODE.
+PYTHON_IN_IMAGE = /usr/bin/python3
+BYTECODE =
+
+pyz: $(VENV)/.installed
+	@mkdir -p dist
+	@'$(BIN)/python' -m pyinit.ctl pyz dist/pyinit.pyz --python '$(PYTHON_IN_IMAGE)' $(BYTECODE:%=--bytecode '%')
 
 # Clean environments of its own: whatever else is installed slows the interpreter's start.
 bench: $(BENCH)/venv/pyvenv.cfg $(BENCH)/peers/pyvenv.cfg FORCE
@@ -98,4 +108,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test lint bench clean FORCE
+.PHONY: help demo test lint bench pyz clean FORCE

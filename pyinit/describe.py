@@ -5,30 +5,61 @@ Loaded with the first event that needs it.
 
 import posix
 
-from pyinit import proc, sigset
+from pyinit import events, proc, sigset
+
+# TASK_COMM_LEN without its end: the kernel keeps no more of a name; see proc(5).
+_COMM_LENGTH = 15
+
+# Looking for what is missing anew for each of a thousand orphans would take longer than reaping.
+_lacks_psutil = False
+_told = False
 
 
-def name(pid: int) -> str | None:
-    """Return the name of process ``pid``, or None when nothing can tell."""
-    if not proc.is_ours():
-        return None
+def name(pid: int, log: events.Log) -> str | None:
+    """Return the name of process ``pid``, or None when nothing can tell.
+
+    Without psutil, which takes the end of a long name from the command line,
+    ``log`` is told so once.
+    """
+    global _lacks_psutil  # noqa: PLW0603
+    with proc.Ours() as directory:
+        if directory is None:
+            return None
+        try:
+            if not _lacks_psutil:
+                import psutil
+
+                return psutil.Process(pid).name()
+        except ImportError:
+            _lacks_psutil = True
+        except Exception:
+            # psutil.Error: it is gone, or hidden; OSError: no descriptor left.  Whoever
+            # asks has a process to reap, named or not.
+            return None
+        return _comm(pid, directory, log)
+
+
+def _comm(pid: int, directory: int, log: events.Log) -> str | None:
+    """Return the name that the kernel keeps of process ``pid``."""
+    global _told  # noqa: PLW0603
     try:
-        import psutil
-
-        return psutil.Process(pid).name()
-    except Exception:
-        # psutil.Error: it is gone, or hidden; OSError: no descriptor left; ImportError:
-        # no psutil.  Whoever asks has a process to reap, named or not.
+        comm = proc.read(f"{pid}/comm", directory)[:-1]
+    except OSError:
         return None
+    if len(comm) >= _COMM_LENGTH and not _told:
+        _told = True
+        effect = f"names of processes end after {_COMM_LENGTH} bytes"
+        log.emit(events.INFO, "psutil_missing", effect=effect)
+    return comm.decode(errors="surrogateescape")
 
 
-def names(processes: list[proc.Process]) -> list[str]:
+def names(processes: list[proc.Process], log: events.Log) -> list[str]:
     """Return ``NAME[PID]`` of each process."""
-    return [_label(process.pid) for process in processes]
+    return [_label(process.pid, log) for process in processes]
 
 
-def _label(pid: int) -> str:
-    return f"{name(pid) or '?'}[{pid}]"
+def _label(pid: int, log: events.Log) -> str:
+    return f"{name(pid, log) or '?'}[{pid}]"
 
 
 def end(code: int, status: int) -> dict[str, object]:
@@ -38,18 +69,18 @@ def end(code: int, status: int) -> dict[str, object]:
     return {"signal": sigset.name(status)}
 
 
-def blockers(processes: list[proc.Process]) -> list[str]:
+def blockers(processes: list[proc.Process], log: events.Log) -> list[str]:
     """Return ``NAME[PID]: why`` of each process that SIGKILL has not made go away."""
-    return [f"{_label(process.pid)}: {_why(process)}" for process in processes]
+    return [f"{_label(process.pid, log)}: {_why(process, log)}" for process in processes]
 
 
-def _why(process: proc.Process) -> str:
+def _why(process: proc.Process, log: events.Log) -> str:
     if process.is_zombie:
         if process.parent == posix.getpid():
             # Ours, and yet wait(2) does not give it to us; see ptrace(2).
             return "ended, to be reaped by its tracer first"
         if process.parent == 0:
             return "ended, to be reaped by its parent outside of the namespace"
-        return f"ended, to be reaped by its parent {_label(process.parent)}"
+        return f"ended, to be reaped by its parent {_label(process.parent, log)}"
     reasons = {"D": "in an uninterruptible wait", "t": "traced", "Z": "its threads live on"}
     return reasons.get(process.state, f"state {process.state}")

@@ -9,6 +9,7 @@ import errno
 import posix
 
 _METHODS = ("error", "warning", "info", "debug")
+_INFO = 2  # from here on it is a log that was asked for
 
 # The longest line in bytes: a pipe takes this much whole or not at all; see pipe(7).
 PIPE_BUF = 4096
@@ -28,31 +29,41 @@ _PTMX = 0x502  # st_rdev of a pty's master: opened again it is another pty; see 
 class Writer:
     """Events, one line each, on ``fd``."""
 
-    __slots__ = ("_dropped", "_logger", "_plain", "_sink")
+    __slots__ = ("_dropped", "_logger", "_missing", "_plain", "_sink")
 
     def __init__(self, fd: int) -> None:
         self._sink = Sink(fd)
         self._dropped = 0
         self._logger: object = None
         self._plain = False
+        self._missing = False
 
     def emit(self, level: int, event: str, fields: "dict[str, object]") -> None:
         """Say that ``event`` happened; raises nothing."""
         try:
             if self._logger is None and not self._plain:
                 self._load()
+            if self._missing and level >= _INFO:
+                self._missing = False
+                self._say(_INFO, "structlog_missing", {"effect": "lines have no time and no color"})
             if self._plain:
-                words = "".join(f" {key}={printable(value)}" for key, value in fields.items())
-                self.write(f"pyinit: {_METHODS[level]}: {event}{words}")
+                self._say(level, event, fields)
             else:
                 getattr(self._logger, _METHODS[level])(event, **fields)
         except Exception:
             self._dropped += 1
 
+    def _say(self, level: int, event: str, fields: "dict[str, object]") -> None:
+        """Write an event without structlog."""
+        words = "".join(f" {key}={printable(value)}" for key, value in fields.items())
+        self.write(f"pyinit: {_METHODS[level]}: {event}{words}")
+
     def _load(self) -> None:
         """Make the logger, or be plain when there is no descriptor, memory or structlog for it."""
         try:
             self._logger = _make_logger(self.write, colors=self._sink.is_terminal)
+        except ImportError:
+            self._plain = self._missing = True
         except Exception:
             self._plain = True
 

@@ -262,7 +262,7 @@ class Supervisor:
                 self._reap_level,
                 "orphan_reaped",
                 pid=info.si_pid,
-                name=describe.name(info.si_pid),
+                name=describe.name(info.si_pid, self.log),
                 **describe.end(info.si_code, info.si_status),
             )
         return info.si_pid

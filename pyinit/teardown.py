@@ -109,7 +109,7 @@ class Teardown:
         self._log.emit(
             events.WARNING,
             "leftovers_blocked",
-            leftovers=describe.blockers(self._scope.everybody()),
+            leftovers=describe.blockers(self._scope.everybody(), self._log),
             bound_s=KILL_BOUND_S,
         )
 
@@ -117,5 +117,6 @@ class Teardown:
         if self._log.level >= events.INFO:
             from pyinit import describe
 
-            names = describe.names([p for p in self._scope.everybody() if not p.is_zombie])
+            everybody = [p for p in self._scope.everybody() if not p.is_zombie]
+            names = describe.names(everybody, self._log)
             self._log.emit(events.INFO, event, leftovers=names)

@@ -10,7 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyinit import __version__
-from pyinit.ctl import install
+from pyinit.ctl import install, pyz
+from pyinit.ctl.executable import InstallError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"pyinitctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     install.add_parser(commands)
+    pyz.add_parser(commands)
     asked = parser.parse_args(arguments)
     try:
         asked.run(asked)
-    except install.InstallError as error:
+    except InstallError as error:
         print(f"pyinitctl: {error}", file=sys.stderr)
         return 1
     return 0

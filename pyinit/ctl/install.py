@@ -16,12 +16,13 @@ import importlib.util
 import marshal
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
+from pyinit.ctl import executable
+from pyinit.ctl.executable import MARK, MAX_SHEBANG, InstallError
 from pyinit.settings import NAMES
 
 if TYPE_CHECKING:
@@ -36,14 +37,9 @@ SUBREAPER = ("linux", "fork")
 # What it loads while the command starts up.
 THEN = ("events", "lifecycle", "scope", "sigset", "wstatus", "supervisor")
 
-MARK = "# Written by pyinitctl install"
-
-# The kernel reads this much of the first line, its end included; see execve(2).
-_MAX_SHEBANG = 255
-
 _LAUNCHER = """\
 {shebang}
-{mark}; to be written again after pyinit was moved or upgraded.
+{mark} install; to be written again after pyinit was moved or upgraded.
 import _signal
 
 given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
@@ -91,10 +87,6 @@ if (int(stat.st_mtime), stat.st_size) == STAMP:
 """
 
 
-class InstallError(Exception):
-    """The launcher was not written; the text says why."""
-
-
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand to ``commands``."""
     parser = commands.add_parser(
@@ -138,39 +130,12 @@ def install(path: Path, *, force: bool = False) -> Path:
     Raises `InstallError`; then ``path`` is what it was.
     """
     target = path.resolve()
-    _refuse(target, force=force)
+    executable.refuse(target, "install", force=force)
     text = _launcher_text()
-    compileall.compile_dir(_package(), quiet=2, workers=1)
+    compileall.compile_dir(executable.package(), quiet=2, workers=1)
     _write_bundles()
-    # Beside the target, so that the rename that puts it in place is atomic.
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        try:
-            draft.write_bytes(text)
-            draft.chmod(0o755)
-            _try(draft)
-            draft.replace(target)
-        except OSError as error:
-            raise InstallError(f"cannot write {target}: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    executable.put(target, text)
     return target
-
-
-def _refuse(target: Path, *, force: bool) -> None:
-    if target.is_dir():
-        raise InstallError(f"{target} is a directory: name the file, such as {target / 'pyinit'}")
-    if not target.parent.is_dir():
-        raise InstallError(f"{target.parent} is not a directory: make it first")
-    if target.exists() and not force and not _is_ours(target):
-        raise InstallError(
-            f"{target} was not written by pyinitctl install: give another path, or --force"
-        )
-
-
-def _is_ours(path: Path) -> bool:
-    """Return whether ``path`` is a launcher, links followed."""
-    return path.is_file() and MARK.encode() in path.read_bytes()
 
 
 def _links(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
@@ -183,7 +148,7 @@ def _links(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
         if link.is_dir():
             raise InstallError(f"{link} is a directory: no link can take its place")
         # Not exists(): a link to nothing was made by somebody, too.
-        if os.path.lexists(link) and not force and not _is_ours(link):
+        if os.path.lexists(link) and not force and not executable.is_ours(link, "install"):
             raise InstallError(
                 f"{link} was not written by pyinitctl install: leave this name out, or --force"
             )
@@ -203,10 +168,6 @@ def _link(link: Path, target: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _package() -> Path:
-    return Path(pyinit.__file__).resolve().parent
-
-
 def _interpreter() -> str:
     """Return the interpreter itself: a virtual environment's link costs a search for its home."""
     return os.path.realpath(sys.executable)
@@ -217,9 +178,9 @@ def _shebang() -> str:
     interpreter = _interpreter()
     line = f"#!{interpreter} -IS"
     if not any(blank in interpreter for blank in " \t"):
-        if len(line) > _MAX_SHEBANG:
+        if len(line) > MAX_SHEBANG:
             raise InstallError(
-                f"the path of the interpreter is too long for a #! line ({_MAX_SHEBANG} bytes): "
+                f"the path of the interpreter is too long for a #! line ({MAX_SHEBANG} bytes): "
                 f"{interpreter}"
             )
         return line
@@ -234,7 +195,7 @@ def _shebang() -> str:
 
 def _paths() -> list[str]:
     """Return the directories that hold pyinit and what it imports when it has something to say."""
-    found = [str(_package().parent)]
+    found = [str(executable.package().parent)]
     for name in ("structlog", "psutil"):
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
@@ -259,7 +220,7 @@ def _launcher_text() -> bytes:
 
 
 def _bundle_file(name: str) -> Path:
-    return _package() / "__pycache__" / f"{name}.{sys.implementation.cache_tag}.bundle"
+    return executable.package() / "__pycache__" / f"{name}.{sys.implementation.cache_tag}.bundle"
 
 
 def _write_bundles() -> None:
@@ -268,7 +229,7 @@ def _write_bundles() -> None:
     Not for a source tree, of which an editable install runs: an installed
     package changes as a whole, and its stamp tells; a source file is edited alone.
     """
-    is_source = (_package().parent / "pyproject.toml").exists()
+    is_source = (executable.package().parent / "pyproject.toml").exists()
     for name, modules in (("init", FIRST), ("subreaper", (*FIRST, *SUBREAPER))):
         file = _bundle_file(name)
         draft = file.with_name(f"{file.name}.{os.getpid()}")
@@ -284,7 +245,7 @@ def _write_bundles() -> None:
 
 
 def _bundle(first: tuple[str, ...]) -> CodeType:
-    init = _package() / "__init__.py"
+    init = executable.package() / "__init__.py"
     stat = init.stat()
     package = ("pyinit", str(init), [str(init.parent)], _compile(init))
     values: dict[str, object] = {
@@ -301,7 +262,7 @@ def _bundle(first: tuple[str, ...]) -> CodeType:
 
 
 def _module(name: str) -> tuple[str, str, list[str], CodeType]:
-    file = _package() / f"{name}.py"
+    file = executable.package() / f"{name}.py"
     return f"pyinit.{name}", str(file), [], _compile(file)
 
 
@@ -320,16 +281,3 @@ def _with_constants(code: CodeType, values: dict[str, object]) -> CodeType:
 def _compile(file: Path) -> CodeType:
     """Return the code of ``file`` without docstrings, which nobody reads in an init."""
     return compile(file.read_bytes(), str(file), "exec", dont_inherit=True, optimize=2)
-
-
-def _try(launcher: Path) -> None:
-    """Run the launcher as it will be, and see that it answers."""
-    result = subprocess.run(
-        [launcher, "--version"], env={}, capture_output=True, text=True, check=False
-    )
-    expected = f"pyinit {pyinit.__version__}\n"
-    if result.returncode or result.stdout != expected:
-        raise InstallError(
-            f"the launcher does not work, so it was not put in place: it exits with "
-            f"{result.returncode} and says {result.stdout + result.stderr!r}"
-        )
