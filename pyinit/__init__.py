@@ -1,6 +1,6 @@
 """A PID 1 for containers: relays signals, reaps orphans, ends what is left in good order.
 
-The command is ``pyinit``; `run`, `fork_init`, `enter` and `namespaces_of` are
+The command is ``pyinit``; `run`, `fork_init`, `spawn`, `enter` and `namespaces_of` are
 the same for Python programs.  Each name is imported when it is first used (PEP 562):
 PID 1 itself needs none of them.
 """
@@ -9,32 +9,39 @@ __version__ = "0.1.0"
 
 # Where each public name is.
 _HOMES = {
+    "Container": "container",
     "Exit": "embed",
     "Namespace": "namespaces",
     "NamespaceError": "namespaces",
     "Options": "embed",
+    "Process": "container",
     "StartError": "fork",
     "enter": "namespaces",
     "fork_init": "embed",
     "namespaces_of": "namespaces",
     "run": "embed",
+    "spawn": "container",
 }
 
 __all__ = [
+    "Container",
     "Exit",
     "Namespace",
     "NamespaceError",
     "Options",
+    "Process",
     "StartError",
     "__version__",
     "enter",
     "fork_init",
     "namespaces_of",
     "run",
+    "spawn",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.container import Container, Process, spawn
     from pyinit.embed import Exit, Options, fork_init, run
     from pyinit.fork import StartError
     from pyinit.namespaces import Namespace, NamespaceError, enter, namespaces_of

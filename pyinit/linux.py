@@ -9,6 +9,7 @@ import _ctypes
 import posix
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
@@ -75,6 +76,14 @@ def is_child_subreaper() -> bool:
     flag = _Int(0)
     _call("prctl", _Long(PR_GET_CHILD_SUBREAPER), _ctypes.byref(flag))
     return bool(flag.value)
+
+
+def set_dumpable() -> None:
+    """Let our own user look at this process after a change of user; PR_SET_DUMPABLE in prctl(2).
+
+    Raises OSError.
+    """
+    _prctl(PR_SET_DUMPABLE, 1)
 
 
 def unshare(flags: int) -> None:

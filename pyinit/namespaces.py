@@ -11,22 +11,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import linux
+from pyinit.kinds import KINDS, why_not_entered, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-# Kind: flag of clone(2) and file in /proc/PID/ns.  In the order in which they are to be
-# entered: whoever is root in the user namespace may enter those that belong to it.
-KINDS = {
-    "user": (0x10000000, "user"),
-    "cgroup": (0x02000000, "cgroup"),
-    "ipc": (0x08000000, "ipc"),
-    "uts": (0x04000000, "uts"),
-    "net": (0x40000000, "net"),
-    "pid": (0x20000000, "pid"),
-    "time": (0x00000080, "time"),
-    "mount": (0x00020000, "mnt"),
-}
 
 
 class NamespaceError(OSError):
@@ -66,20 +54,6 @@ def checked(names: Iterable[str]) -> list[str]:
     for name in sorted(wanted - KINDS.keys()):
         raise ValueError(f"'{name}' is no kind of namespace: expected some of {', '.join(KINDS)}")
     return [name for name in KINDS if name in wanted]
-
-
-def flags_of(names: Iterable[str]) -> int:
-    """Return the flags of clone(2) for kinds of namespaces."""
-    flags = 0
-    for name in names:
-        flags |= KINDS[name][0]
-    return flags
-
-
-def words(names: Iterable[str]) -> str:
-    """Return the flags of clone(2) in words, for messages."""
-    special = {"mount": "NS"}
-    return "|".join(f"CLONE_NEW{special.get(name, name.upper())}" for name in names)
 
 
 def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
@@ -141,58 +115,4 @@ def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
             except OSError as error:
                 number = error.errno or errno.EINVAL
                 call = f"setns({words([kind])}) to process {pid}"
-                raise NamespaceError(call, number, _why_not_entered(kind, number)) from None
-
-
-def _why_not_entered(kind: str, number: int) -> str:
-    if number == errno.EPERM:
-        return (
-            "it takes CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
-        )
-    if number == errno.EINVAL and kind == "pid":
-        return "only a PID namespace below our own can be entered"
-    if number == errno.EINVAL and kind == "user":
-        return "with more than one thread, or into one's own user namespace, it cannot be done"
-    if number == errno.EUSERS and kind == "time":
-        return "with more than one thread it cannot be done"
-    return os.strerror(number)
-
-
-def why_not_made(names: Iterable[str], number: int) -> str:
-    """Return why unshare(2) of ``names`` failed with errno ``number``."""
-    kinds = list(names)
-    if number == errno.ENOSPC:
-        full = [f"user.max_{KINDS[kind][1]}_namespaces" for kind in kinds]
-        return f"too many namespaces, or too deep: see the limits {', '.join(full)}"
-    if number == errno.EINVAL:
-        return "this kernel does not have all of these kinds of namespaces"
-    if number == errno.EPERM and "user" in kinds:
-        for path, value, name in _SWITCHES:
-            if _read(path) == value:
-                return f"unprivileged user namespaces are switched off by {name}"
-        return "a filter (seccomp(2)), a chroot or a security module forbids user namespaces"
-    if number == errno.EPERM:
-        return "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
-    return os.strerror(number)
-
-
-_SWITCHES = (
-    (
-        "/proc/sys/kernel/unprivileged_userns_clone",
-        "0",
-        "kernel.unprivileged_userns_clone",
-    ),
-    (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "kernel.apparmor_restrict_unprivileged_userns",
-    ),
-)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+                raise NamespaceError(call, number, why_not_entered(kind, number)) from None

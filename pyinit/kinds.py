@@ -1,0 +1,91 @@
+"""The kinds of namespaces: names, flags, files, and why they cannot be had; see namespaces(7)."""
+
+import errno
+import posix
+
+from pyinit.environment import read_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Kind: flag of clone(2) and file in /proc/PID/ns.  In the order in which they are to be
+# entered: whoever is root in the user namespace may enter those that belong to it.
+KINDS = {
+    "user": (0x10000000, "user"),
+    "cgroup": (0x02000000, "cgroup"),
+    "ipc": (0x08000000, "ipc"),
+    "uts": (0x04000000, "uts"),
+    "net": (0x40000000, "net"),
+    "pid": (0x20000000, "pid"),
+    "time": (0x00000080, "time"),
+    "mount": (0x00020000, "mnt"),
+}
+
+
+def flags_of(names: "Iterable[str]") -> int:
+    """Return the flags of clone(2) for kinds of namespaces."""
+    flags = 0
+    for name in names:
+        flags |= KINDS[name][0]
+    return flags
+
+
+def words(names: "Iterable[str]") -> str:
+    """Return the flags of clone(2) in words, for messages."""
+    special = {"mount": "NS"}
+    return "|".join(f"CLONE_NEW{special.get(name, name.upper())}" for name in names)
+
+
+def why_not_entered(kind: str, number: int) -> str:
+    """Return why setns(2) to a namespace of ``kind`` failed with errno ``number``."""
+    if number == errno.EPERM:
+        return (
+            "it takes CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
+        )
+    if number == errno.EINVAL and kind == "pid":
+        return "only a PID namespace below our own can be entered"
+    if number == errno.EINVAL and kind == "user":
+        return "with more than one thread, or into one's own user namespace, it cannot be done"
+    if number == errno.EUSERS and kind == "time":
+        return "with more than one thread it cannot be done"
+    return posix.strerror(number)
+
+
+def why_not_made(names: "Iterable[str]", number: int) -> str:
+    """Return why unshare(2) of ``names`` failed with errno ``number``."""
+    kinds = list(names)
+    if number == errno.ENOSPC:
+        full = [f"user.max_{KINDS[kind][1]}_namespaces" for kind in kinds]
+        return f"too many namespaces, or too deep: see the limits {', '.join(full)}"
+    if number == errno.EINVAL:
+        return "this kernel does not have all of these kinds of namespaces"
+    if number == errno.EPERM and "user" in kinds:
+        for path, value, name in _SWITCHES:
+            if _holds(path, value):
+                return f"unprivileged user namespaces are switched off by {name}"
+        return "a filter (seccomp(2)), a chroot or a security module forbids user namespaces"
+    if number == errno.EPERM:
+        return "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
+    return posix.strerror(number)
+
+
+_SWITCHES = (
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "kernel.unprivileged_userns_clone",
+    ),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "kernel.apparmor_restrict_unprivileged_userns",
+    ),
+)
+
+
+def _holds(path: str, value: str) -> bool:
+    try:
+        return read_all(path).strip() == value.encode()
+    except OSError:
+        return False

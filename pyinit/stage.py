@@ -1,0 +1,358 @@
+"""Between `pyinit.spawn` and its init: a process that makes or enters namespaces and forks it.
+
+It is an interpreter of its own, so the caller's namespaces, threads and next
+children stay as they are.  The init is forked as the caller's child (CLONE_PARENT in
+clone(2)), and this process ends.  What can be needed later is imported before another
+file system is entered, where there may be no Python.
+
+Both sides speak by a socket of packets: marshalled tuples, whose first word says
+what they are (see `pyinit.container`).
+"""
+
+import _signal
+import marshal
+import posix
+
+from pyinit import cli, environment, kinds, launch, linux, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from pyinit.supervisor import Supervisor
+
+# Of mount(2).
+_MS_RDONLY = 0x1
+_MS_NOSUID = 0x2
+_MS_NODEV = 0x4
+_MS_NOEXEC = 0x8
+_MS_REMOUNT = 0x20
+_MS_BIND = 0x1000
+_MS_REC = 0x4000
+_MS_PRIVATE = 0x40000
+# Flags that statvfs(3) and mount(2) write alike: nosuid, nodev, noexec, noatime, nodiratime.
+_KEPT = 0xC0E
+
+
+class StageError(Exception):
+    """A system call failed, whose name, errno and reason the caller is told."""
+
+    def __init__(self, call: str, error: OSError, reason: str = "") -> None:
+        super().__init__(call)
+        self.call = call
+        self.errno = error.errno or 0
+        self.reason = reason or error.strerror or ""
+
+
+class Channel:
+    """Our end of the socket to the caller."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        posix.set_inheritable(fd, False)  # noqa: FBT003 - it takes no keyword
+
+    def say(self, *words: str | int | None) -> None:
+        """Send a tuple; a caller that is gone hears nothing."""
+        try:
+            posix.write(self._fd, marshal.dumps(words))
+        except OSError:
+            _signal.sigtimedwait((_signal.SIGPIPE,), 0)
+
+    def listen(self) -> bool:
+        """Wait for the caller's word; return whether it is there."""
+        return bool(posix.read(self._fd, 1))
+
+    def is_alone(self) -> bool:
+        """Return whether the caller has gone."""
+        import select
+
+        poll = select.poll()
+        poll.register(self._fd, 0)
+        return bool(poll.poll(0))
+
+
+def main(fd: int, order_fd: int) -> "NoReturn":
+    """Do what the file of ``order_fd`` says, as the caller at the socket ``fd`` asks."""
+    channel = Channel(fd)
+    try:
+        order = marshal.loads(environment.read_to_end(order_fd))
+        posix.close(order_fd)
+        environment.restore()
+        _load_all()
+        _prepare(order, channel)
+        pid = _fork(order)
+    except StageError as failure:
+        channel.say("failed", failure.call, failure.errno, failure.reason)
+        posix._exit(1)
+    if pid:
+        channel.say("init", pid)
+        posix._exit(0)
+    posix._exit(_be_init(order, channel))
+
+
+def _load_all() -> None:
+    """Load what would be loaded late: soon there may be another file system."""
+    for name in _LATE:
+        __import__(name)
+
+
+_LATE = (
+    *("errno", "fcntl", "select", "termios", "time"),
+    *("pyinit.changes", "pyinit.descendants", "pyinit.diagnosis", "pyinit.fork", "pyinit.job"),
+    *("pyinit.notify", "pyinit.output", "pyinit.proc", "pyinit.stop", "pyinit.teardown"),
+    *("pyinit.terminal", "pyinit.values"),
+)
+
+
+def _fork(order: "dict[str, Any]") -> int:
+    try:
+        return linux.fork_sibling()
+    except OSError as error:
+        reason = "the PID namespace has ended" if order["enter"] and error.errno == 12 else ""
+        raise StageError("clone(CLONE_PARENT)", error, reason) from None
+
+
+def _prepare(order: "dict[str, Any]", channel: Channel) -> None:
+    """Become whatever the init is to be born into.  Raises StageError."""
+    for path, must in order["cgroups"]:
+        try:
+            _write(f"{path}/cgroup.procs", "0")
+        except OSError as error:
+            if must:
+                raise StageError(f"writing {path}/cgroup.procs", error) from None
+    if order["enter"]:
+        _enter(order)
+    else:
+        _make(order["namespaces"], order, channel)
+
+
+def _make(names: list[str], order: "dict[str, Any]", channel: Channel) -> None:
+    """Make new namespaces.  Raises StageError."""
+    if "user" in names:
+        _unshare(["user"])
+        channel.say("map", posix.getpid())
+        if not channel.listen():
+            posix._exit(1)
+        _become_root()
+    _unshare([name for name in names if name != "user"])
+    for clock, offset in order["time_offsets"]:
+        try:
+            seconds, fraction = divmod(offset, 1)
+            line = f"{clock} {int(seconds)} {int(fraction * 1e9)}"
+            _write("/proc/self/timens_offsets", line)
+        except OSError as error:
+            raise StageError("writing /proc/self/timens_offsets", error) from None
+    if "mount" in names:
+        _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+
+
+def _unshare(names: list[str]) -> None:
+    if not names:
+        return
+    try:
+        linux.unshare(kinds.flags_of(names))
+    except OSError as error:
+        call = f"unshare({kinds.words(names)})"
+        reason = kinds.why_not_made(names, error.errno or 0)
+        raise StageError(call, error, reason) from None
+
+
+def _become_root() -> None:
+    """Be user and group 0 of the user namespace, if it has them."""
+    for change, arguments in (
+        (posix.setgroups, ([],)),
+        (posix.setresgid, (0, 0, 0)),
+        (posix.setresuid, (0, 0, 0)),
+    ):
+        try:
+            change(*arguments)
+        except OSError:
+            pass  # not mapped, or setgroups is denied (user_namespaces(7))
+    # A change of user hides /proc/PID from our own user (PR_SET_DUMPABLE in prctl(2)).
+    linux.set_dumpable()
+
+
+def _enter(order: "dict[str, Any]") -> None:
+    """Enter the namespaces, the root and so on of a process.  Raises StageError."""
+    pid = order["enter"]
+    opened = {}
+    root = -1
+    try:
+        for kind in order["namespaces"]:
+            path = f"/proc/{pid}/ns/{kinds.KINDS[kind][1]}"
+            opened[kind] = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        if order["root"]:
+            flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
+            root = posix.open(f"/proc/{pid}/root", flags)
+        # What was opened is that of the process that was meant, if it still lives.
+        _signal.pidfd_send_signal(order["pidfd"], 0)
+    except OSError as error:
+        raise StageError(f"looking at process {pid}", error) from None
+    _enter_all(opened, pid)
+    if "user" in opened:
+        _become_root()
+    if root >= 0:
+        try:
+            posix.fchdir(root)
+            posix.chroot(".")
+            posix.close(root)
+        except OSError as error:
+            raise StageError(f"chroot(/proc/{pid}/root)", error) from None
+    for fd in opened.values():
+        posix.close(fd)
+
+
+def _enter_all(opened: dict[str, int], pid: int) -> None:
+    """Enter first what we may as we are, then the user namespace, then what its root may."""
+    later = {
+        kind: fd
+        for kind, fd in opened.items()
+        if kind == "user" or not _setns(kind, fd, pid, may_wait="user" in opened)
+    }
+    for kind, fd in later.items():
+        _setns(kind, fd, pid, may_wait=False)
+
+
+def _setns(kind: str, fd: int, pid: int, *, may_wait: bool) -> bool:
+    """Enter a namespace; return False when ``may_wait`` and it is not permitted."""
+    try:
+        linux.setns(fd, kinds.KINDS[kind][0])
+    except OSError as error:
+        if may_wait and error.errno == 1:
+            return False
+        call = f"setns({kinds.words([kind])}) to process {pid}"
+        reason = kinds.why_not_entered(kind, error.errno or 0)
+        raise StageError(call, error, reason) from None
+    return True
+
+
+def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
+    """Be the init of the new process; return its exit code."""
+    from pyinit import fork, values
+
+    try:
+        if not order["detach"]:
+            linux.set_parent_death_signal(_signal.SIGKILL)
+            if channel.is_alone():
+                return 128 + _signal.SIGKILL  # it ended before the signal was set
+        _furnish(order)
+        asked = settings.Settings(order["argv"])
+        vars(asked).update(order["settings"])
+        init = _start(asked, order)
+    except StageError as failure:
+        channel.say("failed", failure.call, failure.errno, failure.reason)
+        return 125
+    except fork.StartError as error:
+        channel.say("not started", error.code, str(error), error.errno)
+        return error.code
+    except (values.UsageError, OSError) as error:
+        channel.say("not started", 125, str(error), None)
+        return 125
+    channel.say("started")
+    code = init.run()
+    channel.say("ended", init.status & 0x7F)
+    return code
+
+
+def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
+    """Start the command; return who supervises it.  Raises StartError, UsageError, OSError."""
+    mask = set(order["mask"])
+    die_with_us, problem = None, None
+    if posix.getpid() != 1:
+        die_with_us, problem = cli.be_responsible(asked)
+    group = asked.place == settings.GROUP
+    terminal = cli.foreground_terminal() if group else cli.session_terminal(asked)
+    pid = launch.launch(asked, mask, None, terminal, die_with_us)
+    if terminal is not None:
+        posix.close(terminal)
+    had_terminal = group and terminal is not None
+    return cli.supervisor_of(pid, asked, mask, problem, had_terminal=had_terminal)
+
+
+def _furnish(order: "dict[str, Any]") -> None:
+    """Make the new namespaces a place to live in.  Raises StageError."""
+    if order["hostname"]:
+        import _socket
+
+        try:
+            _socket.sethostname(order["hostname"])
+        except OSError as error:
+            raise StageError("sethostname", error) from None
+    if order["loopback"]:
+        _bring_loopback_up()
+    _furnish_mounts(order)
+    if order["terminal"]:
+        from pyinit import terminal
+
+        posix.setsid()
+        terminal.control(0)
+    if order["directory"]:
+        try:
+            posix.chdir(order["directory"])
+        except OSError as error:
+            raise StageError(f"chdir({order['directory']})", error) from None
+
+
+def _furnish_mounts(order: "dict[str, Any]") -> None:
+    """Bind what is to be bound, mount /proc, and change the root.  Raises StageError."""
+    new = "" if order["enter"] else order["root"]
+    if new:
+        _mount(new, new, None, _MS_BIND | _MS_REC)
+    for source, target, read_only in order["binds"]:
+        _mount(source, f"{new}{target}", None, _MS_BIND | _MS_REC)
+        if read_only:
+            kept = posix.statvfs(f"{new}{target}").f_flag & _KEPT
+            _mount(None, f"{new}{target}", None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
+    if order["mount_proc"]:
+        _mount("proc", f"{new}/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    if new:
+        try:
+            posix.chdir(new)
+            # The old root lies over the new one then, and is taken off it.
+            linux.pivot_root(b".", b".")
+            linux.detach(b".")
+            posix.chdir("/")
+        except OSError as error:
+            raise StageError(f"pivot_root({new})", error) from None
+
+
+def _mount(source: str | None, target: str, kind: str | None, flags: int) -> None:
+    given = [None if word is None else environment.encode(word) for word in (source, kind)]
+    try:
+        linux.mount(given[0], environment.encode(target), given[1], flags)
+    except OSError as error:
+        reason = ""
+        if error.errno == 1 and kind == "proc":
+            reason = (
+                "the kernel lets a new /proc show no more than the one that is there, and parts of "
+                "that are covered: give mount_proc=False"
+            )
+        raise StageError(f"mount({source or kind or 'none'}, {target})", error, reason) from None
+
+
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
+
+
+def _bring_loopback_up() -> None:
+    """Let the new network namespace speak with itself; see netdevice(7)."""
+    import _socket
+    import fcntl
+
+    request = b"lo".ljust(16, b"\0") + _IFF_UP.to_bytes(2, "little") + bytes(22)
+    connection = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        fcntl.ioctl(connection.fileno(), _SIOCSIFFLAGS, request)
+    except OSError as error:
+        raise StageError("ioctl(SIOCSIFFLAGS, lo)", error) from None
+    finally:
+        connection.close()
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file of the kernel's in one write(2).  Raises OSError."""
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, text.encode())
+    finally:
+        posix.close(fd)

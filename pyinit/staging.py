@@ -1,0 +1,256 @@
+"""Starting an init by way of `pyinit.stage`: what is sent to it, and what it answers."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pyinit
+from pyinit.fork import StartError
+from pyinit.namespaces import NamespaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import IO, NoReturn
+
+    from pyinit.idmaps import Maps
+
+    File = int | IO[Any] | None
+
+# What the process between us and the init runs: nothing of it is taken from the current
+# directory or the environment (-I), and no package but this one is looked for (-S).
+_PROGRAM = """\
+import _signal
+_signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+import sys
+sys.path.append({home!r})
+from pyinit import stage
+stage.main({fd}, {order_fd})
+"""
+
+
+class Files:
+    """What becomes 0, 1 and 2 of the init, and what is passed on besides."""
+
+    def __init__(
+        self,
+        stdin: File,
+        stdout: File,
+        stderr: File,
+        pass_fds: Sequence[int],
+        *,
+        terminal: bool,
+    ) -> None:
+        self.pass_fds = tuple(pass_fds)
+        self.terminal: int | None = None
+        self._inner: int | None = None
+        if terminal:
+            if (stdin, stdout, stderr) != (None, None, None):
+                raise ValueError("terminal=True is stdin, stdout and stderr: expected none of them")
+            self.terminal, self._inner = os.openpty()
+            stdin = stdout = stderr = self._inner
+        self.standard = (stdin, stdout, stderr)
+
+    def close_inner(self) -> None:
+        """Close the command's side of the terminal, for whoever has it now."""
+        if self._inner is not None:
+            os.close(self._inner)
+            self._inner = None
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        self.close_inner()
+        if self.terminal is not None:
+            os.close(self.terminal)
+            self.terminal = None
+
+
+class Channel:
+    """Our end of the socket to stage and init: marshalled tuples, a packet each."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+
+    def receive(self) -> tuple[Any, ...]:
+        """Return the next packet, or an empty tuple when all others have closed theirs."""
+        data = self._socket.recv(65536)
+        return cast("tuple[Any, ...]", marshal.loads(data)) if data else ()
+
+    def allow(self) -> None:
+        """Say that the maps are written."""
+        self._socket.send(b"+")
+
+    def last(self) -> int:
+        """Return the signal that killed the command, as far as its init has told."""
+        self._socket.settimeout(0)
+        try:
+            message = self.receive()
+        except (BlockingIOError, ConnectionError):
+            return 0
+        return int(message[1]) if message[:1] == ("ended",) else 0
+
+    def close(self) -> None:
+        """Close our end."""
+        self._socket.close()
+
+
+class Started:
+    """An init that runs, and what belongs to it."""
+
+    def __init__(self, pid: int, pidfd: int, channel: Channel) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.channel = channel
+        self.stdin: IO[bytes] | None = None
+        self.stdout: IO[bytes] | None = None
+        self.stderr: IO[bytes] | None = None
+        self.terminal: int | None = None
+
+
+def start(
+    order: dict[str, Any],
+    files: Files,
+    environment: Mapping[str, str] | None,
+    maps: Maps | None,
+) -> Started:
+    """Have the order carried out by a stage; return once the command runs."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        raise RuntimeError("SIGCHLD is ignored, so the kernel would keep no status; see wait(2)")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel = Channel(ours)
+    stage = None
+    started = None
+    try:
+        stage = _open_stage(order, theirs, files, environment)
+        theirs.close()
+        files.close_inner()
+        started = _follow(stage, channel, maps)
+    except BaseException:
+        _abandon(stage, files, channel)
+        raise
+    finally:
+        theirs.close()
+    started.stdin, started.stdout, started.stderr = stage.stdin, stage.stdout, stage.stderr
+    started.terminal = files.terminal
+    return started
+
+
+def _abandon(stage: subprocess.Popen[bytes] | None, files: Files, channel: Channel) -> None:
+    """Leave nothing behind of a start that failed."""
+    channel.close()
+    files.close()
+    if stage is not None:
+        stage.kill()
+        stage.wait()
+        for file in (stage.stdin, stage.stdout, stage.stderr):
+            if file is not None:
+                file.close()
+
+
+def _open_stage(
+    order: dict[str, Any],
+    theirs: socket.socket,
+    files: Files,
+    environment: Mapping[str, str] | None,
+) -> subprocess.Popen[bytes]:
+    order_fd = os.memfd_create("order", os.MFD_CLOEXEC)
+    try:
+        os.write(order_fd, marshal.dumps(order))
+        os.lseek(order_fd, 0, os.SEEK_SET)
+        home = str(Path(pyinit.__file__).resolve().parent.parent)
+        program = _PROGRAM.format(home=home, fd=theirs.fileno(), order_fd=order_fd)
+        stdin, stdout, stderr = files.standard
+        return _in_lasting_thread(
+            lambda: subprocess.Popen(
+                [sys.executable, "-IS", "-c", program],
+                bufsize=0,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=(theirs.fileno(), order_fd, *files.pass_fds),
+                env=None if environment is None else dict(environment),
+            )
+        )
+    finally:
+        os.close(order_fd)
+
+
+def _follow(stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None) -> Started:
+    """Hear what stage and init say, until the command runs.
+
+    Raises NamespaceError, StartError.
+    """
+    started = None
+    try:
+        while True:
+            word, *rest = channel.receive() or ("gone",)
+            if word == "map":
+                if maps is not None:
+                    maps.write(rest[0])
+                channel.allow()
+            elif word == "init":
+                started = Started(rest[0], os.pidfd_open(rest[0]), channel)
+                stage.wait()
+            elif word == "started" and started is not None:
+                return started
+            else:
+                _fail(word, rest)
+    except BaseException:
+        if started is not None:
+            signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
+            os.close(started.pidfd)
+        raise
+
+
+def _fail(word: str, rest: list[Any]) -> NoReturn:
+    if word == "failed":
+        raise NamespaceError(*rest)
+    if word == "not started":
+        raise StartError(*rest)
+    raise RuntimeError("the init ended before it had started the command")
+
+
+_requests: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[Any]]] | None = None
+_requests_pid = 0
+_requests_lock = threading.Lock()
+
+
+def _in_lasting_thread(call: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Return what ``call`` returns in a thread that lives as long as this process.
+
+    The kernel takes the thread that forked a child for its parent: with PR_SET_PDEATHSIG
+    (prctl(2)) the child would be killed at the end of any other thread.
+    """
+    global _requests, _requests_pid
+    with _requests_lock:
+        if _requests is None or _requests_pid != os.getpid():
+            _requests, _requests_pid = queue.SimpleQueue(), os.getpid()
+            threading.Thread(
+                target=_serve, args=(_requests,), name="pyinit-parent", daemon=True
+            ).start()
+    answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    _requests.put((call, answer))
+    value, error = answer.get()
+    if error is not None:
+        raise error
+    return cast("subprocess.Popen[bytes]", value)
+
+
+def _serve(requests: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[Any]]]) -> None:
+    # Signals are for the program's own threads.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while True:
+        call, answer = requests.get()
+        try:
+            answer.put((call(), None))
+        except BaseException as error:
+            answer.put((None, error))
