@@ -90,7 +90,7 @@ def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str
 def test_it_works_and_speaks_without_what_it_depends_on(
     mode: str, modules: tuple[str, ...]
 ) -> None:
-    """A copied directory and no more: words are plain, names are left out."""
+    """A copied directory and no more: words are plain, names are those that the kernel keeps."""
     init = without(*modules)
     code, out, err = run(python("exercise.py"), mode=mode, init=init, options=["-vv", "-w"])
     assert (code, out) == (7, EXERCISED)
