@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pyinit.idmaps import IdMap
     from pyinit.namespaces import Namespace
+    from pyinit.settings import Settings
     from pyinit.staging import File
 
     Word = str | os.PathLike[str]
@@ -263,7 +264,7 @@ def _settle(future: asyncio.Future[None]) -> None:
 
 
 def spawn(
-    argv: Sequence[Word],
+    argv: Sequence[Word] | Settings,
     *,
     namespaces: Iterable[str] = ("pid", "mount"),
     uid_map: IdMap | str | None = None,
@@ -331,7 +332,7 @@ def spawn(
 
 def enter_process(
     pid: int,
-    argv: Sequence[Word],
+    argv: Sequence[Word] | Settings,
     *,
     namespaces: Iterable[str] | None = None,
     pidfd: int | None = None,
@@ -383,14 +384,19 @@ def _to_enter(pid: int, wanted: Iterable[str] | None) -> list[str]:
     return differing if wanted is None else [each for each in _checked(wanted) if each in differing]
 
 
-def _order(argv: Sequence[Word], options: Options) -> dict[str, Any]:
+# Settings that have a word of their own in the order.
+_ELSEWHERE = ("command", "mask")
+
+
+def _order(argv: Sequence[Word] | Settings, options: Options) -> dict[str, Any]:
     """Return the order for `pyinit.stage`, with nothing asked for but the command."""
     asked = embed.settings_of(argv, options)
-    chosen = {name: value for name, value in vars(asked).items() if name != "command"}
+    chosen = {name: value for name, value in vars(asked).items() if name not in _ELSEWHERE}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if asked.mask is None else asked.mask
     return {
         "argv": asked.command,
         "settings": chosen,
-        "mask": [int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
+        "mask": sorted(map(int, mask)),
         "enter": 0,
         "pidfd": -1,
         "namespaces": [],

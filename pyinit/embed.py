@@ -59,11 +59,15 @@ class Options(TypedDict, total=False):
     quiet: bool
 
 
-def settings_of(argv: Sequence[str | os.PathLike[str]], options: Options) -> settings.Settings:
-    """Return the settings that ``options`` ask for.
+def settings_of(
+    argv: Sequence[str | os.PathLike[str]] | settings.Settings, options: Options
+) -> settings.Settings:
+    """Return the settings that ``options`` ask for; an ``argv`` that is some is taken as it is.
 
     Raises TypeError for an unknown keyword and ValueError for a value that is wrong.
     """
+    if isinstance(argv, settings.Settings):
+        return argv
     if isinstance(argv, str | bytes):
         raise TypeError(f"argv is a sequence of words, not one word: {argv!r}")
     asked = settings.Settings([os.fsdecode(word) for word in argv])

@@ -37,6 +37,7 @@ class Settings:
     remap_exit: "dict[int, int]" = {}  # noqa: RUF012
     # -- What the command gets.
     chdir = ""
+    mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given
     env: "tuple[tuple[str, str | None], ...]" = ()  # in order; None: to be removed
     no_new_privs = False
     place = GROUP

@@ -74,6 +74,7 @@ class Channel:
 def main(fd: int, order_fd: int) -> "NoReturn":
     """Do what the file of ``order_fd`` says, as the caller at the socket ``fd`` asks."""
     channel = Channel(fd)
+    _name_itself()
     try:
         order = marshal.loads(environment.read_to_end(order_fd))
         posix.close(order_fd)
@@ -88,6 +89,14 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         channel.say("init", pid)
         posix._exit(0)
     posix._exit(_be_init(order, channel))
+
+
+def _name_itself() -> None:
+    """Be pyinit for ps(1), not an interpreter; see /proc/PID/comm in proc(5)."""
+    try:
+        _write("/proc/self/comm", "pyinit")
+    except OSError:
+        pass  # no /proc here
 
 
 def _load_all() -> None:

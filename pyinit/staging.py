@@ -27,14 +27,11 @@ if TYPE_CHECKING:
 
 # What the process between us and the init runs: nothing of it is taken from the current
 # directory or the environment (-I), and no package but this one is looked for (-S).
-_PROGRAM = """\
-import _signal
-_signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-import sys
-sys.path.append({home!r})
-from pyinit import stage
-stage.main({fd}, {order_fd})
-"""
+_PROGRAM = (
+    "import _signal;_signal.pthread_sigmask(0,_signal.valid_signals());"
+    "import sys;sys.path.append({home!r});"
+    "from pyinit import stage;stage.main({fd},{order_fd})"
+)
 
 
 class Files:

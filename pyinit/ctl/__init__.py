@@ -1,36 +1,55 @@
 """``pyinitctl``: the tools around the init, one module a subcommand.
 
-Nothing of it is loaded by the init itself.
+Nothing of it is loaded by the init itself, and of the subcommands only the one that
+is asked for: some of them run as probes, many times.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
 from pyinit import __version__
-from pyinit.ctl import install, pyz
-from pyinit.ctl.executable import InstallError
+from pyinit.ctl.common import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# Each module has DESCRIPTION, add_arguments(parser) and run(asked), which returns the exit code.
+COMMANDS = {
+    "run": ("run", "start a command in new namespaces, with pyinit as their init"),
+    "exec": ("exec", "start a command in the namespaces of a process"),
+    "freeze": ("control", "stop all processes of a container for a while"),
+    "thaw": ("control", "let a frozen container go on"),
+    "stop": ("control", "stop a container, and kill it when it takes too long"),
+    "install": ("install", "write the fast launcher"),
+    "pyz": ("pyz", "write pyinit as a single file"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand in ``arguments`` (default: the command line); return the exit code.
 
-    0 when it was done, 1 when not; a usage error exits with 2, as argparse does.
+    0 when it was done, 1 when not; a usage error exits with 2, as argparse does.  Subcommands
+    that start a command exit with its status.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((word for word in words if not word.startswith("-")), "")
     parser = argparse.ArgumentParser(prog="pyinitctl", description="Tools around the init pyinit.")
     parser.add_argument("--version", action="version", version=f"pyinitctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    install.add_parser(commands)
-    pyz.add_parser(commands)
-    asked = parser.parse_args(arguments)
+    for name, (module_name, text) in COMMANDS.items():
+        module = importlib.import_module(f"pyinit.ctl.{module_name}") if name == chosen else None
+        command = commands.add_parser(name, help=text)
+        if module is not None:
+            command.description = module.DESCRIPTION
+            module.add_arguments(command)
+            command.set_defaults(run=module.run, subcommand=name)
+    asked = parser.parse_args(words)
     try:
-        asked.run(asked)
-    except InstallError as error:
+        return int(asked.run(asked) or 0)
+    except CommandError as error:
         print(f"pyinitctl: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return error.code

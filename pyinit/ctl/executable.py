@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
+from pyinit.ctl.common import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ MAX_SHEBANG = 255
 MARK = "# Written by pyinitctl"
 
 
-class InstallError(Exception):
+class InstallError(CommandError):
     """Nothing was written; the text says why."""
 
 

@@ -87,14 +87,14 @@ if (int(stat.st_mtime), stat.st_size) == STAMP:
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to ``commands``."""
-    parser = commands.add_parser(
-        "install",
-        help="write the fast launcher",
-        description="Write the launcher that starts pyinit as fast as Python can, and compile "
-        "the bytecode it needs, so that a read-only image starts as fast.",
-    )
+DESCRIPTION = (
+    "Write the launcher that starts pyinit as fast as Python can, and compile "
+    "the bytecode it needs, so that a read-only image starts as fast."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommand."""
     parser.add_argument("path", metavar="PATH", type=Path, help="the file to write")
     parser.add_argument(
         "--name",
@@ -111,7 +111,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="overwrite PATH and the links even if this command did not write what is there",
     )
-    parser.set_defaults(run=run)
 
 
 def run(asked: argparse.Namespace) -> None:

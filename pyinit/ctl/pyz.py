@@ -126,15 +126,15 @@ sys.stdout.buffer.write(marshal.dumps((version, MAGIC_NUMBER, marshal.dumps(modu
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand to ``commands``."""
-    parser = commands.add_parser(
-        "pyz",
-        help="write pyinit as one file",
-        description="Write pyinit as one executable file that needs Python 3.11 or later and "
-        "nothing else, for `podman run --init-path` and for images without pip.  Bytecode is put "
-        "in for this interpreter and those on PATH; other versions compile at each start.",
-    )
+DESCRIPTION = (
+    "Write pyinit as one executable file that needs Python 3.11 or later and "
+    "nothing else, for `podman run --init-path` and for images without pip.  Bytecode is put "
+    "in for this interpreter and those on PATH; other versions compile at each start."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommand."""
     parser.add_argument("path", metavar="OUT", type=Path, help="the file to write")
     parser.add_argument(
         "--python",
@@ -153,7 +153,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--force", action="store_true", help="overwrite OUT even if this command did not write it"
     )
-    parser.set_defaults(run=run)
 
 
 def run(asked: argparse.Namespace) -> None:

@@ -1,0 +1,79 @@
+"""``pyinitctl freeze``, ``thaw``, ``stop``: a container, by the number of a process in it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from typing import TYPE_CHECKING
+
+from pyinit import freezer, members
+from pyinit.ctl.common import CommandError
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = (
+    "PID is any process of the container, as it is numbered here; what is done is done to the PID "
+    "namespace that it is in, from its init on."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the three subcommands."""
+    parser.add_argument("pid", metavar="PID", type=int)
+    if parser.prog.endswith(" stop"):
+        parser.add_argument(
+            "--timeout",
+            metavar="SECONDS",
+            type=float,
+            default=10.0,
+            help="time between TERM and KILL to the init (default: %(default)g)",
+        )
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Do it, and say by what.  Raises CommandError."""
+    try:
+        init = _init_of(asked.pid)
+        if asked.subcommand == "stop":
+            print(_stop(init, asked.timeout))
+        else:
+            act = freezer.freeze if asked.subcommand == "freeze" else freezer.thaw
+            print(f"{asked.subcommand}: process {init}: {act(init)}")
+    except OSError as error:
+        raise CommandError(f"{asked.subcommand} {asked.pid}: {error.strerror or error}") from None
+
+
+def _init_of(pid: int) -> int:
+    """Return the init of the PID namespace of ``pid``.  Raises CommandError, OSError."""
+    try:
+        own = os.stat("/proc/self/ns/pid").st_ino
+        if os.stat(f"/proc/{pid}/ns/pid").st_ino == own:
+            raise CommandError(
+                f"process {pid} is in our own PID namespace: expected one of a container"
+            )
+    except FileNotFoundError:
+        raise CommandError(f"there is no process {pid}") from None
+    for outer, numbers, level in members.numbered(pid):
+        if numbers[level] == 1 and len(numbers) == level + 1:
+            return outer
+    raise CommandError(f"the init of process {pid} cannot be seen from here")
+
+
+def _stop(init: int, timeout_s: float) -> str:
+    """Send TERM to the init, and KILL when it takes longer than ``timeout_s``; return what came."""
+    pidfd = os.pidfd_open(init)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        # A frozen one acts on nothing.
+        freezer.thaw(init)
+        if poll.poll(timeout_s * 1000):
+            return f"stop: process {init} ended after TERM"
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        poll.poll()
+        return f"stop: process {init} had to be killed {timeout_s:g} s after TERM"
+    finally:
+        os.close(pidfd)
