@@ -9,7 +9,7 @@ for just this interpreter.  Whoever finds none of its own gets the sources.
 
     0           #! line
     START       the start, padded
-    BUNDLES     bytecode of all modules, once for each version of Python
+    BUNDLES     bytecode of all modules that an init needs, for each version of Python
     after that  the archive: the sources, and __main__.py
 
 All modules are in memory before the command is started: the file can be
@@ -18,6 +18,7 @@ removed, replaced or unmounted then.
 
 from __future__ import annotations
 
+import ast
 import io
 import marshal
 import os
@@ -161,7 +162,7 @@ def run(asked: argparse.Namespace) -> None:
     executable.refuse(target, "pyz", force=asked.force)
     line = _first_line(asked.python)
     sources = _sources()
-    bundles = _bundles(sources, asked.bytecode)
+    bundles = _bundles(_needed(sources), asked.bytecode)
     code = ("-ISc", _CODE)
     # The interpreter of the image need not be here, so that of this machine tries it.
     executable.put(target, _file(line, sources, list(bundles.values())), (sys.executable, *code))
@@ -191,12 +192,25 @@ def _first_line(python: str) -> bytes:
 
 
 def _sources() -> dict[str, bytes]:
-    """Return the source of each module that an init can need: all but pyinitctl's."""
-    sources = {"pyinit": (executable.package() / "__init__.py").read_bytes()}
-    for file in sorted(executable.package().glob("*.py")):
-        if not file.stem.startswith("__"):
-            sources[f"pyinit.{file.stem}"] = file.read_bytes()
-    return sources
+    """Return the source of each module but those of pyinitctl."""
+    return {
+        "pyinit" if file.stem == "__init__" else f"pyinit.{file.stem}": file.read_bytes()
+        for file in sorted(executable.package().glob("*.py"))
+    }
+
+
+def _needed(sources: dict[str, bytes]) -> dict[str, bytes]:
+    """Return those that the init imports, early or late, and nothing else of the API."""
+    needed = {"pyinit": sources["pyinit"]}
+    waiting = ["pyinit.cli"]
+    while waiting:
+        name = waiting.pop()
+        if name in sources and name not in needed:
+            needed[name] = sources[name]
+            for node in ast.walk(ast.parse(sources[name])):
+                if isinstance(node, ast.ImportFrom) and node.module is not None:
+                    waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+    return needed
 
 
 def _bundles(sources: dict[str, bytes], asked: Iterable[str]) -> dict[str, tuple[bytes, bytes]]:
@@ -239,7 +253,7 @@ def _file(line: bytes, sources: dict[str, bytes], bundles: list[tuple[bytes, byt
     for magic, modules in bundles:
         places[magic] = (len(modules), offset)
         offset += len(modules)
-    files = [(name, _file_of(name)) for name in sources]
+    files = [(name, _file_of(name)) for name in _needed(sources)]
     start = _START.format(
         mark=MARK, version=pyinit.__version__, bundles=places, files=files
     ).encode()
@@ -261,7 +275,6 @@ def _file_of(module: str) -> str:
 def _add_archive(file: io.BytesIO, sources: dict[str, bytes]) -> None:
     """Append the sources: not compressed, so that Python's zlib is not needed."""
     texts = {_file_of(name): text for name, text in sources.items()}
-    texts["pyinit/__main__.py"] = (executable.package() / "__main__.py").read_bytes()
     texts["__main__.py"] = _MAIN.format(size=BUNDLES - START, start=START).encode()
     with zipfile.ZipFile(file, "a") as archive:
         for name, text in texts.items():
