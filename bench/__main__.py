@@ -38,7 +38,8 @@ def main() -> int:
     partial = asked.quick or asked.only
     write(result, asked.output or (PARTIAL_RESULTS if partial else RESULTS))
     print(report.text(result), end="")
-    if any(each.contestant in contestants.PYINIT for each in samples.failures):
+    ours = (*contestants.PYINIT, *contestants.ONLY_STARTED)
+    if any(each.contestant in ours for each in samples.failures):
         return 1
     verdicts = budgets.judge(result["figures"])
     return 1 if asked.check and not all(verdict.holds for verdict in verdicts) else 0

@@ -47,6 +47,13 @@ BUDGETS = (
         1.3,
         contestants.BARE_OUTSIDE,
     ),
+    Budget(
+        "single file, start to end of true",
+        "start",
+        contestants.PYZ,
+        1.3,
+        contestants.LAUNCHER,
+    ),
     Budget("resident memory, quiet", "resident", contestants.LAUNCHER, 1.05, contestants.BARE),
     Budget("context switches while idle", "switches", contestants.LAUNCHER, 0, None),
     Budget("relay round trip", "relay", contestants.LAUNCHER, 1.1, contestants.TINI),

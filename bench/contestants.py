@@ -25,6 +25,7 @@ CATATONIT = "catatonit"
 LAUNCHER = "launcher"
 LAUNCHER_V = "launcher-v"
 LAUNCHER_OUTSIDE = "launcher-not-pid1"
+PYZ = "pyz"
 INSTALLED = "installed"
 INSTALLED_V = "installed-v"
 SUPERVISORD = "supervisord"
@@ -33,6 +34,8 @@ HONCHO = "honcho"
 
 C_INITS = (TINI, DUMB_INIT, CATATONIT)
 PYINIT = (LAUNCHER, LAUNCHER_V, INSTALLED, INSTALLED_V)
+# Once started, they are what the launcher is.
+ONLY_STARTED = (PYZ, LAUNCHER_OUTSIDE)
 SUPERVISORS = (SUPERVISORD, CIRCUSD, HONCHO)
 OUTSIDE = (BARE_OUTSIDE, LAUNCHER_OUTSIDE)
 
@@ -45,6 +48,7 @@ LABELS = {
     CATATONIT: "catatonit",
     LAUNCHER: "pyinit, launcher",
     LAUNCHER_V: "pyinit, launcher, -v",
+    PYZ: "pyinit, pyz",
     INSTALLED: "pyinit, installed",
     INSTALLED_V: "pyinit, installed, -v",
     BARE_OUTSIDE: "python -IS, not PID 1",
@@ -107,15 +111,17 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
     interpreter = sys.executable
     command = Path(sys.executable).parent / "pyinit"
     if not command.exists():
-        for key in (*PYINIT, LAUNCHER_OUTSIDE):
+        for key in (*PYINIT, *ONLY_STARTED):
             left_out[key] = "not installed beside this interpreter"
     else:
         launcher = write_launcher(scratch / "pyinit")
         interpreter = _interpreter_of(launcher)
+        pyz = write_pyz(scratch / "pyinit.pyz", interpreter)
         for key, path, words in (
             (LAUNCHER, launcher, ()),
             (LAUNCHER_V, launcher, ("-v",)),
             (LAUNCHER_OUTSIDE, launcher, ()),
+            (PYZ, pyz, ()),
             (INSTALLED, command, ()),
             (INSTALLED_V, command, ("-v",)),
         ):
@@ -128,6 +134,14 @@ def write_launcher(path: Path) -> Path:
     """Have the fast launcher written to ``path``, and return it."""
     pyinitctl = Path(sys.executable).parent / "pyinitctl"
     subprocess.run([pyinitctl, "install", path], check=True, capture_output=True)
+    return path
+
+
+def write_pyz(path: Path, interpreter: str) -> Path:
+    """Have the single file written to ``path``, started by ``interpreter``, and return it."""
+    pyinitctl = Path(sys.executable).parent / "pyinitctl"
+    argv = [str(pyinitctl), "pyz", str(path), "--python", interpreter]
+    subprocess.run(argv, check=True, capture_output=True)
     return path
 
 

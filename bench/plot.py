@@ -82,7 +82,7 @@ def _line(x: float, y: float, to: float, color: str, width: int = 1) -> str:
 
 def _colors(key: str) -> tuple[str, str]:
     """Return the full and the light color of a contestant."""
-    if key in (*contestants.PYINIT, contestants.LAUNCHER_OUTSIDE):
+    if key in (*contestants.PYINIT, *contestants.ONLY_STARTED):
         return _OURS, _OURS_LIGHT
     if key in (*contestants.C_INITS, contestants.NO_INIT):
         return _C, _C_LIGHT

@@ -246,11 +246,12 @@ def procedures(scale: Scale) -> list[Procedure]:
     """Return all procedures, in the order in which they are carried out."""
     everybody = tuple(contestants.LABELS)
     bare, tini = contestants.BARE, contestants.TINI
-    inside = tuple(key for key in everybody if key not in contestants.OUTSIDE)
+    apart = (*contestants.OUTSIDE, *contestants.ONLY_STARTED)
+    inside = tuple(key for key in everybody if key not in apart)
     plan = [
         Procedure(
             (Figure("start", "start to end of true", "ms", bare),),
-            (contestants.NO_INIT, *BARE, *_AS_INIT, contestants.LAUNCHER_OUTSIDE),
+            (contestants.NO_INIT, *BARE, *_AS_INIT, *contestants.ONLY_STARTED),
             1.0,
             start_to_end,
         ),

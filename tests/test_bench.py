@@ -33,7 +33,7 @@ INITS = {*contestants.C_INITS, *contestants.PYINIT}
 ROWS = {
     "start": INITS
     | {contestants.NO_INIT, contestants.BARE, contestants.BARE_OUTSIDE}
-    | {contestants.LAUNCHER_OUTSIDE},
+    | {*contestants.ONLY_STARTED},
     "first-write": INITS | {contestants.NO_INIT, contestants.BARE, *contestants.SUPERVISORS},
     "resident": INITS | {contestants.BARE, *contestants.SUPERVISORS},
     "private": INITS | {contestants.BARE, *contestants.SUPERVISORS},
@@ -48,6 +48,7 @@ ASKED = (
     contestants.BARE,
     contestants.TINI,
     contestants.LAUNCHER,
+    contestants.PYZ,
     contestants.INSTALLED_V,
     contestants.BARE_OUTSIDE,
     contestants.LAUNCHER_OUTSIDE,
