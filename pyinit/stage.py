@@ -79,7 +79,8 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         order = marshal.loads(environment.read_to_end(order_fd))
         posix.close(order_fd)
         environment.restore()
-        _load_all()
+        if order["root"] or "user" in order["namespaces"]:
+            _load_all()
         _prepare(order, channel)
         pid = _fork(order)
     except StageError as failure:
@@ -100,7 +101,7 @@ def _name_itself() -> None:
 
 
 def _load_all() -> None:
-    """Load what would be loaded late: soon there may be another file system."""
+    """Load what would be loaded late: soon there may be other files, or none that we may read."""
     for name in _LATE:
         __import__(name)
 
