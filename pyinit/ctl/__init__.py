@@ -26,6 +26,8 @@ COMMANDS = {
     "stop": ("control", "stop a container, and kill it when it takes too long"),
     "install": ("install", "write the fast launcher"),
     "pyz": ("pyz", "write pyinit as a single file"),
+    "manual": ("manual", "print the manual page of pyinit"),
+    "completion": ("completion", "print what makes a shell complete pyinit's options"),
 }
 
 

@@ -1,0 +1,127 @@
+"""The man page and docs/cli.md: made from the table of options, and right in what they say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from pyinit import options
+from pyinit.ctl import main, manual
+from pyinit.teardown import KILL_BOUND_S
+from tests.conftest import need
+from tests.harness import ROOT
+
+PAGE = ROOT / "share" / "man" / "man1" / "pyinit.1"
+DOCUMENT = ROOT / "docs" / "cli.md"
+
+# In the order that man-pages(7) asks for.
+SECTIONS = (
+    "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "ENVIRONMENT", "EXIT STATUS", "SIGNALS",
+    "NOTES", "EXAMPLES", "SEE ALSO",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "file"), [(["manual"], PAGE), (["manual", "--markdown"], DOCUMENT)], ids=str
+)
+def test_what_is_committed_is_what_is_made(
+    words: list[str], file: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By ``pyinitctl manual``: nobody has to remember to make it anew."""
+    assert main(words) == 0
+    assert capsys.readouterr().out == (PAGE if file is PAGE else DOCUMENT).read_text("utf-8")
+
+
+def page_as_text() -> str:
+    """Return the page as a reader sees it, with one space wherever there is space."""
+    words = ["groff", "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=200n", str(PAGE)]
+    out = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert out.stderr == ""
+    return out.stdout
+
+
+def test_groff_finds_no_fault_in_the_page() -> None:
+    """It warns of everything that it can warn of."""
+    need("groff")
+    assert page_as_text().startswith("PYINIT(1)")
+
+
+def test_mandoc_finds_no_fault_in_the_page() -> None:
+    """Another formatter, that of Alpine and the BSDs."""
+    need("mandoc")
+    words = ["mandoc", "-T", "lint", "-W", "warning", str(PAGE)]
+    out = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (out.returncode, out.stdout + out.stderr) == (0, "")
+
+
+def test_the_page_has_the_sections_that_one_looks_for() -> None:
+    """Each once."""
+    found = re.findall(r"^\.SH (.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert tuple(found) == SECTIONS
+
+
+def test_the_page_tells_of_every_option() -> None:
+    """Its names, its value, its text, its variable, its example."""
+    need("groff")
+    text = " ".join(page_as_text().split())
+    for option in options.TABLE:
+        short = f"-{option.short}, " if option.short else ""
+        value = f" {option.kind}" if option.takes_value else ""
+        assert f"{short}--{option.name}{value} " in text
+        assert option.text[1:] in text
+        assert f"Example: {option.example} " in text
+        assert option.variable in text
+
+
+def test_the_document_tells_of_every_option() -> None:
+    """The same, each under its own heading, to which the contents lead."""
+    text = DOCUMENT.read_text("utf-8")
+    for title, rows in options.GROUPS:
+        assert f"\n## {title}\n" in text
+        for option in rows:
+            section = text.partition(f"--{option.name} {option.kind}`\n")[2]
+            if not option.takes_value:
+                section = text.partition(f"--{option.name}`\n")[2]
+            section = section.partition("\n##")[0]
+            assert option.text[1:] in section
+            assert f"`pyinit {option.example}" in section
+            assert f"- variable: `{option.variable}`\n" in section or not option.variable
+            assert f"- default: `{option.default}`\n" in section or not option.default
+
+
+def test_all_links_within_the_document_lead_somewhere() -> None:
+    """To a heading: in lower case, with hyphens for spaces, without other signs."""
+    text = DOCUMENT.read_text("utf-8")
+    headings = re.findall(r"^##+ (.*)$", text, re.MULTILINE)
+    anchors = [re.sub(r"[^a-z0-9 _-]", "", each.lower()).replace(" ", "-") for each in headings]
+    assert len(set(anchors)) == len(anchors)
+    links = re.findall(r"\]\(#([^)]*)\)", text)
+    assert len(links) == len(options.TABLE) + len(options.GROUPS)
+    assert set(links) <= set(anchors)
+
+
+def test_notes_are_of_options_that_there_are() -> None:
+    """Nothing stays behind of one that was taken away or renamed."""
+    names = {option.name for option in options.TABLE}
+    for about in (manual._NOTES, manual._DEFAULTS, manual._OTHER_VARIABLES):
+        assert about.keys() <= names
+
+
+@pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))
+def test_the_times_that_are_recommended_fit(waiter: manual.Waiter) -> None:
+    """Drain, plan, grace and the bound for KILL are over before the orchestrator's own time-out."""
+    asked = options.parse([*shlex.split(waiter.fits), "true"], {})
+    plan_s = asked.escalation[-1][0]
+    assert asked.drain_s + plan_s + asked.grace_s + KILL_BOUND_S < waiter.default_s
+
+
+@pytest.mark.parametrize("example", [each for _, each in manual._EXAMPLES])
+def test_every_example_can_be_given(example: str) -> None:
+    """As far as pyinit's own words go."""
+    words = shlex.split(example.replace("ENTRYPOINT", "").translate(str.maketrans('[",]', "    ")))
+    words = words[words.index("pyinit") + 1 :]
+    # CMD of a Dockerfile.
+    options.parse(words + ["true"] * (words == ["--"]), {})
