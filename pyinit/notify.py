@@ -24,7 +24,7 @@ def send(message: bytes, log: events.Log) -> None:
             "not_notified",
             message=message.decode(),
             socket=address.decode("utf-8", "surrogateescape"),
-            reason=error.strerror,
+            reason=error.strerror or str(error),  # a path that is too long is Python's own error
         )
 
 

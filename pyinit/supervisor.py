@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyinit.stop import Stop
 
 _WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
+_PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
 
 
 class Supervisor:
@@ -85,12 +86,15 @@ class Supervisor:
         # After a failure the signals that wait come first: reaping could fail again.
         while self.alive and (info := _signal.sigtimedwait(self.awaited, 0)) is not None:
             self.take(info)
+            if self.stop is not None:
+                self.stop.expire()  # there may be no end of signals
         # SIGCHLD of those who ended before it was blocked, or before a failure, will not come.
         self.reap()
         if not self.alive:
             return
         if self.stop is not None and self.stop.deadline is not None:
-            self._wait_until(self.stop, self.stop.deadline)
+            self._wait_until(self.stop.deadline)
+            self.stop.expire()
             return
         wait, kill, awaited, target = _signal.sigwaitinfo, posix.kill, self.awaited, self._target
         # Most are relayed as they are: this loop is what stands between the sender and the child.
@@ -107,15 +111,13 @@ class Supervisor:
             except OSError as error:
                 self._not_relayed(info.si_signo, error)
 
-    def _wait_until(self, stop: "Stop", deadline: float) -> None:
-        """Take one signal, or do what is due at ``deadline``."""
+    def _wait_until(self, deadline: float) -> None:
+        """Take one signal, or wait for ``deadline`` in vain."""
         import time
 
         info = _signal.sigtimedwait(self.awaited, max(0.0, deadline - time.monotonic()))
         if info is not None:
             self.take(info)
-        elif time.monotonic() >= deadline:
-            stop.expire()
 
     def take(self, info: _signal.struct_siginfo) -> None:
         """Deal with one signal that was sent to us while the main child lives."""
@@ -127,10 +129,17 @@ class Supervisor:
         # has to know, and asking it takes as long as kill(2).
         if number in self.stop_signals:
             if self.stop is not None:
-                self.stop.signal(info)
+                self._stop_with(self.stop, info)
                 return
             self.lifecycle.step(lifecycle.STOP)
         self.relay(info)
+
+    def _stop_with(self, stop: "Stop", info: _signal.struct_siginfo) -> None:
+        try:
+            stop.signal(info)
+        except BaseException:
+            self.relay(info)  # at once rather than never
+            raise
 
     def relay(self, info: _signal.struct_siginfo) -> None:
         """Send to the main child what becomes of a signal that was sent to us."""
@@ -142,10 +151,10 @@ class Supervisor:
         except OSError as error:
             self._not_relayed(number, error)
             return
+        if info.si_signo in self.stop_signals:
+            self._continue_if_stopped()
         if self.log.level >= events.DEBUG:
             self._tell_of_relay(number, info)
-        if self.stopped and info.si_signo in self.stop_signals:
-            self._continue()
 
     def send_stop(self, number: int) -> None:
         """Send the main child signal ``number``, which is to end it."""
@@ -153,11 +162,16 @@ class Supervisor:
             posix.kill(self._target, number)
         except OSError as error:
             self._not_relayed(number, error)
-        if self.stopped:
-            self._continue()
+        self._continue_if_stopped()
 
-    def _continue(self) -> None:
-        """Continue the main child, for a stopped process acts on no signal but KILL."""
+    def _continue_if_stopped(self) -> None:
+        """Continue the main child if it has stopped, for then it acts on no signal but KILL.
+
+        We may not have been told yet: SIGTERM is taken before a SIGCHLD that waits
+        as well (signal(7)).
+        """
+        if not self.stopped and posix.waitid(posix.P_PID, self.main, _PEEK_AT_STOP) is None:
+            return
         try:
             posix.kill(self._target, _signal.SIGCONT)
         except OSError:
@@ -224,8 +238,6 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            if self.stop is not None:
-                self.stop.reaped(pid, status)
             if pid == self.main and self.alive:
                 stopped = wstatus.stop_signal(status)
                 if stopped:
@@ -233,6 +245,8 @@ class Supervisor:
                 else:
                     self.alive = False
                     self.status = status
+            elif self.stop is not None and pid == self.stop.hook:
+                self.stop.hook_ended(status)
 
     def _next(self) -> int:
         """Return who is to be reaped next, or -1.  Raises ChildProcessError."""

@@ -10,10 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pyinit.lifecycle import (
     ARM_BOUND,
+    ARM_DRAIN,
     ARM_GRACE,
+    ARM_PLAN,
     DEADLINE,
     DONE,
+    DRAINING,
     ENDED,
+    ESCALATE,
     GONE,
     HURRY,
     KILL,
@@ -22,9 +26,11 @@ from pyinit.lifecycle import (
     LEFTOVERS_NO_GRACE,
     NAME_BLOCKERS,
     RELAY,
+    RELEASE,
     RUNNING,
     SIGNAL,
     STOP,
+    STOP_DRAIN,
     STOPPING,
     TEARDOWN,
     TERMINATE,
@@ -34,10 +40,12 @@ from pyinit.lifecycle import (
 
 # What can happen in the world while the machine is in a state.
 WITH_MAIN_CHILD = (SIGNAL, STOP, ENDED, LEFTOVERS)
+WITH_DEADLINE = (*WITH_MAIN_CHILD, DEADLINE)
 WITH_LEFTOVERS = (SIGNAL, STOP, DEADLINE, GONE)
 POSSIBLE = {
     RUNNING: WITH_MAIN_CHILD,
-    STOPPING: WITH_MAIN_CHILD,
+    DRAINING: WITH_DEADLINE,
+    STOPPING: WITH_DEADLINE,
     TEARDOWN: WITH_LEFTOVERS,
     KILLING: WITH_LEFTOVERS,
     DONE: (*WITH_MAIN_CHILD, *WITH_LEFTOVERS),
@@ -47,10 +55,15 @@ POSSIBLE = {
 class World(RuleBasedStateMachine):
     """A container, as far as the lifecycle can tell, and what it was told to do with it."""
 
-    @initialize(grace_s=st.sampled_from([0.0, 0.001, 5.0]))
-    def start(self, grace_s: float) -> None:
-        """Start the command."""
-        self.machine = Lifecycle(grace_s)
+    @initialize(
+        grace_s=st.sampled_from([0.0, 0.001, 5.0]),
+        drain_s=st.sampled_from([0.0, 0.001, 5.0]),
+        steps=st.integers(0, 3),
+    )
+    def start(self, grace_s: float, drain_s: float, steps: int) -> None:
+        """Start the command; the plan has so many steps."""
+        self.machine = Lifecycle(grace_s, drain_s)
+        self.steps = steps
         self.happened: list[tuple[str, str]] = []  # the state before, and the event
         self.done: list[str] = []
         self.armed = False
@@ -61,6 +74,8 @@ class World(RuleBasedStateMachine):
         before = self.machine.state
         self.happened.append((before, event))
         actions = self.machine.step(event)
+        if before != self.machine.state:
+            self.armed = False
         for action in actions:
             self.check(action)
             self.done.append(action)
@@ -73,12 +88,38 @@ class World(RuleBasedStateMachine):
         """Assert that ``action`` is right at this time."""
         state, event = self.happened[-1]
         events = [event for _, event in self.happened]
-        if action == RELAY:
-            assert event in (SIGNAL, STOP)
+        if action in (RELAY, ARM_DRAIN, RELEASE, ARM_PLAN, ESCALATE):
             assert not self.main_child_ended()
-        elif action == TERMINATE:
-            assert self.machine.grace_s > 0
+            self.check_stop(action, state, event, events.count(STOP))
+        else:
             assert self.main_child_ended()
+            self.check_teardown(action, state, event, events.count(STOP))
+
+    def check_stop(self, action: str, state: str, event: str, stops: int) -> None:
+        """Assert that ``action``, one of those for a main child that lives, is right now."""
+        if action == RELAY:
+            assert event == SIGNAL or (event == STOP and (state, stops) != (DRAINING, 1))
+        elif action == ARM_DRAIN:
+            assert (state, event) == (RUNNING, STOP)
+            assert self.machine.drain_s > 0
+            self.armed = True
+        elif action == RELEASE:
+            assert self.done.count(ARM_DRAIN) == 1
+            assert RELEASE not in self.done
+            assert event == DEADLINE or stops == 2
+        elif action == ARM_PLAN:
+            assert self.done[-1] in (RELAY, RELEASE)
+            assert ARM_PLAN not in self.done
+            self.armed = self.steps > 0
+        else:
+            assert ARM_PLAN in self.done
+            self.steps -= 1
+            self.armed = self.steps > 0
+
+    def check_teardown(self, action: str, state: str, event: str, stops: int) -> None:
+        """Assert that ``action``, one of those for leftovers, is right now."""
+        if action == TERMINATE:
+            assert self.machine.grace_s > 0
             assert KILL not in self.done
         elif action == KILL:
             assert KILL not in self.done
@@ -87,8 +128,7 @@ class World(RuleBasedStateMachine):
             else:
                 assert TERMINATE in self.done
                 grace_over = (TEARDOWN, DEADLINE) in self.happened
-                hurry = (TEARDOWN, STOP) in self.happened and events.count(STOP) > 1
-                assert grace_over or hurry
+                assert grace_over or ((TEARDOWN, STOP) in self.happened and stops > 1)
         elif action in (ARM_GRACE, ARM_BOUND):
             assert self.done[-1] == (TERMINATE if action == ARM_GRACE else KILL)
             self.armed = True
@@ -105,7 +145,7 @@ class World(RuleBasedStateMachine):
         """Send a signal, which can come at any time."""
         self.step(STOP if stop else SIGNAL)
 
-    @precondition(lambda self: self.machine.state in (RUNNING, STOPPING))
+    @precondition(lambda self: self.machine.state in (RUNNING, DRAINING, STOPPING))
     @rule(leftovers=st.booleans())
     def main_child_ends(self, *, leftovers: bool) -> None:
         """Once."""
@@ -137,9 +177,21 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def it_cannot_hang(self) -> None:
-        """Whoever waits for leftovers has a deadline; before that there is none."""
-        if self.machine.state != DONE:
-            assert self.armed == (self.machine.state in (TEARDOWN, KILLING))
+        """Whoever holds a signal back, has steps to take or waits for leftovers has a deadline."""
+        state = self.machine.state
+        if state != DONE:
+            due = state == STOPPING and self.steps > 0
+            assert self.armed == (due or state in (DRAINING, TEARDOWN, KILLING))
+
+    @invariant()
+    def no_stop_signal_is_lost(self) -> None:
+        """Each is relayed, or held back by the drain, while there is a main child to get it."""
+        if self.main_child_ended():
+            return
+        stops = [event for _, event in self.happened].count(STOP)
+        plain = [event for _, event in self.happened].count(SIGNAL)
+        relayed = self.done.count(RELAY) + self.done.count(RELEASE) - plain
+        assert relayed == stops - (self.machine.state == DRAINING)
 
 
 TestWorld = World.TestCase
@@ -150,18 +202,21 @@ CASES = [
     for state, events in POSSIBLE.items()
     for event in events
     for stops in (0, 1, 2)
-    # The first stop signal is what leads from one of these states to the other.
-    if (state, stops > 0) not in {(RUNNING, True), (STOPPING, False)}
+    # The first stop signal is what leads from the first of these states to the others.
+    if (state, stops > 0) not in {(RUNNING, True), (DRAINING, False), (STOPPING, False)}
+    # The second one ends the drain.
+    and (state, stops) != (DRAINING, 2)
 ]
 
 
 @pytest.mark.parametrize(("state", "event", "stops"), CASES)
 @pytest.mark.parametrize("grace_s", [0.0, 5.0])
+@pytest.mark.parametrize("drain_s", [0.0, 5.0])
 def test_there_is_an_answer_to_all_that_can_happen(
-    state: str, event: str, stops: int, grace_s: float
+    state: str, event: str, stops: int, grace_s: float, drain_s: float
 ) -> None:
     """An event without a row would be an exception inside PID 1."""
-    machine = Lifecycle(grace_s)
+    machine = Lifecycle(grace_s, drain_s)
     machine.state, machine.stops = state, stops
     machine.step(event)
 
@@ -170,8 +225,9 @@ def test_every_row_of_the_table_is_used() -> None:
     """Each is reached from the start by what can happen: none is there for nothing."""
     used = set()
     happening = itertools.product((SIGNAL, STOP, ENDED, LEFTOVERS, DEADLINE, GONE), repeat=5)
-    for grace_s, events in itertools.product((0.0, 5.0), happening):
-        machine = Lifecycle(grace_s)
+    times = itertools.product((0.0, 5.0), repeat=2)
+    for (grace_s, drain_s), events in itertools.product(times, happening):
+        machine = Lifecycle(grace_s, drain_s)
         for event in events:
             if machine.state == DONE or event not in POSSIBLE[machine.state]:
                 break
@@ -184,6 +240,8 @@ def event_of_row(machine: Lifecycle, event: str) -> str:
     """Return the name that the table has for ``event``."""
     if event == STOP and machine.stops:
         return HURRY
+    if event == STOP and machine.state == RUNNING and machine.drain_s:
+        return STOP_DRAIN
     return LEFTOVERS_NO_GRACE if event == LEFTOVERS and machine.grace_s == 0 else event
 
 
@@ -213,10 +271,44 @@ def test_the_first_stop_signal_in_teardown_changes_nothing() -> None:
     assert machine.step(STOP) == (KILL, ARM_BOUND)
 
 
+def test_a_drain_holds_back_the_first_stop_signal_only() -> None:
+    """Others are relayed meanwhile; at the deadline it follows, and the plan begins."""
+    machine = Lifecycle(5.0, 5.0)
+    assert machine.step(STOP) == (ARM_DRAIN,)
+    assert machine.step(SIGNAL) == (RELAY,)
+    assert machine.step(DEADLINE) == (RELEASE, ARM_PLAN)
+    assert machine.step(STOP) == (RELAY,)
+
+
+def test_a_second_stop_signal_ends_the_drain() -> None:
+    """Both are relayed, in their order."""
+    machine = Lifecycle(5.0, 5.0)
+    machine.step(STOP)
+    assert machine.step(STOP) == (RELEASE, RELAY, ARM_PLAN)
+
+
+def test_a_stop_signal_that_the_drain_held_back_counts_in_teardown() -> None:
+    """The main child ended by itself; the next one says that somebody is in a hurry."""
+    machine = Lifecycle(5.0, 5.0)
+    machine.step(STOP)
+    machine.step(LEFTOVERS)
+    assert machine.step(STOP) == (KILL, ARM_BOUND)
+
+
+def test_no_drain_begins_in_teardown() -> None:
+    """There is nobody any more whom it could spare."""
+    machine = Lifecycle(5.0, 5.0)
+    machine.step(LEFTOVERS)
+    assert machine.step(STOP) == ()
+    assert machine.state == TEARDOWN
+
+
 def test_any_signal_is_relayed_while_the_main_child_lives() -> None:
-    """So the supervisor relays without asking, and tells only of stops."""
-    for state in (RUNNING, STOPPING):
+    """So the supervisor relays without asking, and tells only of stops.
+
+    Without a drain every stop signal is relayed too; only the first changes anything.
+    """
+    for state in (RUNNING, DRAINING, STOPPING):
         assert TRANSITIONS[state, SIGNAL] == (state, (RELAY,))
-        for event in (STOP, HURRY):
-            if (state, event) in TRANSITIONS:
-                assert TRANSITIONS[state, event] == (STOPPING, (RELAY,))
+    assert TRANSITIONS[RUNNING, STOP] == (STOPPING, (RELAY, ARM_PLAN))
+    assert TRANSITIONS[STOPPING, HURRY] == (STOPPING, (RELAY,))
