@@ -92,22 +92,40 @@ def test_the_document_tells_of_every_option() -> None:
             assert f"- default: `{option.default}`\n" in section or not option.default
 
 
+def anchors() -> list[str]:
+    """Return what the document's headings are linked to by: lower case, hyphens for spaces."""
+    headings = re.findall(r"^##+ (.*)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    return [re.sub(r"[^a-z0-9 _-]", "", each.lower()).replace(" ", "-") for each in headings]
+
+
 def test_all_links_within_the_document_lead_somewhere() -> None:
-    """To a heading: in lower case, with hyphens for spaces, without other signs."""
-    text = DOCUMENT.read_text("utf-8")
-    headings = re.findall(r"^##+ (.*)$", text, re.MULTILINE)
-    anchors = [re.sub(r"[^a-z0-9 _-]", "", each.lower()).replace(" ", "-") for each in headings]
-    assert len(set(anchors)) == len(anchors)
-    links = re.findall(r"\]\(#([^)]*)\)", text)
+    """Each to a heading of its own."""
+    links = re.findall(r"\]\(#([^)]*)\)", DOCUMENT.read_text("utf-8"))
     assert len(links) == len(options.TABLE) + len(options.GROUPS)
-    assert set(links) <= set(anchors)
+    assert len(set(anchors())) == len(anchors())
+    assert set(links) <= set(anchors())
 
 
-def test_notes_are_of_options_that_there_are() -> None:
-    """Nothing stays behind of one that was taken away or renamed."""
-    names = {option.name for option in options.TABLE}
-    for about in (manual._NOTES, manual._DEFAULTS, manual._OTHER_VARIABLES):
-        assert about.keys() <= names
+@pytest.mark.parametrize("name", ["README.md", "docs/drop-in.md", "docs/lifecycle.md"])
+def test_links_from_other_documents_lead_somewhere(name: str) -> None:
+    """To headings of docs/cli.md that there are."""
+    file = ROOT / name
+    text = file.read_text("utf-8") if file.exists() else ""
+    assert set(re.findall(r"cli\.md#([^)]*)\)", text)) <= set(anchors())
+
+
+def test_the_readme_has_a_section_a_group() -> None:
+    """Which leads to that of docs/cli.md, and names options that there are."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    names = {f"--{option.name}" for option in options.TABLE}
+    for title, rows in options.GROUPS:
+        link = title.lower().replace(" ", "-")
+        section = text.partition(f"\n### [{title}](docs/cli.md#{link})\n")[2].partition("\n#")[0]
+        words = set(re.findall(r"`(-[a-zA-Z-]+)", section))
+        assert {word for word in words if word.startswith("--")} <= names
+        for option in rows:
+            if option.name not in {"help", "version", "subreaper"}:
+                assert words & {f"--{option.name}", f"-{option.short}"}
 
 
 @pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))
