@@ -128,6 +128,13 @@ def test_the_readme_has_a_section_a_group() -> None:
                 assert words & {f"--{option.name}", f"-{option.short}"}
 
 
+def test_notes_are_of_options_that_there_are() -> None:
+    """Nothing stays behind of one that was taken away or renamed."""
+    names = {option.name for option in options.TABLE}
+    for about in (manual._NOTES, manual._DEFAULTS, manual._OTHER_VARIABLES):
+        assert about.keys() <= names
+
+
 @pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))
 def test_the_times_that_are_recommended_fit(waiter: manual.Waiter) -> None:
     """Drain, plan, grace and the bound for KILL are over before the orchestrator's own time-out."""
