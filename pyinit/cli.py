@@ -40,8 +40,17 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
         linux, problem = be_responsible(asked)
     if asked.pause:
         return pause(asked, given_mask, problem)
+    if asked.alias:
+        greet(asked)
     terminal = foreground_terminal() if asked.place == settings.GROUP else session_terminal(asked)
-    pid = launch.launch(asked, given_mask, given, terminal, linux)
+    try:
+        pid = launch.launch(asked, given_mask, given, terminal, linux)
+    except Exception as error:
+        if not asked.alias:
+            raise
+        from pyinit import peers
+
+        raise peers.translate(asked, error) from None
     if terminal is not None:
         posix.close(terminal)
     handed_over = terminal is not None and asked.place == settings.GROUP
@@ -122,7 +131,8 @@ def open_log(asked: settings.Settings, problem: str | None) -> "events.Log":
     """Return the log, which tells first what ``problem`` there was on the way to it."""
     from pyinit import events
 
-    log = events.Log(0 if asked.quiet else events.WARNING + asked.verbose)
+    level = 0 if asked.quiet else events.WARNING + asked.verbose
+    log = events.Log(level, alias=asked.alias)
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
     return log
@@ -191,6 +201,23 @@ def be_responsible(asked: settings.Settings) -> "tuple[ModuleType | None, str | 
     return linux if asked.dies_with_us else None, None
 
 
+def greet(asked: settings.Settings) -> None:
+    """Write what the program whose name we bear writes before it starts its command."""
+    from pyinit import events, peers
+
+    is_reaper = asked.subreaper or posix.getpid() == 1
+    if not is_reaper and not asked.quiet:
+        try:
+            from pyinit import linux
+
+            # It outlives an execve(2): whoever ran us may have asked for it.
+            is_reaper = linux.is_child_subreaper()
+        except (ImportError, OSError):
+            pass  # a Python built without libffi, a filter: then it is unlikely
+    for line in peers.greeting(asked, is_reaper=is_reaper):
+        events.tell(line, "")
+
+
 def die_with_parent(number: int) -> None:
     """Have signal ``number`` sent to us when our parent ends; PR_SET_PDEATHSIG in prctl(2).
 
@@ -227,17 +254,18 @@ def foreground_terminal() -> int | None:
 
 
 def answer(asked: settings.Settings, mask: set[int]) -> int:
-    """Write what is asked for, help or version, to stdout and return the exit code.
+    """Write what is asked for, help or version, and return the exit code.
 
     As any program would: with the signal mask that was given, so that one that
     waits for a reader can be ended.
     """
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+    fd = 1
     if asked.alias:
         from pyinit import peers
 
-        text = peers.answer(asked)
+        text, fd = peers.answer(asked)
     elif asked.help:
         from pyinit import options
 
@@ -246,7 +274,7 @@ def answer(asked: settings.Settings, mask: set[int]) -> int:
         text = f"pyinit {__version__}\n"
     data = text.encode()
     while data:
-        data = data[posix.write(1, data) :]
+        data = data[posix.write(fd, data) :]
     return 0
 
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class Log:
-    """Events up to ``level``, one line each, on ``fd``."""
+    """Events up to ``level`` on ``fd``, in the words of the program ``alias`` if there is one."""
 
-    __slots__ = ("_fd", "_writer", "level")
+    __slots__ = ("_alias", "_fd", "_writer", "level")
 
-    def __init__(self, level: int, fd: int = 2) -> None:
+    def __init__(self, level: int, fd: int = 2, alias: str = "") -> None:
         self._fd = fd
+        self._alias = alias
         self._writer: Writer | None = None
         try:
             posix.fstat(fd)
@@ -38,12 +39,19 @@ class Log:
             return
         try:
             if self._writer is None:
-                from pyinit import output
-
-                self._writer = output.Writer(self._fd)
+                self._writer = self._make_writer()
             self._writer.emit(level, event, fields)
         except Exception:
             pass  # the module cannot be loaded; an init has better to do than to say so
+
+    def _make_writer(self) -> "Writer":
+        if self._alias:
+            from pyinit import dialect
+
+            return dialect.Writer(self._fd, self._alias, self.level)
+        from pyinit import output
+
+        return output.Writer(self._fd)
 
     def guard(self, step: "Callable[[], None]") -> None:
         """Run ``step``, and only say what it raises: the container is not ours to end."""

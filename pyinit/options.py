@@ -252,11 +252,12 @@ def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
     if asked.help or asked.version:
         return asked
     parse_environ(asked, environ, given)
-    _check(asked)
+    check(asked)
     return asked
 
 
-def _check(asked: Settings) -> None:
+def check(asked: Settings) -> None:
+    """Refuse what does not go together.  Raises UsageError."""
     if asked.pause and asked.command:
         raise UsageError(
             f"--pause (or PYINIT_PAUSE) runs no command: '{asked.command[0]}' is too much"

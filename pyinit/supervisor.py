@@ -71,7 +71,7 @@ class Supervisor:
             self.log.guard(self._turn)
         code = wstatus.exit_code(self.status)
         if self.main:
-            self.log.emit(events.INFO, "child_exited", pid=self.main, exit_code=code)
+            self._tell_of_end(code)
         if self.stop is not None:
             self.log.guard(self.stop.main_ended)
         self.log.guard(self._end_leftovers)
@@ -80,6 +80,13 @@ class Supervisor:
         code = self._asked.remap_exit.get(code, code)
         self.log.emit(events.INFO, "exiting", exit_code=code)
         return code
+
+    def _tell_of_end(self, code: int) -> None:
+        fields: dict[str, object] = {"pid": self.main, "exit_code": code}
+        number = self.status & 0x7F
+        if number and self.log.level >= events.INFO:
+            fields["signal"] = sigset.name(number)
+        self.log.emit(events.INFO, "child_exited", **fields)
 
     def _turn(self) -> None:
         """Relay and reap until the main child has ended."""
@@ -145,6 +152,8 @@ class Supervisor:
         """Send to the main child what becomes of a signal that was sent to us."""
         number = self._instead(info.si_signo, info.si_code)
         if not number:
+            if self.log.level >= events.DEBUG:
+                self.log.emit(events.DEBUG, "signal_ignored", received=sigset.name(info.si_signo))
             return
         try:
             posix.kill(self._target, number)
@@ -189,10 +198,14 @@ class Supervisor:
         return self._as_stop() if number == _signal.SIGTSTP else number
 
     def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
+        received = {}
+        if number != info.si_signo:
+            received["received"] = sigset.name(info.si_signo)
         self.log.emit(
             events.DEBUG,
             "signal_relayed",
             signal=sigset.name(number),
+            **received,
             sender_pid=info.si_pid,
             sender_uid=info.si_uid,
             target=self._target,
@@ -299,11 +312,19 @@ class Supervisor:
                 self._tear_down()
                 return
         elif self._asked.leftovers == settings.ASK:
-            try:
-                posix.kill(-self.main, _signal.SIGTERM)
-            except OSError:
-                pass  # the group is empty
+            self._ask_leftovers()
         self.lifecycle.step(lifecycle.ENDED)
+
+    def _ask_leftovers(self) -> None:
+        """Send the main child's group a TERM, or what the rules make of it, and go on."""
+        number = self._asked.rewrite.get(_signal.SIGTERM, _signal.SIGTERM)
+        if not number:
+            return
+        try:
+            posix.kill(-self.main, number)
+        except OSError:
+            return  # the group is empty
+        self.log.emit(events.INFO, "leftovers_asked", signal=sigset.name(number))
 
     def _ask_who_is_left(self) -> None:
         self.left = self.scope.left()
