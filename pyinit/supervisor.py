@@ -179,12 +179,12 @@ class Supervisor:
         We may not have been told yet: SIGTERM is taken before a SIGCHLD that waits
         as well (signal(7)).
         """
-        if not self.stopped and posix.waitid(posix.P_PID, self.main, _PEEK_AT_STOP) is None:
-            return
         try:
+            if not self.stopped and posix.waitid(posix.P_PID, self.main, _PEEK_AT_STOP) is None:
+                return
             posix.kill(self._target, _signal.SIGCONT)
         except OSError:
-            pass  # it was told of the signal before
+            pass  # ECHILD: the signal has ended it already; else it was told of the signal before
 
     def _instead(self, number: int, code: int) -> int:
         """Return what is to be relayed for signal ``number``, or 0."""
