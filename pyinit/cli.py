@@ -42,7 +42,7 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
         return pause(asked, given_mask, problem)
     if asked.alias:
         greet(asked)
-    terminal = foreground_terminal() if asked.place == settings.GROUP else session_terminal(asked)
+    terminal = terminal_for(asked)
     try:
         pid = launch.launch(asked, given_mask, given, terminal, linux)
     except Exception as error:
@@ -221,18 +221,31 @@ def greet(asked: settings.Settings) -> None:
 def die_with_parent(number: int) -> None:
     """Have signal ``number`` sent to us when our parent ends; PR_SET_PDEATHSIG in prctl(2).
 
-    A parent that ended while it was asked for counts as one that ends now.
+    A parent that ended while it was asked for counts as one that ends now.  As PID 1
+    that cannot be seen: the parent is outside, and has the number 0 like every other
+    (pid_namespaces(7)).  Raises StartError.
     """
-    from pyinit import linux
-
     parent = posix.getppid()
-    linux.set_parent_death_signal(number)
+    try:
+        from pyinit import linux
+
+        linux.set_parent_death_signal(number)
+    except (ImportError, OSError) as error:
+        from pyinit import fork
+
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise fork.StartError(125, f"cannot set the parent-death signal: {reason}") from None
     if posix.getppid() != parent:
         posix.kill(posix.getpid(), number)
 
 
-def session_terminal(asked: settings.Settings) -> int | None:
-    """Return a descriptor of the terminal that a command with its own session takes over."""
+def terminal_for(asked: settings.Settings) -> int | None:
+    """Return a descriptor of the terminal that the command gets, or None.
+
+    It becomes the foreground, or with a session of its own takes the terminal over.
+    """
+    if asked.place == settings.GROUP and asked.gives_terminal:
+        return foreground_terminal()
     if asked.place != settings.SESSION:
         return None
     from pyinit import terminal

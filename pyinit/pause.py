@@ -29,6 +29,8 @@ class Pause(supervisor.Supervisor):
         """Take a stop signal for the end of the pause; there is nobody to relay others to."""
         if info.si_signo in self.stop_signals:
             self.alive = False
+        else:
+            self.tell_of_ignored(info)
 
     def send_stop(self, number: int) -> None:
         """Do nothing: the stop has been taken already."""

@@ -152,8 +152,7 @@ class Supervisor:
         """Send to the main child what becomes of a signal that was sent to us."""
         number = self._instead(info.si_signo, info.si_code)
         if not number:
-            if self.log.level >= events.DEBUG:
-                self.log.emit(events.DEBUG, "signal_ignored", received=sigset.name(info.si_signo))
+            self.tell_of_ignored(info)
             return
         try:
             posix.kill(self._target, number)
@@ -191,11 +190,11 @@ class Supervisor:
         from_kernel = code == sigset.SI_KERNEL
         if from_kernel and number in sigset.BACKGROUND_TTY:
             return 0  # a terminal that does not want pyinit itself to read or write
-        if number in self._asked.rewrite:
-            return self._asked.rewrite[number]
-        if from_kernel and number in sigset.FROM_TERMINAL and self._shares_group():
+        instead = self._asked.rewrite.get(number, number)
+        same = instead == number
+        if same and from_kernel and number in sigset.FROM_TERMINAL and self._shares_group():
             return 0  # the terminal sent it to the whole group: the child has it already
-        return self._as_stop() if number == _signal.SIGTSTP else number
+        return self._as_stop() if instead == _signal.SIGTSTP else instead
 
     def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
         received = {}
@@ -209,6 +208,18 @@ class Supervisor:
             sender_pid=info.si_pid,
             sender_uid=info.si_uid,
             target=self._target,
+        )
+
+    def tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
+        """Say, if everything is to be said, that a signal has come of which nothing comes."""
+        if self.log.level < events.DEBUG:
+            return
+        self.log.emit(
+            events.DEBUG,
+            "signal_ignored",
+            signal=sigset.name(info.si_signo),
+            sender_pid=info.si_pid,
+            sender_uid=info.si_uid,
         )
 
     def _not_relayed(self, number: int, error: OSError) -> None:
@@ -301,7 +312,7 @@ class Supervisor:
 
         given = job.resume_in_foreground(self.main, number)
         if not given and not self.is_init:
-            given = job.stop_with(self.main, number)
+            given = job.stop_with(self.main, number, gives=self._asked.gives_terminal)
         self.had_terminal = self.had_terminal or given
 
     def _end_leftovers(self) -> None:
