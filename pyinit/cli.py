@@ -244,8 +244,8 @@ def terminal_for(asked: settings.Settings) -> int | None:
 
     It becomes the foreground, or with a session of its own takes the terminal over.
     """
-    if asked.place == settings.GROUP and asked.gives_terminal:
-        return foreground_terminal()
+    if asked.place == settings.GROUP:
+        return foreground_terminal(asked)
     if asked.place != settings.SESSION:
         return None
     from pyinit import terminal
@@ -253,8 +253,8 @@ def terminal_for(asked: settings.Settings) -> int | None:
     return terminal.give_up()
 
 
-def foreground_terminal() -> int | None:
-    """Return a descriptor of the controlling terminal when its foreground is ours, else None."""
+def foreground_terminal(asked: settings.Settings) -> int | None:
+    """Return a descriptor of the controlling terminal when its foreground is ours to give."""
     try:
         posix.close(posix.open("/dev/tty", posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC))
     except (FileNotFoundError, PermissionError):
@@ -263,7 +263,7 @@ def foreground_terminal() -> int | None:
         return None  # ENXIO, the usual case in a container: there is no controlling terminal
     from pyinit import terminal
 
-    return terminal.take_foreground()
+    return None if asked.rewrite and terminal.is_kept(asked) else terminal.take_foreground()
 
 
 def answer(asked: settings.Settings, mask: set[int]) -> int:

@@ -225,7 +225,7 @@ def _supervise(asked: settings.Settings, mask: set[int]) -> Exit:
     if asked.pause:
         return Exit(cli.pause(asked, mask, problem))
     group = asked.place == settings.GROUP
-    terminal = cli.foreground_terminal() if group else cli.session_terminal(asked)
+    terminal = cli.terminal_for(asked)
     try:
         pid = launch.launch(asked, mask, None, terminal, linux)
     finally:
@@ -267,7 +267,7 @@ def _fork_init(asked: settings.Settings) -> None:
     ignores = _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN
     if ignores:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
-    terminal = cli.foreground_terminal()
+    terminal = cli.terminal_for(asked)
     parent = posix.getpid()
     pid = os.fork()
     if pid == 0:

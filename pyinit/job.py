@@ -51,14 +51,14 @@ def resume_in_foreground(pid: int, number: int) -> bool:
     return True
 
 
-def stop_with(pid: int, number: int, *, gives: bool = True) -> bool:
+def stop_with(pid: int, number: int, *, keeps: bool = False) -> bool:
     """Stop our own job because signal ``number`` stopped our child ``pid``; return once continued.
 
     The shell that started the job waits for us, not for the child, and would
     not notice.  The kernel discards the stop if our group is orphaned, and then
     the child alone stays stopped, for nobody could continue us.
 
-    Return whether the child has been given the terminal; without ``gives`` only
+    Return whether the child has been given the terminal; with ``keeps`` only
     one that had it gets it.
     """
     # The terminal stops a whole foreground group: the rest of a pipeline, the script around us.
@@ -68,7 +68,7 @@ def stop_with(pid: int, number: int, *, gives: bool = True) -> bool:
     # Whoever stops with us, such as an init around us, sees in its turn where the stop came from.
     taken = from_terminal and terminal.take_back(pid)
     continued = _stop(0 if from_terminal else posix.getpid())
-    given = (taken or (gives and continued)) and terminal.hand_over_if_ours(pid)
+    given = (taken or (continued and not keeps)) and terminal.hand_over_if_ours(pid)
     if continued:
         _continue(pid)
     return given

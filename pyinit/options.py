@@ -6,7 +6,7 @@ Written out because importing argparse costs half of the start-up of PID 1,
 which parses two or three words.  Without any option this module is not loaded.
 """
 
-from pyinit import sigset, values
+from pyinit import values
 from pyinit.settings import NAMES, SESSION, Settings
 from pyinit.values import UsageError
 
@@ -269,8 +269,6 @@ def check(asked: Settings) -> None:
             "--pre-stop (or PYINIT_PRE_STOP) runs during the drain, and there is none: "
             "expected --drain SECONDS too, such as --drain 5"
         )
-    # The terminal's signals go to the foreground past us: they come to us only if that is ours.
-    asked.gives_terminal = sigset.FROM_TERMINAL.isdisjoint(asked.rewrite)
 
 
 def _parse_words(asked: Settings, arguments: list[str], given: set[str]) -> list[str]:

@@ -26,7 +26,6 @@ class Settings:
     # -- Signals.
     drain_s = 0.0  # from a stop signal to its relay
     escalation: "tuple[tuple[float, int], ...]" = ()  # (time since the relay, signal), by time
-    gives_terminal = True  # its foreground, if that is ours; not if a signal of its is mapped
     group = False
     pre_stop = ""  # for /bin/sh -c
     rewrite: "dict[int, int]" = {}  # noqa: RUF012 - never changed in place; to 0: dropped

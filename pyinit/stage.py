@@ -271,7 +271,7 @@ def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
     if posix.getpid() != 1:
         die_with_us, problem = cli.be_responsible(asked)
     group = asked.place == settings.GROUP
-    terminal = cli.foreground_terminal() if group else cli.session_terminal(asked)
+    terminal = cli.terminal_for(asked)
     pid = launch.launch(asked, mask, None, terminal, die_with_us)
     if terminal is not None:
         posix.close(terminal)

@@ -308,11 +308,11 @@ class Supervisor:
     def _main_stopped(self, number: int) -> None:
         self.stopped = True
         self.log.emit(events.INFO, "child_stopped", pid=self.main, signal=sigset.name(number))
-        from pyinit import job
+        from pyinit import job, terminal
 
         given = job.resume_in_foreground(self.main, number)
         if not given and not self.is_init:
-            given = job.stop_with(self.main, number, gives=self._asked.gives_terminal)
+            given = job.stop_with(self.main, number, keeps=terminal.is_kept(self._asked))
         self.had_terminal = self.had_terminal or given
 
     def _end_leftovers(self) -> None:

@@ -7,6 +7,10 @@ has it: otherwise a background job would steal it from the shell.
 import _signal
 import posix
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.settings import Settings
+
 # A description of its own: O_NONBLOCK on an inherited one would be seen by all who share it.
 _FLAGS = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
 
@@ -57,6 +61,18 @@ def is_ours(fd: int) -> bool:
     except OSError:
         return False  # ENOTTY, EIO: hung up, or in the background
     return True
+
+
+def is_kept(asked: "Settings") -> bool:
+    """Return whether our own group stays the foreground, although the command could be it.
+
+    The terminal sends its signals to the foreground, past us if we gave it away: a map
+    of one of them would never see it.  Under another program's name the command's
+    place is what that program makes it.
+    """
+    from pyinit import sigset
+
+    return not asked.alias and not sigset.FROM_TERMINAL.isdisjoint(asked.rewrite)
 
 
 def take_foreground() -> int | None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests import conftest, harness
 from tests.harness import MODES, PID1, PYINIT, SUBREAPER, Container, children, python, until
-from tests.terminals import state
+from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,6 +92,7 @@ def test_it_is_a_stop_signal_if_that_signal_is_one(mode: str) -> None:
     with family(mode, "-p", "TERM", "--drain", "1000") as container:
         container.end_parent()
         until(lambda: not os.path.exists(f"/proc/{container.parent}"), "the parent has ended")
+        until_settled(container.pyinit)
         os.kill(container.pyinit, signal.SIGUSR1)
         container.expect("USR1")
         os.kill(container.pyinit, signal.SIGTERM)

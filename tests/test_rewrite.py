@@ -151,6 +151,7 @@ def test_a_mapped_term_begins_the_drain(mode: str) -> None:
     with recorder(mode, "-r", "TERM:USR1", "--drain", "1000") as container:
         for sent, got in (("TERM", ""), ("HUP", "HUP"), ("TERM", "USR1"), ("USR2", "USR2")):
             container.signal(number(sent))
+            until_settled(container.pid)  # USR2 would be taken before TERM
             if got:
                 container.expect(got)
 
@@ -158,8 +159,9 @@ def test_a_mapped_term_begins_the_drain(mode: str) -> None:
 def test_a_dropped_term_begins_the_drain(mode: str) -> None:
     """The second one ends the wait, and the plan follows, of which the drain is no part."""
     with recorder(mode, "-r", "TERM:ignore", "--drain", "1000", "--stop-timeout", "0") as container:
-        for name in ("TERM", "USR1"):
-            container.signal(number(name))
+        container.signal(signal.SIGTERM)
+        until_settled(container.pid)
+        container.signal(signal.SIGUSR1)
         container.expect("USR1")
         container.signal(signal.SIGTERM)
         assert container.rest() == ""
@@ -169,13 +171,14 @@ def test_a_dropped_term_begins_the_drain(mode: str) -> None:
 @pytest.mark.parametrize("to", ["USR1", "ignore"])
 def test_a_mapped_term_starts_the_plan(mode: str, to: str) -> None:
     """Whose own signals are sent as they stand there, whatever the map says of them."""
-    options = ("-r", f"TERM:{to},USR2:HUP", "--escalate", "USR2@0.2,KILL@0.4")
+    options = ("-r", f"TERM:{to},USR2:HUP", "--escalate", "USR2@0.2")
     with recorder(mode, *options) as container:
         before = time.monotonic()
         container.signal(signal.SIGTERM)
-        assert container.rest().split() == [*(["USR1"] if to == "USR1" else []), "USR2"]
-        assert container.wait() == 128 + signal.SIGKILL
-        assert time.monotonic() - before >= 0.4
+        if to == "USR1":
+            container.expect("USR1")
+        container.expect("USR2")
+        assert time.monotonic() - before >= 0.2
 
 
 def test_a_signal_that_becomes_term_is_no_stop_signal(mode: str) -> None:
