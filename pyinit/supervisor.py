@@ -217,7 +217,7 @@ class Supervisor:
         self.log.emit(
             events.DEBUG,
             "signal_ignored",
-            signal=sigset.name(info.si_signo),
+            received=sigset.name(info.si_signo),
             sender_pid=info.si_pid,
             sender_uid=info.si_uid,
         )

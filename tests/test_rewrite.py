@@ -251,7 +251,7 @@ def test_it_is_said_what_a_signal_became_and_which_was_dropped(mode: str) -> Non
             lines.append(line)
         assert "signal=SIGUSR2 received=SIGUSR1 sender_pid=0" in line
         assert "signal_ignored" in lines[-1]
-        assert "signal=SIGHUP sender_pid=0" in lines[-1]
+        assert "received=SIGHUP sender_pid=0" in lines[-1]
 
 
 # -- The terminal's own signals.
