@@ -16,6 +16,7 @@ help:
 	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
+	@echo 'make manual make docs/cli.md and what is in share/ anew, after a change of the options'
 	@echo 'make clean  remove what the others made'
 	@echo
 	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter, VENV=DIR the place of the'
@@ -56,6 +57,14 @@ $(BENCH)/peers/pyvenv.cfg: $(VENV)/pyvenv.cfg
 	for each in supervisor circus honcho; do \
 		'$(BENCH)/peers/bin/python' -m pip install $(QUIETLY) $$each || echo "make: without $$each"; \
 	done
+
+# Rendered into the tree, where packagers and readers find it; a test sees that it is as new as the table.
+manual: $(VENV)/.installed
+	'$(BIN)/python' -m pyinit.ctl manual >share/man/man1/pyinit.1
+	'$(BIN)/python' -m pyinit.ctl manual --markdown >docs/cli.md
+	'$(BIN)/python' -m pyinit.ctl completion bash >share/bash-completion/completions/pyinit
+	'$(BIN)/python' -m pyinit.ctl completion zsh >share/zsh/site-functions/_pyinit
+	'$(BIN)/python' -m pyinit.ctl completion fish >share/fish/vendor_completions.d/pyinit.fish
 
 clean:
 	rm -rf '$(VENV)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -108,4 +117,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test lint bench pyz clean FORCE
+.PHONY: help demo test lint bench pyz manual clean FORCE

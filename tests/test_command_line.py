@@ -68,6 +68,18 @@ def test_options_may_be_bundled_and_mixed() -> None:
         (["--"], {"PYINIT_GRACE": "5s"}, "PYINIT_GRACE", "number"),
         (["--"], {"PYINIT_GROUP": "x"}, "PYINIT_GROUP", "expected 1"),
         (["--"], {"PYINIT_VERBOSE": "x"}, "PYINIT_VERBOSE", "digit"),
+        (["-rKILL:TERM", "--"], {}, "'KILL' cannot be caught", "such as TERM"),
+        (["--"], {"PYINIT_STOP_SIGNALS": "TERM,,INT"}, "'TERM,,INT'", "between two items"),
+        (["--escalate", "KILL", "--"], {}, "'KILL' is no step", "KILL@28"),
+        (["-e", "300", "--"], {}, "'300' is no exit code", "143 or TERM"),
+        (["--umask=rwx", "--"], {}, "'rwx' is no umask", "022"),
+        (["--env", "TZ", "--"], {}, "'TZ' sets no variable", "NAME=VALUE"),
+        (["--user", ":app", "--"], {}, "':app' is no user", "USER:GROUP"),
+        (["--pre-stop=true", "--"], {}, "--pre-stop", "--drain 5"),
+        (["--pause"], {}, "'touch' is too much", "--pause"),
+        ([], {"PYINIT_PAUSE": "1"}, "'touch' is too much", "PYINIT_PAUSE"),
+        (["-q", "--as", "tini", "--"], {}, "'--as'", "the first word"),
+        (["--as", "s6", "--"], {}, "'s6'", "one of tini, "),
     ],
 )
 def test_a_usage_error_starts_nothing_and_exits_125(  # noqa: PLR0917 - the cases

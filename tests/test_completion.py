@@ -49,9 +49,10 @@ PS1=
 
 @pytest.mark.parametrize("shell", FILES)
 def test_what_is_committed_is_what_is_made(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """By ``pyinitctl completion``: nobody has to remember to make it anew."""
+    """Nobody has to remember it after a change of the options."""
     assert main(["completion", shell]) == 0
-    assert capsys.readouterr().out == FILES[shell].read_text(encoding="utf-8")
+    made = capsys.readouterr().out
+    assert made == FILES[shell].read_text(encoding="utf-8"), "to be made anew by: make manual"
 
 
 @pytest.mark.parametrize("shell", FILES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from pyinit.ctl import main, manual
 from pyinit.teardown import KILL_BOUND_S
 from tests.conftest import need
 from tests.harness import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGE = ROOT / "share" / "man" / "man1" / "pyinit.1"
 DOCUMENT = ROOT / "docs" / "cli.md"
@@ -28,11 +32,11 @@ SECTIONS = (
     ("words", "file"), [(["manual"], PAGE), (["manual", "--markdown"], DOCUMENT)], ids=str
 )
 def test_what_is_committed_is_what_is_made(
-    words: list[str], file: object, capsys: pytest.CaptureFixture[str]
+    words: list[str], file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By ``pyinitctl manual``: nobody has to remember to make it anew."""
+    """Nobody has to remember it after a change of the options."""
     assert main(words) == 0
-    assert capsys.readouterr().out == (PAGE if file is PAGE else DOCUMENT).read_text("utf-8")
+    assert capsys.readouterr().out == file.read_text("utf-8"), "to be made anew by: make manual"
 
 
 def page_as_text() -> str:

@@ -41,8 +41,9 @@ A signal is given by its name, with or without SIG, in any case, by its number, 
 _VARIABLES = """\
 Each option has a variable, called PYINIT_ and the option's name, for where the command line cannot
 be changed. The command line wins: what it sets is not read from any variable. A switch takes 1,
-yes, true, on or 0, no, false, off. What may be repeated takes commas. An empty variable counts as
-none, and one that is no option's is left alone. They are handed on to COMMAND."""
+yes, true, on or 0, no, false, off, and PYINIT_VERBOSE also 2. What may be repeated takes commas. An
+empty variable counts as none, and one that is no option's is left alone. They are handed on to
+COMMAND."""
 
 # What there is to know of an option beyond a line.
 _NOTES = {
@@ -122,7 +123,7 @@ message that cannot be sent is a warning.""",
 When it is not PID 1, pyinit makes itself a child subreaper (prctl(2)): orphans below it become its
 children, and nothing that it started survives it.""",
     "no-subreaper": """\
-Those who outlive the command's other processes go to the init outside, and are not ended.""",
+Orphans go to the init outside, and live on when pyinit ends.""",
     "as": """\
 The same happens when pyinit is called by that name, through a link. Its options, variables, exit
 codes and messages are then those of that program, without its faults; docs/drop-in.md has the
