@@ -121,10 +121,11 @@ def pause(asked: settings.Settings, mask: set[int], problem: str | None) -> int:
     from pyinit import pause as module
 
     log = open_log(asked, problem)
+    init = module.Pause(asked, log, mask)
     log.emit(events.INFO, "pausing")
     if asked.notify:
         notify.send(notify.READY, log)
-    return module.Pause(asked, log, mask).run()
+    return init.run()
 
 
 def open_log(asked: settings.Settings, problem: str | None) -> "events.Log":
