@@ -24,6 +24,8 @@ COMMANDS = {
     "freeze": ("control", "stop all processes of a container for a while"),
     "thaw": ("control", "let a frozen container go on"),
     "stop": ("control", "stop a container, and kill it when it takes too long"),
+    "checkpoint": ("checkpoint", "write a container to files, by CRIU"),
+    "restore": ("checkpoint", "bring a container back from its files, by CRIU"),
     "install": ("install", "write the fast launcher"),
     "pyz": ("pyz", "write pyinit as a single file"),
     "manual": ("manual", "print the manual page of pyinit"),

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> None:
     """Do it, and say by what.  Raises CommandError."""
     try:
-        init = _init_of(asked.pid)
+        init = init_of(asked.pid)
         if asked.subcommand == "stop":
             print(_stop(init, asked.timeout))
         else:
@@ -45,7 +45,7 @@ def run(asked: argparse.Namespace) -> None:
         raise CommandError(f"{asked.subcommand} {asked.pid}: {error.strerror or error}") from None
 
 
-def _init_of(pid: int) -> int:
+def init_of(pid: int) -> int:
     """Return the init of the PID namespace of ``pid``.  Raises CommandError, OSError."""
     try:
         own = os.stat("/proc/self/ns/pid").st_ino
