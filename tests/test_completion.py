@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 
 from pyinit.ctl import main
 from tests.conftest import missing, need
-from tests.harness import PYINIT, ROOT
+from tests.harness import DEADLINE_S, PYINIT, ROOT
 from tests.terminals import SETSID, Terminal
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def next_line(reader: int) -> str:
     """Return what the shell has written, without its end; nothing more if it has ended."""
     data = b""
     while not data.endswith(b"\n"):
+        ready, _, _ = select.select([reader], [], [], DEADLINE_S)
+        assert ready, f"nothing more within {DEADLINE_S} s: {data!r}"
         data += os.read(reader, 4096) or b"\n"
     return data.decode().rstrip("\n")
 

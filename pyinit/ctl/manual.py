@@ -60,7 +60,11 @@ ABRT, BUS, FPE, SEGV or SYS, which report a fault of their receiver.
 Apache httpd takes WINCH for a graceful stop, and a terminal sends WINCH whenever its window is
 resized: `WINCH:ignore` keeps a container with a terminal from ending then. Where the image stops it
 with WINCH (`STOPSIGNAL`), use `--rewrite WINCH:ignore,TERM:WINCH` and have it stopped with TERM:
-that one is then what ends Apache gracefully.""",
+that one is then what ends Apache gracefully.
+
+A terminal sends INT, QUIT, TSTP and WINCH to its foreground process group. A rule for one of these
+keeps the command out of the foreground, so that they come to pyinit, until the command reads from
+the terminal: then it is given the foreground, and gets them directly.""",
     "stop-signals": """\
 A stop signal is relayed as any other. It also begins the stop: the drain, the plan of `--escalate`,
 STOPPING=1 of `--notify`; and a second one cuts the drain or the grace short. A signal that is left
