@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from pyinit import namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import psutil
-
-# Of ioctl_ns(2).
-NS_GET_USERNS = 0xB701
-NS_GET_PARENT = 0xB702
 
 
 class Member(NamedTuple):
@@ -75,7 +73,9 @@ def _inode_at(pid: int, up: int) -> int:
     fd = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
         for _ in range(up):
-            parent = fcntl.ioctl(fd, NS_GET_PARENT)
+            parent = namespaces.parent_of(fd)
+            if parent is None:
+                raise PermissionError(errno.EPERM, f"process {pid} is not below our PID namespace")
             os.close(fd)
             fd = parent
         return os.fstat(fd).st_ino

@@ -5,8 +5,10 @@ A namespace is told from others by the inode of its file in /proc/PID/ns.
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
+import fcntl
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +16,13 @@ from pyinit import linux
 from pyinit.kinds import KINDS, why_not_entered, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+# Of ioctl_ns(2).
+NS_GET_USERNS = 0xB701
+NS_GET_PARENT = 0xB702
+NS_GET_NSTYPE = 0xB703
+NS_GET_OWNER_UID = 0xB704
 
 
 class NamespaceError(OSError):
@@ -76,7 +84,9 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
             continue
         except PermissionError:
             raise PermissionError(
-                errno.EACCES, f"the namespaces of process {pid} can be seen by its user and root"
+                errno.EACCES,
+                f"the namespaces of process {who} cannot be seen: that takes the right to trace "
+                "it, as its user and root have in most cases (ptrace(2))",
             ) from None
         found[kind] = Namespace(kind, info.st_ino, info.st_dev)
     return found
@@ -116,3 +126,67 @@ def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
                 number = error.errno or errno.EINVAL
                 call = f"setns({words([kind])}) to process {pid}"
                 raise NamespaceError(call, number, why_not_entered(kind, number)) from None
+
+
+@contextlib.contextmanager
+def opened(path: str, expected: Namespace) -> Iterator[int]:
+    """Open the file of a namespace, wherever it is.  Raises OSError, also if it is another file.
+
+    Those whom we look at may change what ``path`` leads to, and to open a device or a
+    FIFO has effects; O_PATH has none.
+    """
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        info = os.fstat(place)
+        if (info.st_ino, info.st_dev) != (expected.inode, expected.device):
+            raise FileNotFoundError(errno.ENOENT, f"{path} is not {expected}")
+        fd = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(place)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def of_descriptor(fd: int) -> Namespace:
+    """Return which namespace a descriptor is of.  Raises OSError, KeyError: of an unknown kind."""
+    flag = fcntl.ioctl(fd, NS_GET_NSTYPE)
+    info = os.fstat(fd)
+    return Namespace(_KINDS_BY_FLAG[flag], info.st_ino, info.st_dev)
+
+
+_KINDS_BY_FLAG = {flag: kind for kind, (flag, _) in KINDS.items()}
+
+
+def parent_of(fd: int) -> int | None:
+    """Return a new descriptor of the namespace above that of ``fd``; see ioctl_ns(2).
+
+    None for kinds that are not nested (all but PID and user namespaces), and for one
+    that is above our own, which the kernel does not show.  Raises OSError.
+    """
+    return _related(fd, NS_GET_PARENT)
+
+
+def owner_of(fd: int) -> int | None:
+    """Return a new descriptor of the user namespace that the namespace of ``fd`` belongs to.
+
+    None for one that is above our own.  Raises OSError.
+    """
+    return _related(fd, NS_GET_USERNS)
+
+
+def _related(fd: int, request: int) -> int | None:
+    try:
+        return int(fcntl.ioctl(fd, request))
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EINVAL):
+            return None
+        raise
+
+
+def owner_uid_of(fd: int) -> int:
+    """Return who made the user namespace of ``fd``, as we number users.  Raises OSError."""
+    uid = array.array("I", [0])
+    fcntl.ioctl(fd, NS_GET_OWNER_UID, uid)
+    return uid[0]

@@ -26,6 +26,8 @@ COMMANDS = {
     "stop": ("control", "stop a container, and kill it when it takes too long"),
     "checkpoint": ("checkpoint", "write a container to files, by CRIU"),
     "restore": ("checkpoint", "bring a container back from its files, by CRIU"),
+    "ns": ("ns", "show namespaces, who is in them and who shares which"),
+    "tree": ("tree", "show processes by PID namespace, with their number at every level"),
     "install": ("install", "write the fast launcher"),
     "pyz": ("pyz", "write pyinit as a single file"),
     "manual": ("manual", "print the manual page of pyinit"),
