@@ -286,6 +286,7 @@ def test_a_zombie_of_a_container_is_a_member(capsys: pytest.CaptureFixture[str])
         container.expect("ready")
         with entered(container) as (inside, outside):
             os.kill(outside, signal.SIGSTOP)
+            wait_for_state(outside, "T")
             os.kill(inside, signal.SIGKILL)
             wait_for_state(inside, "Z")
             found = view(capsys, "ns")

@@ -132,7 +132,7 @@ def _processes_as_text(everybody: list[Looked], on: table.Screen) -> list[str]:
         dropped = _common_prefix(everybody)
         if dropped:
             rows = _inode_rows(everybody, kinds, len(dropped))
-            notes.append(f"inodes are shown without the {dropped} that all begin with")
+            notes.append(f"all inodes begin with {dropped}")
     lines = table.render(columns, rows, on)
     lines += ["", *table.render(_SHARED_COLUMNS, _shared_rows(everybody, kinds), on)]
     return [*lines, *([""] if notes else []), *notes]
