@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -124,7 +125,7 @@ def test_a_manager_that_does_not_read_is_not_waited_for(mode: str, manager: Mana
     """Its queue is full: the words are lost with a warning, and the command runs."""
     sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     sender.setblocking(False)
-    with sender, pytest.raises(BlockingIOError):
+    with sender, contextlib.suppress(BlockingIOError):
         while True:
             sender.sendto(b"x", manager.address.replace("@", "\0", 1))
     code, out, err = run(
