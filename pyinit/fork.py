@@ -48,6 +48,10 @@ class StartError(Exception):
         self.code = code
         self.errno = errno
 
+    def __reduce__(self) -> "tuple[type[StartError], tuple[int, str, int | None]]":
+        """Say how to make it anew, for pickle and so for other processes."""
+        return type(self), (self.code, str(self), self.errno)
+
 
 class Orders:
     """What the forked process has to do before it becomes the command.

@@ -47,8 +47,10 @@ def why_not_entered(kind: str, number: int) -> str:
         return "only a PID namespace below our own can be entered"
     if number == errno.EINVAL and kind == "user":
         return "with more than one thread, or into one's own user namespace, it cannot be done"
-    if number == errno.EUSERS and kind == "time":
+    if (kind, number) in (("mount", errno.EINVAL), ("time", errno.EUSERS)):
         return "with more than one thread it cannot be done"
+    if number == errno.ESRCH:
+        return "it has ended"
     return posix.strerror(number)
 
 
@@ -64,7 +66,10 @@ def why_not_made(names: "Iterable[str]", number: int) -> str:
         for path, value, name in _SWITCHES:
             if _holds(path, value):
                 return f"unprivileged user namespaces are switched off by {name}"
-        return "a filter (seccomp(2)), a chroot or a security module forbids user namespaces"
+        return (
+            "a filter (seccomp(2)), a chroot or a security module forbids user namespaces, or we "
+            "have no number in the one that we are in"
+        )
     if number == errno.EPERM:
         return "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
     return posix.strerror(number)

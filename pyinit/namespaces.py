@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import linux
-from pyinit.kinds import KINDS, why_not_entered, words
+from pyinit.kinds import KINDS, flags_of, why_not_entered, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +35,10 @@ class NamespaceError(OSError):
         super().__init__(number, f"{call}: {errno.errorcode.get(number, number)}; {reason}")
         self.call = call
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[NamespaceError], tuple[str, int | None, str]]:
+        """Say how to make it anew, for pickle and so for other processes."""
+        return type(self), (self.call, self.errno, self.reason)
 
     def __str__(self) -> str:
         """Return the text without the number in front of it."""
@@ -72,10 +76,6 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
     takes the right to trace the process, ptrace(2)) or FileNotFoundError (no /proc).
     """
     who = str(pid) if pid else "self"
-    if not os.path.exists(f"/proc/{who}"):
-        if os.path.exists("/proc/self"):
-            raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}")
-        raise FileNotFoundError(errno.ENOENT, "there is no /proc here that shows this process")
     found = {}
     for kind, (_, name) in KINDS.items():
         try:
@@ -89,6 +89,11 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
                 "it, as its user and root have in most cases (ptrace(2))",
             ) from None
         found[kind] = Namespace(kind, info.st_ino, info.st_dev)
+    # Asked last, so that one that ends meanwhile does not seem to be in fewer than it was.
+    if not os.path.exists(f"/proc/{who}"):
+        if os.path.exists("/proc/self"):
+            raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}")
+        raise FileNotFoundError(errno.ENOENT, "there is no /proc here that shows this process")
     return found
 
 
@@ -104,28 +109,55 @@ def differing(pid: int) -> list[str]:
 def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
     """Enter namespaces of process ``pid``: all that differ from our own, or those named.
 
-    For a PID and a time namespace that counts for the children that come
-    after it; a user or mount namespace can be entered with one thread only.
-    Nothing is entered unless all can be opened.  Raises `NamespaceError`, ValueError
-    and as `namespaces_of`; see setns(2).
+    Either all of them are entered or none.  For a PID namespace that counts for the
+    children that come after it, we stay in our own; a user, mount or time namespace can be
+    entered with one thread only.  Raises `NamespaceError`, ValueError and as
+    `namespaces_of`; see setns(2).  It takes Linux 5.8.
     """
-    own, others = namespaces_of(), namespaces_of(pid)
-    wanted = checked(others if namespaces is None else namespaces)
-    with contextlib.ExitStack() as stack:
-        opened = []
-        for kind in wanted:
-            if own.get(kind) == others.get(kind):
-                continue
-            fd = os.open(f"/proc/{pid}/ns/{KINDS[kind][1]}", os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, fd)
-            opened.append((kind, fd))
-        for kind, fd in opened:
-            try:
-                linux.setns(fd, KINDS[kind][0])
-            except OSError as error:
-                number = error.errno or errno.EINVAL
-                call = f"setns({words([kind])}) to process {pid}"
-                raise NamespaceError(call, number, why_not_entered(kind, number)) from None
+    asked = None if namespaces is None else checked(namespaces)
+    own = namespaces_of()
+    target = _open_process(pid)
+    try:
+        others = namespaces_of(pid)
+        wanted = others if asked is None else asked
+        names = [kind for kind in wanted if own.get(kind) != others.get(kind)]
+        if names:
+            _setns(target, names, pid)
+    finally:
+        os.close(target)
+
+
+def _open_process(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
+
+
+def _setns(target: int, names: list[str], pid: int) -> None:
+    """Enter all of ``names``, or none, of the process that ``target`` is open on.
+
+    One call judges each by what we may before it: after the user namespace those
+    that belong to an outer one could no longer be entered.
+    """
+    try:
+        linux.setns(target, flags_of(names))
+    except OSError as error:
+        number = error.errno or errno.EINVAL
+        reason = why_not_entered(_blamed(names, number), number)
+        raise NamespaceError(f"setns({words(names)}) to process {pid}", number, reason) from None
+
+
+def _blamed(names: list[str], number: int) -> str:
+    """Return which of the kinds setns(2) has refused: it does not say."""
+    for kind in ("user", "mount") if _has_threads() else ("pid",):
+        if number == errno.EINVAL and kind in names:
+            return kind
+    return "time" if number == errno.EUSERS else names[0]
+
+
+def _has_threads() -> bool:
+    return len(os.listdir("/proc/self/task")) > 1
 
 
 @contextlib.contextmanager
