@@ -17,7 +17,7 @@ _HOMES = {
     "Process": "container",
     "StartError": "fork",
     "enter": "namespaces",
-    "fork_init": "embed",
+    "fork_init": "forkinit",
     "namespaces_of": "namespaces",
     "run": "embed",
     "spawn": "container",
@@ -42,17 +42,17 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.container import Container, Process, spawn
-    from pyinit.embed import Exit, Options, fork_init, run
+    from pyinit.embed import Exit, Options, run
     from pyinit.fork import StartError
+    from pyinit.forkinit import fork_init
     from pyinit.namespaces import Namespace, NamespaceError, enter, namespaces_of
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'pyinit' has no attribute '{name}'")
-    import importlib
-
-    value = getattr(importlib.import_module(f"pyinit.{_HOMES[name]}"), name)
+    # Not importlib, which would have to be imported.
+    value = getattr(__import__(f"pyinit.{_HOMES[name]}", fromlist=(name,)), name)
     globals()[name] = value
     return value
 

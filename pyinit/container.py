@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from pyinit import cgroups, embed, idmaps, namespaces, staging
+from pyinit import cgroups, idmaps, keywords, namespaces, staging
 from pyinit.embed import Exit, Options
 
 if TYPE_CHECKING:
@@ -390,7 +390,7 @@ _ELSEWHERE = ("command", "mask")
 
 def _order(argv: Sequence[Word] | Settings, options: Options) -> dict[str, Any]:
     """Return the order for `pyinit.stage`, with nothing asked for but the command."""
-    asked = embed.settings_of(argv, options)
+    asked = keywords.settings_of(argv, options)
     chosen = {name: value for name, value in vars(asked).items() if name not in _ELSEWHERE}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if asked.mask is None else asked.mask
     return {

@@ -9,6 +9,7 @@ import _ctypes
 import posix
 
 PR_SET_PDEATHSIG = 1
+PR_GET_PDEATHSIG = 2
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
@@ -73,9 +74,21 @@ def is_child_subreaper() -> bool:
 
     Raises OSError.
     """
-    flag = _Int(0)
-    _call("prctl", _Long(PR_GET_CHILD_SUBREAPER), _ctypes.byref(flag))
-    return bool(flag.value)
+    return bool(_attribute(PR_GET_CHILD_SUBREAPER))
+
+
+def parent_death_signal() -> int:
+    """Return the signal that this process gets when its parent ends, or 0; prctl(2).
+
+    Raises OSError.
+    """
+    return _attribute(PR_GET_PDEATHSIG)
+
+
+def _attribute(option: int) -> int:
+    number = _Int(0)
+    _call("prctl", _Long(option), _ctypes.byref(number))
+    return int(number.value)
 
 
 def set_dumpable() -> None:

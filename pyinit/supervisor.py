@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyinit.stop import Stop
 
 _WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
+_NO_HANDLER = (_signal.SIG_DFL, _signal.SIG_IGN)
 _PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
 
 
@@ -354,10 +355,12 @@ class Supervisor:
 def _install_handlers() -> None:
     """Make SigCgt of /proc/PID/status tell that the relayed signals are taken care of.
 
-    They never run: the signals stay blocked, and are taken by sigwaitinfo(2).
+    They never run: the signals stay blocked, and are taken by sigwaitinfo(2).  A handler that
+    a program around us has installed tells the same, and stays.
     """
     for number in sigset.RELAYED:
-        _signal.signal(number, _never_runs)
+        if _signal.getsignal(number) in _NO_HANDLER:
+            _signal.signal(number, _never_runs)
 
 
 def _never_runs(number: int, frame: object) -> None:

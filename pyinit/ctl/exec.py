@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyinit import container, kinds
 from pyinit.ctl import attach
 from pyinit.ctl.run import add_command, words_of
-from pyinit.embed import settings_of
+from pyinit.keywords import settings_of
 
 if TYPE_CHECKING:
     import argparse

@@ -1,0 +1,75 @@
+"""What a process lends to the init inside of it, and gets back: mask, dispositions, attributes."""
+
+import _signal
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pyinit.settings import Settings
+
+_ALL = _signal.valid_signals()
+# Nobody can catch them; see signal(7).
+_FIXED = {_signal.SIGKILL, _signal.SIGSTOP}
+
+
+class Held:
+    """The state of this process from before it became an init; all signals are blocked from here.
+
+    ``mask`` is the signal mask.  Raises what the Python handler of a signal that has just
+    come raises, such as KeyboardInterrupt, and then nothing has changed.
+    """
+
+    def __init__(self, asked: "Settings") -> None:
+        self._dispositions = {number: _signal.getsignal(number) for number in _ALL - _FIXED}
+        self._linux: ModuleType | None = None
+        self._subreaper = False
+        self._death_signal = 0
+        if asked.parent_death_signal or posix.getpid() != 1:
+            self._ask_attributes()
+        self.mask = _block_all()
+
+    def _ask_attributes(self) -> None:
+        try:
+            from pyinit import linux
+
+            self._subreaper = linux.is_child_subreaper()
+            self._death_signal = linux.parent_death_signal()
+        except (ImportError, OSError):
+            return  # a Python built without libffi, a filter: then they cannot be set either
+        self._linux = linux
+
+    def give_back(self) -> None:
+        """Make everything again what it was."""
+        if self._linux is not None:
+            self._linux.set_child_subreaper(on=self._subreaper)
+            self._linux.set_parent_death_signal(self._death_signal)
+        self.give_signals_back()
+
+    def give_signals_back(self) -> None:
+        """Make mask and dispositions again what they were, in this process or its fork."""
+        # It tells of the command, of which nobody but the init knows.
+        _signal.sigtimedwait((_signal.SIGCHLD,), 0)
+        for number, disposition in self._dispositions.items():
+            # None is a handler of somebody else's than Python, which nobody has touched.
+            if disposition is not None and _signal.getsignal(number) is not disposition:
+                _signal.signal(number, disposition)
+        _unblock_all_but(self.mask)
+
+
+def _block_all() -> set[int]:
+    """Block all signals; return the mask from before."""
+    given = {int(number) for number in _signal.pthread_sigmask(_signal.SIG_BLOCK, ())}
+    try:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _ALL)
+    except BaseException:
+        # Python runs the handler of one that came just before.
+        _unblock_all_but(given)
+        raise
+    return given
+
+
+def _unblock_all_but(mask: set[int]) -> None:
+    # Not SIG_SETMASK, which would unblock 32 and 33: glibc takes them out of every set.
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _ALL - mask)
