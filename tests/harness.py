@@ -44,12 +44,13 @@ def python(program: str, *arguments: str) -> list[str]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the children of ``pid``, as this process's /proc numbers them."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(word) for word in text.split()]
+    """Return the children of all threads of ``pid``, as this process's /proc numbers them."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+            found.extend(map(int, text.split()))
+    return found
 
 
 def status_field(pid: int, field: str) -> str:
