@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -122,6 +123,8 @@ class Process:
 
         Raises ProcessLookupError when it has ended.
         """
+        if self._exit is not None:
+            raise ProcessLookupError(errno.ESRCH, f"process {self.pid} has ended")
         signal.pidfd_send_signal(self.pidfd, number)
 
     def stop(self, timeout_s: float = 10.0, number: int = signal.SIGTERM) -> Exit:
@@ -152,15 +155,18 @@ class Process:
         """Kill the descendants of the init, a subreaper, which ends when it has none."""
         import psutil
 
+        # It would ask the others to end as soon as the command has.
+        self._try_signal(signal.SIGSTOP)
         try:
-            below = psutil.Process(self.pid).children(recursive=True)
+            for process in psutil.Process(self.pid).children(recursive=True):
+                try:
+                    process.kill()
+                except psutil.Error:
+                    continue  # it has ended, or is under a user whom we may not signal
         except psutil.NoSuchProcess:
-            return
-        for process in below:
-            try:
-                process.kill()
-            except psutil.Error:
-                continue  # it has ended, or is under a user whom we may not signal
+            pass
+        finally:
+            self._try_signal(signal.SIGCONT)
 
     def _try_signal(self, number: int) -> None:
         try:
@@ -204,14 +210,21 @@ class Container(Process):
 
     def __init__(self, started: staging.Started, made: list[str]) -> None:
         super().__init__(started)
-        self.namespaces: dict[str, Namespace] = namespaces.namespaces_of(self.pid)
+        self.namespaces: dict[str, Namespace] = started.namespaces
         self._is_pid_1 = "pid" in made
+        self._is_frozen = False
 
     def _kill_all(self) -> None:
         if self._is_pid_1:
             self._try_signal(signal.SIGKILL)  # the kernel ends the others
         else:
             super()._kill_all()
+        if self._is_frozen:
+            # In a frozen cgroup v1 nobody ends, and a stopped subreaper does not see who does.
+            try:
+                self.thaw()
+            except OSError:
+                pass  # it has ended meanwhile
 
     def exec(
         self,
@@ -226,6 +239,8 @@ class Container(Process):
         **options: Unpack[Options],
     ) -> Process:
         """Start another command in the container; see `enter_process`."""
+        if self.poll() is not None:
+            raise ProcessLookupError(errno.ESRCH, f"the container has ended: {self._exit}")
         return enter_process(
             self.pid,
             argv,
@@ -249,13 +264,16 @@ class Container(Process):
         """Stop all processes of the container; return by what: its cgroup, or signals."""
         from pyinit import freezer
 
+        self._is_frozen = True
         return freezer.freeze(self.pid)
 
     def thaw(self) -> str:
         """Let them go on; return by what, as `freeze`."""
         from pyinit import freezer
 
-        return freezer.thaw(self.pid)
+        by = freezer.thaw(self.pid)
+        self._is_frozen = False
+        return by
 
 
 def _settle(future: asyncio.Future[None]) -> None:
@@ -361,7 +379,7 @@ def enter_process(
             enter=pid,
             pidfd=target,
             namespaces=names,
-            root=namespaces is None or "mount" in names,
+            root="mount" in names or (namespaces is None and _has_other_root(pid)),
             cgroups=[(path, False) for path in cgroups.directories_of(pid)]
             if namespaces is None
             else [],
@@ -382,6 +400,10 @@ def _to_enter(pid: int, wanted: Iterable[str] | None) -> list[str]:
     """Return the kinds that differ from ours, of all or of those wanted."""
     differing = namespaces.differing(pid)
     return differing if wanted is None else [each for each in _checked(wanted) if each in differing]
+
+
+def _has_other_root(pid: int) -> bool:
+    return not os.path.samefile(f"/proc/{pid}/root", "/")
 
 
 # Settings that have a word of their own in the order.

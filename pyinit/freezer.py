@@ -61,7 +61,22 @@ def own_cgroup(pid: int) -> str | None:
             except OSError:
                 return None  # threaded, or not ours to read
     everybody = set(members.pids(pid))
-    return directory if inside and everybody == inside else None
+    strangers = any(_is_there(each) for each in inside - everybody)
+    # Whoever is new since the cgroup was read is in it, or elsewhere.
+    elsewhere = any(not _is_below(each, directory) for each in everybody - inside)
+    return directory if inside and not strangers and not elsewhere else None
+
+
+def _is_there(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def _is_below(pid: int, directory: str) -> bool:
+    try:
+        own = cgroups.freezer_of(pid) or ""
+    except ProcessLookupError:
+        return True  # it has ended
+    return own == directory or own.startswith(f"{directory}/")
 
 
 def _init_first(pid: int) -> list[int]:

@@ -7,6 +7,7 @@ its command.
 
 import _ctypes
 import posix
+import sys
 
 PR_SET_PDEATHSIG = 1
 PR_GET_PDEATHSIG = 2
@@ -120,6 +121,17 @@ def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int = 
     _call("mount", _Text(source), _Text(target), _Text(kind), _Long(flags), _Text(None))
 
 
+def make_read_only(target: bytes) -> None:
+    """Make the mount at ``target`` and those below it read-only; mount_setattr(2).
+
+    Raises OSError.
+    """
+    # A struct mount_attr: what to set, what to clear, propagation, user namespace.
+    wanted = _MOUNT_ATTR_RDONLY.to_bytes(8, sys.byteorder) + bytes(24)
+    flags, size = _Long(_AT_RECURSIVE), _Long(len(wanted))
+    _call("syscall", _Long(442), _Long(_AT_FDCWD), _Text(target), flags, _Text(wanted), size)
+
+
 def detach(target: bytes) -> None:
     """Unmount lazily; MNT_DETACH in umount2(2).  Raises OSError."""
     _call("umount2", _Text(target), _Int(_MNT_DETACH))
@@ -164,6 +176,9 @@ _ENOSYS = 38
 _SIGCHLD = 17
 _CLONE_PARENT = 0x8000
 _MNT_DETACH = 2
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
 
 
 def _number(name: str) -> int:

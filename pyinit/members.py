@@ -27,7 +27,10 @@ class Member(NamedTuple):
 
 
 def of(pid: int) -> Iterator[Member]:
-    """Yield who is in the PID namespace of ``pid`` and in those below it, ``pid`` too."""
+    """Yield who is in the PID namespace of ``pid`` and in those below it, ``pid`` too.
+
+    Where that is our own namespace: ``pid`` and its descendants.
+    """
     import psutil
 
     for outer, numbers, level in numbered(pid):
@@ -46,6 +49,9 @@ def numbered(pid: int) -> Iterator[tuple[int, list[int], int]]:
     """Yield for each its number here, at all levels, and the index of the level of ``pid``."""
     wanted = os.stat(f"/proc/{pid}/ns/pid").st_ino
     level = len(numbers_of(pid)) - 1
+    if wanted == os.stat("/proc/self/ns/pid").st_ino:
+        yield from _family(pid, level)
+        return
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
@@ -55,6 +61,20 @@ def numbered(pid: int) -> Iterator[tuple[int, list[int], int]]:
                 yield int(name), numbers, level
         except (OSError, KeyError):
             continue  # it has ended, or is another user's
+
+
+def _family(pid: int, level: int) -> Iterator[tuple[int, list[int], int]]:
+    import psutil
+
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        below = []
+    for each in (pid, *(process.pid for process in below)):
+        try:
+            yield each, numbers_of(each), level
+        except OSError:
+            continue  # it has ended
 
 
 def numbers_of(pid: int) -> list[int]:

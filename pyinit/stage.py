@@ -10,6 +10,7 @@ what they are (see `pyinit.container`).
 """
 
 import _signal
+import errno
 import marshal
 import posix
 
@@ -79,7 +80,7 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         order = marshal.loads(environment.read_to_end(order_fd))
         posix.close(order_fd)
         environment.restore()
-        if order["root"] or "user" in order["namespaces"]:
+        if order["root"] or order["binds"] or "user" in order["namespaces"]:
             _load_all()
         _prepare(order, channel)
         pid = _fork(order)
@@ -196,8 +197,11 @@ def _enter(order: "dict[str, Any]") -> None:
             root = posix.open(f"/proc/{pid}/root", flags)
         # What was opened is that of the process that was meant, if it still lives.
         _signal.pidfd_send_signal(order["pidfd"], 0)
+        posix.close(order["pidfd"])
     except OSError as error:
-        raise StageError(f"looking at process {pid}", error) from None
+        # Of a zombie there is no root, and but few namespaces.
+        reason = "it has ended" if error.errno in {2, 3} else ""
+        raise StageError(f"looking at process {pid}", error, reason) from None
     _enter_all(opened, pid)
     if "user" in opened:
         _become_root()
@@ -243,8 +247,9 @@ def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
     try:
         if not order["detach"]:
             linux.set_parent_death_signal(_signal.SIGKILL)
-            if channel.is_alone():
-                return 128 + _signal.SIGKILL  # it ended before the signal was set
+        # Until the caller has a descriptor of us; it may have ended before the signal was set.
+        if not channel.listen() or (not order["detach"] and channel.is_alone()):
+            return 128 + _signal.SIGKILL
         _furnish(order)
         asked = settings.Settings(order["argv"])
         vars(asked).update(order["settings"])
@@ -311,8 +316,7 @@ def _furnish_mounts(order: "dict[str, Any]") -> None:
     for source, target, read_only in order["binds"]:
         _mount(source, f"{new}{target}", None, _MS_BIND | _MS_REC)
         if read_only:
-            kept = posix.statvfs(f"{new}{target}").f_flag & _KEPT
-            _mount(None, f"{new}{target}", None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
+            _make_read_only(f"{new}{target}")
     if order["mount_proc"]:
         _mount("proc", f"{new}/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     if new:
@@ -324,6 +328,18 @@ def _furnish_mounts(order: "dict[str, Any]") -> None:
             posix.chdir("/")
         except OSError as error:
             raise StageError(f"pivot_root({new})", error) from None
+
+
+def _make_read_only(target: str) -> None:
+    """Let nobody write to a bind mount, nor to those that came with it.  Raises StageError."""
+    try:
+        linux.make_read_only(environment.encode(target))
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise StageError(f"mount_setattr({target})", error) from None
+        # Linux before 5.12 can do no more than this one.
+        kept = posix.statvfs(target).f_flag & _KEPT
+        _mount(None, target, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import queue
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyinit
 from pyinit.fork import StartError
-from pyinit.namespaces import NamespaceError
+from pyinit.namespaces import NamespaceError, namespaces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import IO, NoReturn
 
     from pyinit.idmaps import Maps
+    from pyinit.namespaces import Namespace
 
     File = int | IO[Any] | None
 
@@ -110,6 +112,7 @@ class Started:
         self.stdout: IO[bytes] | None = None
         self.stderr: IO[bytes] | None = None
         self.terminal: int | None = None
+        self.namespaces: dict[str, Namespace] = {}
 
 
 def start(
@@ -119,17 +122,14 @@ def start(
     maps: Maps | None,
 ) -> Started:
     """Have the order carried out by a stage; return once the command runs."""
-    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-        raise RuntimeError("SIGCHLD is ignored, so the kernel would keep no status; see wait(2)")
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = _sockets(files)
     channel = Channel(ours)
     stage = None
-    started = None
     try:
         stage = _open_stage(order, theirs, files, environment)
         theirs.close()
         files.close_inner()
-        started = _follow(stage, channel, maps)
+        started = _follow(stage, channel, maps, is_new=not order["enter"])
     except BaseException:
         _abandon(stage, files, channel)
         raise
@@ -138,6 +138,17 @@ def start(
     started.stdin, started.stdout, started.stderr = stage.stdin, stage.stdout, stage.stderr
     started.terminal = files.terminal
     return started
+
+
+def _sockets(files: Files) -> tuple[socket.socket, socket.socket]:
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        files.close()
+        raise RuntimeError("SIGCHLD is ignored, so the kernel would keep no status; see wait(2)")
+    try:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        files.close()
+        raise
 
 
 def _abandon(stage: subprocess.Popen[bytes] | None, files: Files, channel: Channel) -> None:
@@ -166,7 +177,7 @@ def _open_stage(
         program = _PROGRAM.format(home=home, fd=theirs.fileno(), order_fd=order_fd)
         stdin, stdout, stderr = files.standard
         return _in_lasting_thread(
-            lambda: subprocess.Popen(
+            lambda: _popen(
                 [sys.executable, "-IS", "-c", program],
                 bufsize=0,
                 stdin=stdin,
@@ -180,7 +191,17 @@ def _open_stage(
         os.close(order_fd)
 
 
-def _follow(stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None) -> Started:
+def _popen(argv: list[str], **how: Any) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(argv, **how)
+    except OSError as error:
+        call = "execve" if error.filename else "fork"
+        raise NamespaceError(call, error.errno or 0, str(error)) from None
+
+
+def _follow(
+    stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None, *, is_new: bool
+) -> Started:
     """Hear what stage and init say, until the command runs.
 
     Raises NamespaceError, StartError.
@@ -195,6 +216,8 @@ def _follow(stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None)
                 channel.allow()
             elif word == "init":
                 started = Started(rest[0], os.pidfd_open(rest[0]), channel)
+                started.namespaces = namespaces_of(rest[0]) if is_new else {}
+                channel.allow()
                 stage.wait()
             elif word == "started" and started is not None:
                 return started
@@ -213,7 +236,7 @@ def _fail(word: str, rest: list[Any]) -> NoReturn:
         raise NamespaceError(*rest)
     if word == "not started":
         raise StartError(*rest)
-    raise RuntimeError("the init ended before it had started the command")
+    raise StartError(125, "the init has ended before it could start the command")
 
 
 _requests: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[Any]]] | None = None
@@ -230,10 +253,15 @@ def _in_lasting_thread(call: Callable[[], subprocess.Popen[bytes]]) -> subproces
     global _requests, _requests_pid
     with _requests_lock:
         if _requests is None or _requests_pid != os.getpid():
-            _requests, _requests_pid = queue.SimpleQueue(), os.getpid()
-            threading.Thread(
-                target=_serve, args=(_requests,), name="pyinit-parent", daemon=True
-            ).start()
+            new: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            try:
+                threading.Thread(
+                    target=_serve, args=(new,), name="pyinit-parent", daemon=True
+                ).start()
+            except RuntimeError as problem:
+                # The interpreter does not say the errno; see clone(2).
+                raise NamespaceError("clone(CLONE_THREAD)", errno.EAGAIN, str(problem)) from None
+            _requests, _requests_pid = new, os.getpid()
     answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
     _requests.put((call, answer))
     value, error = answer.get()

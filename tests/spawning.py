@@ -1,0 +1,61 @@
+"""Containers made by `pyinit.spawn` for the tests, as root and as an ordinary user alike."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from typing import IO, TYPE_CHECKING, Any
+
+import pyinit
+from tests.harness import DEADLINE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pyinit import Container
+
+# What an ordinary user has to add.
+USER = frozenset() if os.geteuid() == 0 else frozenset({"user"})
+
+
+def spawn(
+    argv: Sequence[str], *more: str, kinds: Iterable[str] | None = None, **how: Any
+) -> Container:
+    """Start a container whose namespaces are pid, mount and ``more``, or ``kinds``.
+
+    Its stdin is empty, its stdout a pipe.
+    """
+    wanted = {"pid", "mount", *more} if kinds is None else set(kinds)
+    if not how.get("terminal"):
+        how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **how}
+    return pyinit.spawn(argv, namespaces=wanted | USER, **how)
+
+
+def line(stream: IO[bytes] | None) -> str:
+    """Return the next line without its end; an empty string is the end of the output."""
+    assert stream is not None
+    ready, _, _ = select.select([stream], [], [], DEADLINE_S)
+    assert ready, f"no line within {DEADLINE_S} s"
+    return os.fsdecode(stream.readline()).rstrip("\n")
+
+
+def rest(stream: IO[bytes] | None) -> str:
+    """Return the output up to its end."""
+    lines = []
+    while text := line(stream):
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def output(argv: Sequence[str], *more: str, **how: Any) -> str:
+    """Return what a command has written in a container of its own that ended well."""
+    with spawn(argv, *more, **how) as container:
+        text = rest(container.stdout)
+        assert container.wait(DEADLINE_S).code == 0, text
+    return text
+
+
+def own_namespaces() -> dict[str, str]:
+    """Return the namespaces of this process, and those that its next children will be in."""
+    return {name: os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}
