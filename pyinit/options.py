@@ -25,7 +25,7 @@ COUNT = "count"
 # What a value stands for, the function that parses it, and whether the option may be repeated.
 KINDS: "dict[str, tuple[Callable[[str, str], Any], bool]]" = {
     "SECONDS": (values.seconds, False),
-    "SIGNAL": (values.signal, False),
+    "SIGNAL": (values.received, False),
     "SIGNAL,...": (values.signals, False),
     "SIGNAL@SECONDS,...": (values.plan, True),
     "TIMEOUT": (values.kill_at, True),

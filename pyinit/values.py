@@ -120,6 +120,14 @@ def relayed(value: str, source: str) -> int:
     return number
 
 
+def received(value: str, source: str) -> int:
+    """Return the number of a signal that does something to pyinit: KILL, or one that it relays."""
+    number = signal(value, source)
+    if number != _signal.SIGKILL:
+        _check_relayed(number, value, source)
+    return number
+
+
 def _check_relayed(number: int, value: str, source: str) -> None:
     if number in _UNCATCHABLE:
         raise UsageError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest, harness
-from tests.harness import MODES, PID1, PYINIT, SUBREAPER, Container, children, python, until
+from tests.harness import MODES, PID1, PYINIT, SUBREAPER, Container, children, python, run, until
 from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:
@@ -202,3 +202,11 @@ def test_where_it_cannot_be_set_nothing_is_started(
     reason = "prctl(1): Operation not permitted"
     message = f"pyinit: cannot set the parent-death signal: {reason}\n"
     assert result == (125, "", message)
+
+
+@pytest.mark.parametrize("word", ["CHLD", "STOP", "SEGV", "SIGILL"])
+def test_a_signal_that_would_do_nothing_is_refused(word: str) -> None:
+    """Pyinit neither relays nor heeds it, so the parent's end would go unnoticed."""
+    code, out, err = run(["echo", "started"], options=["-p", word])
+    assert (code, out) == (125, "")
+    assert f"'{word}'" in err
