@@ -200,7 +200,7 @@ def _set_session(asked: settings.Settings, name: str, on: bool) -> None:  # noqa
 
 
 def _set_death_signal(asked: settings.Settings, name: str, signal: "Signal") -> None:
-    asked.parent_death_signal = _number(name, signal)
+    asked.parent_death_signal = values.received(_word(name, signal), name)
 
 
 def _set_verbose(asked: settings.Settings, name: str, value: int) -> None:
