@@ -13,7 +13,7 @@ import pytest
 from pyinit import ctl
 from pyinit.kinds import KINDS
 from tests import conftest
-from tests.harness import UNSHARE_USER, Container, python
+from tests.harness import UNSHARE_USER, Container, python, until
 from tests.views import SOMEBODY_ELSE, entered, inode, nested, run, view, wait_for_state, zombie
 
 if TYPE_CHECKING:
@@ -173,6 +173,19 @@ def test_every_namespace_is_listed_with_its_place(capsys: pytest.CaptureFixture[
             assert inner_pid["owner_uid"] == os.geteuid()
 
 
+def lsns(columns: str) -> bytes:
+    """Return what lsns(8) says as JSON; it gives up when any process ends while it looks."""
+    command = ["lsns", "-J", "-o", columns]
+    runs: list[subprocess.CompletedProcess[bytes]] = []
+
+    def succeeds() -> bool:
+        runs.append(subprocess.run(command, capture_output=True, check=False))
+        return runs[-1].returncode == 0
+
+    until(succeeds, "lsns has seen all processes")
+    return runs[-1].stdout
+
+
 def test_lsns_sees_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """Of a container's namespaces: the kind, the number of members, the first one, the parents."""
     conftest.need("lsns")
@@ -183,8 +196,7 @@ def test_lsns_sees_the_same(capsys: pytest.CaptureFixture[str]) -> None:
             for kind, (_, file) in KINDS.items()
             if kind in NEW
         }
-        columns = "NS,TYPE,NPROCS,PID,PNS,ONS"
-        out = subprocess.run(["lsns", "-J", "-o", columns], capture_output=True, check=True).stdout
+        out = lsns("NS,TYPE,NPROCS,PID,PNS,ONS")
         theirs = {
             int(each["ns"]): tuple(each.values())
             for each in json.loads(out)["namespaces"]
