@@ -33,7 +33,7 @@ def explain(name: bytes, code: int, path: bytes) -> tuple[int, str]:
     """
     if not path:
         path = next(filter(_lexists, fork.candidates(name)), b"")
-    if not path or (code == errno.ENOTDIR and not _lexists(path)):
+    if not path or (code in (errno.ENOENT, errno.ENOTDIR) and not _lexists(path)):
         return 127, f"{_quoted(name)}: not found{_where(name)}"
     return 126, f"{_quoted(path)}: cannot be started: {_reason(path, code)}"
 

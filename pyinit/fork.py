@@ -212,6 +212,8 @@ def execvp(argv: list[bytes]) -> tuple[int, bytes]:
 
     The path is empty when no directory of PATH had such a file.
     """
+    if b"/" in argv[0]:
+        return _execv(argv[0], argv), argv[0]  # nothing is searched: the first errno is the answer
     failure = (_ENOENT, b"")
     for path in candidates(argv[0]):
         code = _execv(path, argv)
