@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import pyinit
+from pyinit.ctl import executable
 from tests.conftest import missing
-from tests.harness import MODES, Container, run
+from tests.harness import MODES, Container, run, until
 
 VERSION = f"pyinit {pyinit.__version__}\n"
 PACKAGE = Path(pyinit.__file__).parent
@@ -251,3 +252,25 @@ def test_a_quiet_run_writes_nothing(tmp_path: Path, other_package: Path) -> None
     mount = f"mount --bind -o ro '{other_package}' '{other_package}'"
     before = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
     assert run(["true"], init=[str(path)], before=before)[0] == 0
+
+
+def test_a_launcher_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed with its process group when its time is over, and not put in place."""
+    monkeypatch.setattr(executable, "TRY_S", 0.5)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def nobody_writes() -> bool:
+        try:
+            return os.read(reader, 1) == b""
+        except BlockingIOError:
+            return False
+
+    try:
+        with pytest.raises(executable.InstallError, match=r"not said its version within 0\.5 s"):
+            executable.put(tmp_path / "init", f"#!/bin/sh\nsleep 100 >{fifo}; :\n".encode())
+        until(nobody_writes, "what the launcher has started has ended too")
+    finally:
+        os.close(reader)
+    assert os.listdir(tmp_path) == ["fifo"]

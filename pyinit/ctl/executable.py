@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # The kernel reads this much of the first line, its end included; see execve(2).
 MAX_SHEBANG = 255
+
+# How long a draft may take to say its version, in seconds: an interpreter on a slow disk has time.
+TRY_S = 30
 
 # Each file that is written here has one line that begins so, with the subcommand after it.
 MARK = "# Written by pyinitctl"
@@ -62,15 +66,31 @@ def put(target: Path, data: bytes, before: Sequence[str] = ()) -> None:
 
 
 def _try(init: list[str]) -> None:
-    """Run it as it will be, and see that it answers."""
-    result = subprocess.run(
-        [*init, "--version"], env={}, capture_output=True, text=True, check=False
-    )
+    """Run it as it will be, and see that it answers within `TRY_S`."""
+    with subprocess.Popen(
+        [*init, "--version"],
+        env={},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=TRY_S)
+        except subprocess.TimeoutExpired:
+            raise InstallError(
+                f"what was to be written does not work, so it was not put in place: it has not "
+                f"said its version within {TRY_S} s"
+            ) from None
+        finally:
+            # Not reaped yet, so the number still means this group: with what it has started.
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
     expected = f"pyinit {pyinit.__version__}\n"
-    if result.returncode or result.stdout != expected:
+    if process.returncode or out != expected:
         raise InstallError(
             f"what was to be written does not work, so it was not put in place: it exits with "
-            f"{result.returncode} and says {result.stdout + result.stderr!r}"
+            f"{process.returncode} and says {out + err!r}"
         )
 
 
