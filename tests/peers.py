@@ -2,9 +2,8 @@
 
 `variants` are the ways to have an init of a name: the program itself, a link
 of that name to pyinit, and ``--as``.  A test that gets them all as a parameter
-asserts the same of all: then it compares.  Where pyinit differs on purpose the
-difference is a row of `DIFFERENCES`, whose claim is tried on both sides, so
-that no row outlives what it says.
+asserts the same of all: then it compares.  Where pyinit differs on purpose, see
+tests/differences.py.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from tests.conftest import need
 from tests.harness import PYINIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 REAL = "real"
 LINK = "link"
@@ -130,98 +129,3 @@ def normal(text: str) -> str:
         "N",
         text,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """A deliberate one: what ``see`` returns for the program itself, and for pyinit.
-
-    ``reason`` says why it is so, for the documents as well.
-    """
-
-    name: str
-    what: str
-    reason: str
-    see: Callable[[Variant], object]
-    real: object
-    ours: object
-
-    def __str__(self) -> str:
-        """Return its name in the test's ID."""
-        return f"{self.name}-{self.what.replace(' ', '-')}"
-
-
-def code(*words: str, env: Mapping[str, str] | None = None) -> Callable[[Variant], object]:
-    """Return a look at the exit code of a run."""
-    return lambda variant: variant.run(*words, env=env).returncode
-
-
-def _contained_code(
-    *before: str, command: Sequence[str] = ("sh", "-c", "exit 7")
-) -> Callable[[Variant], object]:
-    return lambda variant: variant.run_contained(command, before=before)[0]
-
-
-def _hangs(variant: Variant) -> object:
-    """Look whether it waits for ever for a child that the kernel has reaped by itself."""
-    with variant.contain(
-        ["sh", "-c", "echo ready; exit 7"], before=["env", "--ignore-signal=CHLD"]
-    ) as container:
-        container.expect("ready")
-        if not variant.is_real:
-            return container.wait()
-        container.rest()  # the end of the output: nobody but the init can have it open
-        harness.until(lambda: not container.descendants(), "the child has been reaped")
-        return "waits" if container.process.poll() is None else container.wait()
-
-
-def _info_goes_to(variant: Variant) -> object:
-    done = variant.run("-v", "-s", "--", "true")
-    return "stdout" if "Spawned" in done.stdout else "stderr" if "Spawned" in done.stderr else ""
-
-
-def _version_line(variant: Variant) -> object:
-    done = variant.run("-V" if variant.name != "tini" else "--version")
-    return " - pyinit " in done.stdout + done.stderr
-
-
-CLOSED_STDIN = ("sh", "-c", 'exec "$@" <&-', "sh")
-
-DIFFERENCES: list[Difference] = [
-    Difference(
-        "tini", "SIGCHLD ignored on entry",
-        "the kernel drops the status that is waited for", _hangs, "waits", 7,
-    ),
-    Difference(
-        "tini", "stdin closed",
-        "the terminal is nothing that a command must have", _contained_code(*CLOSED_STDIN), 1, 7,
-    ),
-    Difference(
-        "tini", "options of the command",
-        "the GNU C library goes on looking for flags behind the command",
-        code("-s", "sh", "-c", "exit 7"), 1, 7,
-    ),
-    Difference(
-        "tini", "where INFO goes",
-        "stdout belongs to the command", _info_goes_to, "stdout", "stderr",
-    ),
-    Difference(
-        "tini", "short name of a signal",
-        "a superset: every name that pyinit takes", code("-s", "-p", "TERM", "true"), 1, 0,
-    ),
-    Difference(
-        "tini", "version line",
-        "its beginning is what others read; the rest tells what runs", _version_line, False, True,
-    ),
-    Difference(
-        "tini", "negative verbosity",
-        "less than nothing is not everything",
-        lambda variant: "Spawned" in str(variant.run("-s", "true", env={"TINI_VERBOSITY": "-1"})),
-        True, False,
-    ),
-]  # fmt: skip
-
-
-def differences(name: str) -> list[Difference]:
-    """Return those of program ``name``."""
-    return [each for each in DIFFERENCES if each.name == name]
