@@ -160,7 +160,7 @@ class Supervisor:
         except OSError as error:
             self._not_relayed(number, error)
             return
-        if info.si_signo in self.stop_signals:
+        if info.si_signo in self.stop_signals and number != _signal.SIGSTOP:
             self._continue_if_stopped()
         if self.log.level >= events.DEBUG:
             self._tell_of_relay(number, info)

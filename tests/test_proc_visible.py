@@ -1,0 +1,24 @@
+"""PID 1 can be looked at by the user whom it runs as: /proc/1 is not root's."""
+
+from __future__ import annotations
+
+import os
+
+from tests.conftest import missing
+from tests.harness import run
+
+NOBODY = 65534
+
+
+def test_the_user_of_the_init_can_read_its_proc() -> None:
+    """The kernel hides a process that runs a program its user cannot read (proc(5)).
+
+    That is so of an init installed execute-only; an interpreter can be read.
+    """
+    if os.geteuid() != 0:
+        missing("root")
+    before = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    script = "readlink /proc/1/exe; cat /proc/1/environ >/dev/null && stat -c %u /proc/1/fd"
+    code, out, err = run(["sh", "-c", script], before=before)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == str(NOBODY)
