@@ -25,7 +25,7 @@ class Maps:
         for kind, rows in self._maps.items():
             text = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in rows)
             try:
-                self._write(pid, kind, text)
+                self._write(pid, kind, text, rows)
             except PermissionError:
                 self._write_by_helper(pid, kind, rows)
             except OSError as error:
@@ -33,13 +33,21 @@ class Maps:
                 reason = f"{error.strerror}: the rows are {text.strip()!r}"
                 raise NamespaceError(call, error.errno or 0, reason) from None
 
+    @classmethod
+    def _write(cls, pid: int, kind: str, text: str, rows: IdMap) -> None:
+        try:
+            cls._write_once(pid, kind, text)
+        except PermissionError:
+            if kind != "gid" or [row[1:] for row in rows] != [(os.getegid(), 1)]:
+                raise
+            # Whoever may map no other group than its own could leave groups that take
+            # a right away from it.
+            Path(f"/proc/{pid}/setgroups").write_text("deny")
+            cls._write_once(pid, kind, text)
+
     @staticmethod
-    def _write(pid: int, kind: str, text: str) -> None:
-        directory = Path(f"/proc/{pid}")
-        if kind == "gid" and os.geteuid() != 0:
-            # Else a process could leave groups that take a right away from it.
-            (directory / "setgroups").write_text("deny")
-        fd = os.open(directory / f"{kind}_map", os.O_WRONLY)
+    def _write_once(pid: int, kind: str, text: str) -> None:
+        fd = os.open(f"/proc/{pid}/{kind}_map", os.O_WRONLY)
         try:
             os.write(fd, text.encode())
         finally:

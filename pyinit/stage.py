@@ -80,7 +80,7 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         order = marshal.loads(environment.read_to_end(order_fd))
         posix.close(order_fd)
         environment.restore()
-        if order["root"] or order["binds"] or "user" in order["namespaces"]:
+        if order["root"] or not {"mount", "user"}.isdisjoint(order["namespaces"]):
             _load_all()
         _prepare(order, channel)
         pid = _fork(order)
@@ -102,16 +102,20 @@ def _name_itself() -> None:
 
 
 def _load_all() -> None:
-    """Load what would be loaded late: soon there may be other files, or none that we may read."""
+    """Load what would be loaded late: soon there may be other files, or none that we may read.
+
+    The command, too, may mount something over ours.
+    """
     for name in _LATE:
         __import__(name)
 
 
 _LATE = (
-    *("errno", "fcntl", "select", "termios", "time"),
-    *("pyinit.changes", "pyinit.descendants", "pyinit.diagnosis", "pyinit.fork", "pyinit.job"),
-    *("pyinit.notify", "pyinit.output", "pyinit.proc", "pyinit.stop", "pyinit.teardown"),
-    *("pyinit.terminal", "pyinit.values"),
+    *("_socket", "errno", "fcntl", "select", "termios", "time"),
+    *("pyinit.changes", "pyinit.descendants", "pyinit.describe", "pyinit.diagnosis"),
+    *("pyinit.fork", "pyinit.job", "pyinit.notify", "pyinit.output"),
+    *("pyinit.pause", "pyinit.proc", "pyinit.stop", "pyinit.supervisor"),
+    *("pyinit.teardown", "pyinit.terminal", "pyinit.values"),
 )
 
 
@@ -275,6 +279,10 @@ def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
     die_with_us, problem = None, None
     if posix.getpid() != 1:
         die_with_us, problem = cli.be_responsible(asked)
+    if asked.pause:
+        from pyinit import pause
+
+        return pause.Pause(asked, cli.open_log(asked, problem), mask)
     group = asked.place == settings.GROUP
     terminal = cli.terminal_for(asked)
     pid = launch.launch(asked, mask, None, terminal, die_with_us)
