@@ -12,7 +12,8 @@ path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 options = sys.argv[4:]
 sys.path.insert(0, path)
 
-from pyinit import cli, fork, launch, linux, supervisor, values  # noqa: E402, F401 - loaded once
+# Loaded once.
+from pyinit import cli, fork, launch, linux, peers, supervisor, values  # noqa: E402, F401
 
 for code in range(first, last + 1):
     pid = os.fork()
