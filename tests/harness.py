@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import pyinit
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -41,6 +43,15 @@ MODES = (PID1, SUBREAPER)
 def python(program: str, *arguments: str) -> list[str]:
     """Return the command that runs tests/programs/``program``, without site: it starts faster."""
     return [sys.executable, "-IS", str(PROGRAMS / program), *arguments]
+
+
+def embeds(scenario: str, **options: object) -> tuple[str, ...]:
+    """Return the init that carries out a scenario of tests/programs/embeds.py with `import pyinit`.
+
+    Without site, as it starts faster.
+    """
+    packages = str(Path(pyinit.__file__).parents[1])
+    return tuple(python("embeds.py", packages, scenario, json.dumps(options)))
 
 
 def children(pid: int) -> list[int]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from tests import harness
-from tests.harness import PID1, PROGRAMS, SUBREAPER, Container, python, run
+from tests.harness import PID1, SUBREAPER, Container, embeds, python, run
 
 SAME = "another []"
-
-
-def embeds(scenario: str, **options: object) -> tuple[str, ...]:
-    """Return the init that carries out a scenario of tests/programs/embeds.py."""
-    return (sys.executable, "-I", str(PROGRAMS / "embeds.py"), scenario, json.dumps(options))
 
 
 def lines_of(scenario: str, *command: str, mode: str, **options: object) -> list[str]:
@@ -162,7 +155,7 @@ def test_the_grace_ends_early(mode: str) -> None:
 def test_a_pause_ends_with_a_stop_signal(mode: str) -> None:
     """Without a command; another signal is not the end of it."""
     with Container([], mode=mode, init=embeds("run", pause=True, verbose=1)) as container:
-        assert "pausing" in container.line(2)
+        assert any("pausing" in line for line in iter(lambda: container.line(2), ""))
         container.signal(signal.SIGUSR1)
         container.signal(signal.SIGTERM)
         assert container.rest() == "0 0\n"

@@ -1,23 +1,23 @@
-"""embeds.py SCENARIO OPTIONS -- [COMMAND...]: programs that are inits by `import pyinit`.
+"""embeds.py PACKAGES SCENARIO OPTIONS -- [COMMAND...]: programs that are inits by `import pyinit`.
 
-OPTIONS is a JSON object of keywords.  What each scenario does and says is in its docstring.
+PACKAGES is where pyinit is, for site takes its time; OPTIONS is a JSON object of keywords.
+What each scenario does and says is in its docstring.
 """
 
 import _thread
 import atexit
-import ctypes
 import json
 import os
-import pathlib
 import signal
 import sys
-import threading
 from typing import Any
+
+sys.path.append(sys.argv[1])
 
 import pyinit
 
-SCENARIO, _, _, *COMMAND = sys.argv[1:]
-OPTIONS: dict[str, Any] = json.loads(sys.argv[2])
+SCENARIO, _, _, *COMMAND = sys.argv[2:]
+OPTIONS: dict[str, Any] = json.loads(sys.argv[3])
 SUBREAPER = 37  # prctl(2): to get it; one less to set it
 DEATH_SIGNAL = 2
 
@@ -29,6 +29,8 @@ def say(*words: object) -> None:
 
 def attribute(option: int) -> int:
     """Return an attribute of this process; see prctl(2)."""
+    import ctypes
+
     found = ctypes.c_int()
     assert ctypes.CDLL(None).prctl(option, ctypes.byref(found), 0, 0, 0) == 0
     return found.value
@@ -36,7 +38,8 @@ def attribute(option: int) -> int:
 
 def signal_sets() -> dict[str, str]:
     """Return what the kernel says of this process's signals."""
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    with open("/proc/self/status") as file:
+        lines = file.read().splitlines()
     return dict(line.split(":\t") for line in lines if line.startswith("Sig") and "Q" not in line)
 
 
@@ -92,6 +95,8 @@ def run_each() -> None:
 
 def run_and_compare() -> None:
     """Run the command among signals of all kinds; say what is another than before."""
+    import ctypes
+
     arrange(child=CHILD_HANDLERS[OPTIONS.pop("_child", "handler")])
     if OPTIONS.pop("_subreaper", False):
         ctypes.CDLL(None).prctl(SUBREAPER - 1, 1, 0, 0, 0)
@@ -124,6 +129,8 @@ def run_and_interrupt() -> None:
 
 def run_in_thread() -> None:
     """Run the command in another thread."""
+    import threading
+
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
@@ -200,6 +207,8 @@ def fork_with_pending() -> None:
 
 def fork_with_thread() -> None:
     """Fork the init when there is another thread; then when there is a child."""
+    import threading
+
     lock = threading.Lock()
     lock.acquire()
     thread = threading.Thread(target=lock.acquire)

@@ -1,0 +1,212 @@
+"""The options as keywords: all that the command line has, each to the same effect, and checked."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyinit
+from pyinit import keywords, options
+
+# Every keyword with a value, and the words that ask for the same.
+SAME: list[tuple[dict[str, Any], list[str]]] = [
+    ({"group": True}, ["--group"]),
+    (
+        {"rewrite": {"TERM": "QUIT", signal.SIGHUP: 10, "WINCH": "ignore", "RTMIN+1": 0}},
+        ["--rewrite", "TERM:QUIT,HUP:10,WINCH:ignore,RTMIN+1:0"],
+    ),
+    ({"stop_signals": ["TERM", 1, signal.SIGUSR2]}, ["--stop-signals", "TERM,1,USR2"]),
+    ({"drain_s": 2}, ["--drain", "2"]),
+    ({"drain_s": 2, "pre_stop": "true"}, ["--drain", "2", "--pre-stop", "true"]),
+    ({"escalate": [("KILL", 8), ("QUIT", 5.5)]}, ["--escalate", "KILL@8,QUIT@5.5"]),
+    ({"stop_timeout_s": 28}, ["--stop-timeout", "28"]),
+    (
+        {"escalate": [("INT", 4)], "stop_timeout_s": 2},
+        ["--escalate", "INT@4", "--stop-timeout", "2"],
+    ),
+    ({"grace_s": 0}, ["--grace", "0"]),
+    ({"remap_exit": {143: 0, "KILL": 7, 3: 4}}, ["--remap-exit", "143:0,KILL:7,3:4"]),
+    ({"user": "app:1000"}, ["--user", "app:1000"]),
+    ({"chdir": Path("/srv")}, ["--chdir", "/srv"]),
+    ({"env": {"A": "1", "B": "x=y"}}, ["--env", "A=1", "--env", "B=x=y"]),
+    ({"unset_env": ["A", "B"]}, ["--unset-env", "A", "--unset-env", "B"]),
+    # A map has no order against a list: what is set is set.
+    ({"env": {"A": "1"}, "unset_env": ["A"]}, ["--unset-env", "A", "--env", "A=1"]),
+    ({"umask": 0o027}, ["--umask", "027"]),
+    ({"no_new_privs": True}, ["--no-new-privs"]),
+    ({"session": True}, ["--session"]),
+    ({"parent_death_signal": "TERM"}, ["--parent-death-signal", "TERM"]),
+    ({"notify": True}, ["--notify"]),
+    ({"subreaper": True}, ["--subreaper"]),
+    ({"subreaper": False}, ["--no-subreaper"]),
+    ({"warn_on_reap": True}, ["--warn-on-reap"]),
+    ({"verbose": 2}, ["-vv"]),
+    ({"quiet": True}, ["--quiet"]),
+]
+
+# Rows of the table of options that no keyword stands for: who they are is said by the call.
+NO_KEYWORD = {"alias", "help", "version"}
+
+
+def test_every_option_has_a_keyword() -> None:
+    """A row that is added to the table of options has to have one, or be listed here."""
+    wanted = {
+        option.name.replace("-", "_") + ("_s" if option.kind in ("SECONDS", "TIMEOUT") else "")
+        for _, rows in options.GROUPS
+        for option in rows
+        if option.attribute not in NO_KEYWORD and option.kind != options.OFF
+    }
+    assert wanted == set(keywords.SETTERS)
+    assert wanted == set(pyinit.Options.__annotations__)
+
+
+@pytest.mark.parametrize(("asked", "words"), SAME, ids=lambda each: " ".join(map(str, each)))
+def test_a_keyword_does_what_the_option_does(asked: dict[str, Any], words: list[str]) -> None:
+    """It leads to the same settings."""
+    by_keyword = vars(keywords.settings_of(["true"], asked))  # type: ignore[arg-type]
+    by_word = vars(options.parse([*words, "true"], {}))
+    assert by_keyword == by_word
+
+
+def test_each_keyword_is_among_them() -> None:
+    """And pause, which goes without a command."""
+    assert {name for asked, _ in SAME for name in asked} | {"pause"} == set(keywords.SETTERS)
+    by_keyword = vars(keywords.settings_of([], {"pause": True}))
+    assert by_keyword == vars(options.parse(["--pause"], {}))
+
+
+@pytest.mark.parametrize(
+    "switch", ["group", "no_new_privs", "session", "notify", "warn_on_reap", "quiet"]
+)
+def test_a_switch_can_be_off(switch: str) -> None:
+    """False is the default, said aloud."""
+    asked = keywords.settings_of(["true"], {switch: False})  # type: ignore[misc]
+    default = keywords.settings_of(["true"], {})
+    assert {**vars(default), **vars(asked)} == vars(asked)
+    assert all(getattr(default, name) == value for name, value in vars(asked).items())
+
+
+TYPES: list[tuple[str, Any, str]] = [
+    ("group", "yes", "expected True or False"),
+    ("group", 1, "expected True or False"),
+    ("session", None, "expected True or False"),
+    ("pause", 0, "expected True or False"),
+    ("rewrite", "TERM:QUIT", "expected a map such as"),
+    ("rewrite", {"TERM": None}, "expected a signal's number or name"),
+    ("rewrite", {1.5: "TERM"}, "expected a signal's number or name"),
+    ("stop_signals", "TERM", "expected a collection of signals"),
+    ("stop_signals", 15, "expected a collection of signals"),
+    ("stop_signals", [True], "expected a signal's number or name"),
+    ("drain_s", "5", "expected a time in seconds"),
+    ("grace_s", None, "expected a time in seconds"),
+    ("grace_s", True, "expected a time in seconds"),
+    ("stop_timeout_s", "8", "expected a time in seconds"),
+    ("pre_stop", ["true"], "expected a string"),
+    ("escalate", "KILL@28", "expected pairs of a signal and seconds"),
+    ("escalate", [("KILL",)], "expected pairs of a signal and seconds"),
+    ("escalate", [("KILL", "8")], "expected a time in seconds"),
+    ("remap_exit", [143], "expected a map such as"),
+    ("remap_exit", {143: None}, "expected exit codes"),
+    ("user", 1000, "expected a string"),
+    ("chdir", 3, "expected a path"),
+    ("env", ["A=1"], "expected a map such as"),
+    ("env", {"A": 1}, "expected names and values that are strings"),
+    ("unset_env", "A", "expected a collection of names"),
+    ("unset_env", [b"A"], "expected names that are strings"),
+    ("umask", "022", "expected a number such as"),
+    ("umask", True, "expected a number such as"),
+    ("parent_death_signal", None, "expected a signal's number or name"),
+    ("verbose", "2", "expected how often"),
+]
+VALUES: list[tuple[str, Any, str]] = [
+    ("rewrite", {"TREM": "QUIT"}, "expected a name such as TERM"),
+    ("rewrite", {"KILL": "TERM"}, "cannot be caught"),
+    ("rewrite", {"CHLD": "TERM"}, "not relayed"),
+    ("rewrite", {"TERM": 65}, "a number from 1 to 64"),
+    ("stop_signals", [signal.SIGSEGV], "not relayed"),
+    ("stop_signals", [32], "expected a name such as TERM"),
+    ("drain_s", -1, "expected 0 to 1000000000"),
+    ("grace_s", float("nan"), "expected 0 to 1000000000"),
+    ("grace_s", float("inf"), "expected 0 to 1000000000"),
+    ("stop_timeout_s", -0.5, "expected 0 to 1000000000"),
+    ("pre_stop", " ", "expected one for /bin/sh"),
+    ("pre_stop", "true", "expected drain_s too"),
+    ("escalate", [("KILL", -1)], "expected 0 to 1000000000"),
+    ("escalate", [("", 1)], "expected a name such as TERM"),
+    ("remap_exit", {256: 0}, "a number from 0 to 255"),
+    ("remap_exit", {1: -1}, "a number from 0 to 255"),
+    ("user", "app:", "expected USER or USER:GROUP"),
+    ("user", "a\0b", "has a NUL"),
+    ("chdir", "", "expected a path"),
+    ("chdir", "/\0", "has a NUL"),
+    ("env", {"A=B": "1"}, "expected a name"),
+    ("env", {"": "1"}, "expected a name"),
+    ("env", {"A": "\0"}, "has a NUL"),
+    ("unset_env", ["A=B"], "expected a name"),
+    ("umask", 0o1000, "expected 0 to 0o777"),
+    ("umask", -1, "expected 0 to 0o777"),
+    ("parent_death_signal", 0, "expected a name such as TERM"),
+    ("verbose", -1, "expected 0 to 9"),
+    ("pause", True, "expected an empty argv"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), TYPES, ids=map(str, TYPES))
+def test_a_value_of_a_wrong_type_is_named(name: str, value: object, expected: str) -> None:
+    """TypeError says which keyword it was for, and what would be right."""
+    with pytest.raises(TypeError) as raised:
+        pyinit.run(["true"], **{name: value})  # type: ignore[arg-type]
+    assert str(raised.value).startswith(name)
+    assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), VALUES, ids=map(str, VALUES))
+def test_a_wrong_value_is_named(name: str, value: object, expected: str) -> None:
+    """ValueError says which keyword it was for, and what would be right."""
+    with pytest.raises(ValueError, match=f"^{name}") as raised:
+        pyinit.run(["true"], **{name: value})  # type: ignore[arg-type]
+    assert expected in str(raised.value)
+
+
+def test_wrong_values_of_one_keyword_or_another_are_all_tried() -> None:
+    """Each keyword that can be wrong is in one of the two lists."""
+    wrong = {name for name, _, _ in TYPES + VALUES}
+    switches = {"no_new_privs", "notify", "subreaper", "warn_on_reap", "quiet"}
+    assert wrong | switches == set(keywords.SETTERS)
+    for name in switches:
+        assert keywords.SETTERS[name] is keywords.SETTERS["group"]
+
+
+def test_an_unknown_keyword_is_named() -> None:
+    """With those that there are."""
+    with pytest.raises(TypeError, match="there is no option 'gruop': expected one of group, re"):
+        pyinit.run(["true"], gruop=True)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("argv", "error", "expected"),
+    [
+        ("true", TypeError, "not one word"),
+        (b"true", TypeError, "not one word"),
+        (Path("/bin/true"), TypeError, "not one word"),
+        (5, TypeError, "expected a sequence of words"),
+        (["nice", 5], TypeError, "expected a sequence of words"),
+        ([], ValueError, "expected a command, or pause=True"),
+        (["true", "a\0b"], ValueError, "has a NUL"),
+    ],
+)
+def test_argv_is_words(argv: Any, error: type[Exception], expected: str) -> None:
+    """Strings, bytes or paths, as for `subprocess`, but no line for a shell."""
+    with pytest.raises(error, match=r"^argv") as raised:
+        pyinit.run(argv)
+    assert expected in str(raised.value)
+
+
+def test_argv_takes_what_subprocess_takes() -> None:
+    """Bytes that are no UTF-8 come through; see os.fsencode()."""
+    asked = keywords.settings_of([Path("/bin/true"), os.fsdecode(b"\xff")], {})
+    assert [os.fsencode(word) for word in asked.command] == [b"/bin/true", b"\xff"]
