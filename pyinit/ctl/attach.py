@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
-import struct
-import termios
 import time
-import tty
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pyinit import sigset, terminal
+from pyinit import sigset
+from pyinit import terminal as terminals
+from pyinit.ctl import screen
 from pyinit.ctl.common import CommandError
 from pyinit.fork import StartError
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 # As in env(1) and docker: the command was not reached.
 FAILED = 125
 KILL = int(signal.SIGKILL)
-
-_OURS = {signal.SIGCHLD, signal.SIGWINCH}
 
 
 class Blocked:
@@ -63,11 +59,15 @@ def run(
         raise CommandError(error.strerror or str(error), FAILED) from None
     except (ValueError, RuntimeError) as error:
         raise CommandError(str(error), FAILED) from None
-    with process, _Shown(process) if terminal else contextlib.nullcontext():
+    with process:
         loop = _Loop(process, timeout_s)
-        loop.run()
-        if not terminal:
-            _take_terminal_back()
+        if terminal:
+            with screen.Screen(process) as shown:
+                loop.run(shown)
+        else:
+            loop.run(None)
+            # The command had the foreground; whoever goes on in our group is to have it.
+            terminals.take_back(0)
         return timed_out if loop.is_late else process.wait().code
 
 
@@ -78,37 +78,34 @@ class _Loop:
         self._process = process
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self.is_late = False
-        self._poll = select.poll()
-        self._poll.register(process.pidfd, select.POLLIN)
-        if process.terminal is not None:
-            self._poll.register(process.terminal, select.POLLIN)
-            self._poll.register(0, select.POLLIN)
 
-    def run(self) -> None:
+    def run(self, shown: screen.Screen | None) -> None:
         """Return when the process has ended and what it wrote has been shown."""
-        with _wakeup() as signals:
-            self._poll.register(signals, select.POLLIN)
+        # A read or a change of our terminal from the background has to stop us.
+        stops = frozenset() if shown is None else sigset.BACKGROUND_TTY
+        with _wakeup(stops) as signals:
             ended = False
-            while not ended or self._has_output():
-                ready = dict(self._poll.poll(self._timeout_ms()))
+            while not ended or (shown is not None and shown.has_more()):
+                ready = self._wait(signals, shown, ended=ended)
                 self._check_deadline()
                 if signals in ready:
-                    self._relay(os.read(signals, 4096))
-                if 0 in ready and self._process.terminal is not None:
-                    self._copy_input()
-                if self._process.terminal in ready:
-                    self._copy_output()
+                    self._take(os.read(signals, 4096), shown)
+                    if ended:
+                        return  # nobody reads what is still to be shown, and somebody is impatient
+                if shown is not None:
+                    shown.copy(ready)
                 ended = ended or self._process.pidfd in ready
-                if ended:
-                    self._forget(self._process.pidfd)
 
-    def _forget(self, fd: int) -> None:
-        with contextlib.suppress(KeyError):
-            self._poll.unregister(fd)
-
-    def _has_output(self) -> bool:
-        fd = self._process.terminal
-        return fd is not None and bool(select.select([fd], [], [], 0)[0]) and self._copy_output()
+    def _wait(self, signals: int, shown: screen.Screen | None, *, ended: bool) -> dict[int, int]:
+        """Return what is ready."""
+        poll = select.poll()
+        poll.register(signals, select.POLLIN)
+        if not ended:
+            poll.register(self._process.pidfd, select.POLLIN)
+        if shown is not None:
+            for fd, events in shown.wants().items():
+                poll.register(fd, events)
+        return dict(poll.poll(self._timeout_ms()))
 
     def _timeout_ms(self) -> float | None:
         if self._deadline is None or self.is_late:
@@ -122,45 +119,29 @@ class _Loop:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
-    def _relay(self, numbers: bytes) -> None:
+    def _take(self, numbers: bytes, shown: screen.Screen | None) -> None:
+        """Act on signals that came: what is not about our own terminal is for the command."""
         for number in numbers:
-            if number == signal.SIGWINCH and self._process.terminal is not None:
-                resize(self._process)
-            elif number not in _OURS:
+            if shown is not None and number == signal.SIGWINCH:
+                shown.resize()
+                continue
+            if shown is not None and number == signal.SIGCONT:
+                shown.set_raw()
+            if number != signal.SIGCHLD:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.send_signal(number)
 
-    def _copy_input(self) -> None:
-        data = os.read(0, 4096)
-        if data:
-            os.write(self._process.terminal or 0, data)
-        else:
-            self._forget(0)
-
-    def _copy_output(self) -> bool:
-        """Show what the command wrote; return whether there may be more."""
-        fd = self._process.terminal
-        try:
-            data = os.read(fd, 65536) if fd is not None else b""
-        except OSError:
-            data = b""  # EIO: nobody has the other side open any more
-        if not data and fd is not None:
-            self._forget(fd)
-        while data:
-            data = data[os.write(1, data) :]
-        return False
-
 
 @contextlib.contextmanager
-def _wakeup() -> Iterator[int]:
-    """Let signals be numbers that can be read from a pipe; signal.set_wakeup_fd()."""
+def _wakeup(stops: frozenset[int]) -> Iterator[int]:
+    """Let signals, but ``stops``, be numbers to be read from a pipe; signal.set_wakeup_fd()."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    taken = sigset.RELAYED | _OURS
+    taken = (sigset.RELAYED | {signal.SIGCHLD}) - stops
     handlers = {number: signal.signal(number, _nothing) for number in taken}
-    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, taken | stops)
     try:
         yield reader
     finally:
@@ -174,41 +155,3 @@ def _wakeup() -> Iterator[int]:
 
 def _nothing(number: int, frame: object) -> None:
     """Stand for a signal whose number has been written to the pipe."""
-
-
-class _Shown:
-    """Our terminal, in raw mode while the command has another one."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._before: list[int | list[bytes | int]] | None = None
-
-    def __enter__(self) -> Self:
-        """Pass keys on as they are, and the size too."""
-        if os.isatty(0):
-            self._before = termios.tcgetattr(0)
-            tty.setraw(0, termios.TCSADRAIN)
-        resize(self._process)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Make it again what it was."""
-        if self._before is not None:
-            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
-
-
-def resize(process: Process) -> None:
-    """Give the command's terminal the size of ours, if we have one."""
-    for fd in (0, 1, 2):
-        try:
-            size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
-        except OSError:
-            continue
-        rows, columns, _, _ = struct.unpack("HHHH", size)
-        process.resize(columns, rows)
-        return
-
-
-def _take_terminal_back() -> None:
-    """Have the foreground again, which the command had, for whoever goes on in our group."""
-    terminal.take_back(0)
