@@ -35,14 +35,19 @@ COMMANDS = {
 }
 
 
+# Subcommands that start a command.
+STARTERS = ("run", "exec")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand in ``arguments`` (default: the command line); return the exit code.
 
     0 when it was done, 1 when not; a usage error exits with 2, as argparse does.  Subcommands
-    that start a command exit with its status.
+    that start a command exit with its status, and with 125 for what is wrong before.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = next((word for word in words if not word.startswith("-")), "")
+    words, after = _split(chosen, words)
     parser = argparse.ArgumentParser(prog="pyinitctl", description="Tools around the init pyinit.")
     parser.add_argument("--version", action="version", version=f"pyinitctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -51,11 +56,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=text)
         if module is not None:
             command.description = module.DESCRIPTION
+            command.set_defaults(after=after)
             module.add_arguments(command)
             command.set_defaults(run=module.run, subcommand=name)
-    asked = parser.parse_args(words)
+    try:
+        asked = parser.parse_args(words)
+    except SystemExit as end:
+        # 2 could be the command's.
+        raise SystemExit(125 if end.code and chosen in STARTERS else end.code) from None
     try:
         return int(asked.run(asked) or 0)
     except CommandError as error:
         print(f"pyinitctl: {error}", file=sys.stderr)
         return error.code
+
+
+def _split(chosen: str, words: list[str]) -> tuple[list[str], list[str] | None]:
+    """Return the words for us, and those after ``--`` where a command is to be started."""
+    if chosen not in STARTERS or "--" not in words:
+        return words, None
+    place = words.index("--")
+    return words[:place], words[place + 1 :]

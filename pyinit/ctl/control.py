@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -17,6 +18,9 @@ DESCRIPTION = (
     "PID is any process of the container, as it is numbered here; what is done is done to the PID "
     "namespace that it is in, from its init on."
 )
+
+# From KILL to the end; who is in D state is not waited for.
+_KILL_BOUND_S = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,12 +72,13 @@ def _stop(init: int, timeout_s: float) -> str:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-        # A frozen one acts on nothing.
-        freezer.thaw(init)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            freezer.thaw(init)  # a frozen one acts on nothing
         if poll.poll(timeout_s * 1000):
             return f"stop: process {init} ended after TERM"
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        poll.poll()
+        if not poll.poll(_KILL_BOUND_S * 1000):
+            raise CommandError(f"process {init} has been killed, and has not ended")
         return f"stop: process {init} had to be killed {timeout_s:g} s after TERM"
     finally:
         os.close(pidfd)

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init",
         metavar="OPTIONS",
         default="",
-        help="options of the init in one word, such as '--grace 3 -v': see `pyinit --help`",
+        help="options of the init in one word, such as --init='--grace 3 -v': see `pyinit --help`",
     )
     add_command(parser)
 
@@ -66,7 +66,8 @@ def add_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-t", "--terminal", action="store_true", help="give CMD a terminal of its own"
     )
-    parser.add_argument("command", metavar="-- CMD", nargs=argparse.REMAINDER)
+    if parser.get_default("after") is None:
+        parser.add_argument("command", metavar="-- CMD", nargs=argparse.REMAINDER)
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -94,9 +95,7 @@ def _settings(asked: argparse.Namespace, mask: frozenset[int]) -> settings.Setti
 
 def words_of(asked: argparse.Namespace) -> list[str]:
     """Return the command.  Raises CommandError."""
-    words: list[str] = asked.command
-    if words[:1] == ["--"]:
-        words = words[1:]
+    words: list[str] = asked.command if asked.after is None else asked.after
     if not words:
         raise CommandError(f"{asked.subcommand}: no command given: expected -- CMD", attach.FAILED)
     return words
