@@ -75,6 +75,7 @@ class Process:
 
         if self._exit is None:
             loop = asyncio.get_running_loop()
+            waits = [loop.create_task(each._wait_in_loop()) for each in self._running_inside()]
             ended = loop.create_future()
             # A descriptor of its own: several may wait.
             fd = os.dup(self.pidfd)
@@ -84,6 +85,8 @@ class Process:
             finally:
                 loop.remove_reader(fd)
                 os.close(fd)
+                for wait in waits:
+                    wait.cancel()
         return self.wait()
 
     def poll(self) -> Exit | None:
@@ -101,14 +104,34 @@ class Process:
         """
         if self._exit is not None:
             return self._exit
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        if not poll.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000):
+        if not self._await_end(None if timeout_s is None else time.monotonic() + timeout_s):
             raise TimeoutError(f"process {self.pid} has not ended within {timeout_s} seconds")
         with self._lock:
             if self._exit is None:
                 self._exit = self._reap()
         return self._exit
+
+    def _await_end(self, deadline: float | None) -> bool:
+        """Wait until it has ended or the deadline is over; return whether it has."""
+        while True:
+            poll = select.poll()
+            poll.register(self.pidfd, select.POLLIN)
+            others = self._running_inside()
+            for each in others:
+                poll.register(each.pidfd, select.POLLIN)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready = dict(poll.poll(None if left is None else left * 1000))
+            for each in others:
+                if each.pidfd in ready:
+                    each.poll()
+            if self.pidfd in ready:
+                return True
+            if not ready:
+                return False
+
+    def _running_inside(self) -> list[Process]:
+        """Return the children of ours that have to be waited for before this one can end."""
+        return []
 
     def _reap(self) -> Exit:
         info = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
@@ -213,6 +236,13 @@ class Container(Process):
         self.namespaces: dict[str, Namespace] = started.namespaces
         self._is_pid_1 = "pid" in made
         self._is_frozen = False
+        self._inside: list[Process] = []
+
+    def _running_inside(self) -> list[Process]:
+        # The kernel keeps the init until all PIDs of its namespace are free, and theirs are when
+        # we, their parent, have waited for them; see pid_namespaces(7).
+        self._inside = [each for each in self._inside if each._exit is None and each.pidfd >= 0]
+        return list(self._inside)
 
     def _kill_all(self) -> None:
         if self._is_pid_1:
@@ -241,7 +271,7 @@ class Container(Process):
         """Start another command in the container; see `enter_process`."""
         if self.poll() is not None:
             raise ProcessLookupError(errno.ESRCH, f"the container has ended: {self._exit}")
-        return enter_process(
+        process = enter_process(
             self.pid,
             argv,
             pidfd=self.pidfd,
@@ -253,6 +283,8 @@ class Container(Process):
             terminal=terminal,
             **options,
         )
+        self._inside.append(process)
+        return process
 
     def processes(self) -> list[Any]:
         """Return the `Member` processes of the container's PID namespace and those below it."""
@@ -403,7 +435,10 @@ def _to_enter(pid: int, wanted: Iterable[str] | None) -> list[str]:
 
 
 def _has_other_root(pid: int) -> bool:
-    return not os.path.samefile(f"/proc/{pid}/root", "/")
+    try:
+        return not os.path.samefile(f"/proc/{pid}/root", "/")
+    except FileNotFoundError:  # as of a zombie
+        raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended") from None
 
 
 # Settings that have a word of their own in the order.
