@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import DEADLINE_S, PROGRAMS, UNSHARE_USER
+from tests.harness import DEADLINE_S, PROGRAMS, UNSHARE, UNSHARE_USER
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
 # An ordinary user has the rights for what follows in a user namespace only.
 PRIVILEGED = ("unshare", *UNSHARE_USER) if UNSHARE_USER else ()
+# To come back to a PID namespace takes the right to it: UNSHARE makes one that is ours.
 # Somebody without capabilities and with one user and group, also where root runs the tests.
 ORDINARY: tuple[str, ...] = ()
 if os.geteuid() == 0:
@@ -96,7 +97,8 @@ tell(error(os.fork))
 
 def test_an_ended_namespace_can_be_entered_and_is_barren() -> None:
     """A descriptor holds it, but it has no init: setns(2) succeeds and fork(2) says ENOMEM."""
-    lines = rule("""
+    lines = rule(
+        """
 gate = Gate()
 own = os.open("/proc/self/ns/pid", os.O_RDONLY)
 unshare("pid")
@@ -108,7 +110,9 @@ tell(error(os.fork))
 setns(own)
 tell(code(fork(lambda: None)))
 tell(error(setns, fd), error(os.fork))
-""")
+""",
+        UNSHARE,
+    )
     assert lines == ["ENOMEM", "0", "done ENOMEM"]
 
 
@@ -351,7 +355,8 @@ deeper(0)
 
 def test_setns_leads_downwards_only() -> None:
     """EINVAL for a PID namespace above and for a sibling's; see setns(2)."""
-    lines = rule("""
+    lines = rule(
+        """
 gate, ready = Gate(), Gate()
 outer = os.open("/proc/self/ns/pid", os.O_RDONLY)
 def first():
@@ -370,7 +375,9 @@ def first():
     gate.open()
     code(init)
 code(fork(first))
-""")
+""",
+        UNSHARE,
+    )
     assert lines == ["from a sibling EINVAL", "from above 2 0 EINVAL"]
 
 
