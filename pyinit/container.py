@@ -63,6 +63,8 @@ class Process:
         """Kill it, and close what belongs to it."""
         try:
             self.kill()
+        except ChildProcessError:
+            pass  # somebody else has waited for it: it has ended, which is what is wanted
         finally:
             self.close()
 
