@@ -48,13 +48,15 @@ if TYPE_CHECKING:
     from pyinit.namespaces import Namespace, NamespaceError, enter, namespaces_of
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pyinit' has no attribute '{name}'")
-    # Not importlib, which would have to be imported.
-    value = getattr(__import__(f"pyinit.{_HOMES[name]}", fromlist=(name,)), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else any name would be right to it
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'pyinit' has no attribute '{name}'")
+        # Not importlib, which would have to be imported.
+        value = getattr(__import__(f"pyinit.{_HOMES[name]}", fromlist=(name,)), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
