@@ -55,6 +55,7 @@ class Files:
             if (stdin, stdout, stderr) != (None, None, None):
                 raise ValueError("terminal=True is stdin, stdout and stderr: expected none of them")
             self.terminal, self._inner = os.openpty()
+            _give_our_size(self.terminal)
             stdin = stdout = stderr = self._inner
         self.standard = (stdin, stdout, stderr)
 
@@ -70,6 +71,19 @@ class Files:
         if self.terminal is not None:
             os.close(self.terminal)
             self.terminal = None
+
+
+def _give_our_size(terminal: int) -> None:
+    """Make a new terminal as large as ours, if we have one, before a command can ask."""
+    import termios
+
+    for fd in (0, 1, 2):
+        try:
+            columns, rows = os.get_terminal_size(fd)
+            termios.tcsetwinsize(terminal, (rows, columns))
+        except OSError:
+            continue
+        return
 
 
 class Channel:
