@@ -233,8 +233,10 @@ def test_when_pyinitctl_is_killed_nobody_is_left() -> None:
 
 def test_when_the_init_is_killed_nobody_is_left() -> None:
     """The exit code says by what it ended."""
-    with started(*RUN, "--", "sh", "-c", "setsid sleep 1000 & echo ready; wait") as process:
+    with started(*RUN, "--", *python("record.py", "USR1", "TERM")) as process:
         assert process.stdout is not None
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == b"USR1\n"  # so it knows that it has started
         (init,) = children(process.pid)
         os.kill(init, signal.SIGKILL)
         assert process.stdout.read() == b""

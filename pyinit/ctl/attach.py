@@ -51,6 +51,8 @@ def run(
     All signals have to be blocked.  After ``timeout_s`` seconds it gets TERM, and the exit
     code is ``timed_out``.  Raises CommandError.
     """
+    if terminal:
+        screen.fill_standard()
     try:
         process = start()
     except StartError as error:
@@ -81,9 +83,7 @@ class _Loop:
 
     def run(self, shown: screen.Screen | None) -> None:
         """Return when the process has ended and what it wrote has been shown."""
-        # A read or a change of our terminal from the background has to stop us.
-        stops = frozenset() if shown is None else sigset.BACKGROUND_TTY
-        with _wakeup(stops) as signals:
+        with _wakeup(sigset.RELAYED if shown is None else _WITH_TERMINAL) as signals:
             ended = False
             while not ended or (shown is not None and shown.has_more()):
                 ready = self._wait(signals, shown, ended=ended)
@@ -127,21 +127,24 @@ class _Loop:
                 continue
             if shown is not None and number == signal.SIGCONT:
                 shown.set_raw()
-            if number != signal.SIGCHLD:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+
+# A read or a change of our terminal from the background has to stop us, and what
+# write(2) sends to whom nobody reads any more is not for the command.
+_WITH_TERMINAL = sigset.RELAYED - sigset.BACKGROUND_TTY - {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 @contextlib.contextmanager
-def _wakeup(stops: frozenset[int]) -> Iterator[int]:
-    """Let signals, but ``stops``, be numbers to be read from a pipe; signal.set_wakeup_fd()."""
+def _wakeup(taken: frozenset[int]) -> Iterator[int]:
+    """Let signals be numbers that can be read from a pipe; signal.set_wakeup_fd()."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    taken = (sigset.RELAYED | {signal.SIGCHLD}) - stops
     handlers = {number: signal.signal(number, _nothing) for number in taken}
-    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, taken | stops)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, taken | sigset.BACKGROUND_TTY)
     try:
         yield reader
     finally:

@@ -32,7 +32,7 @@ class _Copy:
     def __init__(self, source: int, target: int) -> None:
         self.source = source
         self.target = target
-        self.is_open = _is_open(source)
+        self.is_open = True
         self.waiting = b""
 
     def wants(self) -> tuple[int, int] | None:
@@ -174,6 +174,13 @@ class Screen:
             self._left -= len(self._shown.read())
         self._keys.is_open, self._keys.waiting = False, b""
         return bool(self._shown.waiting)
+
+
+def fill_standard() -> None:
+    """Open what is closed of 0, 1 and 2: else the new terminal would take its number."""
+    for fd in (0, 1, 2):
+        if not _is_open(fd):
+            os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _is_open(fd: int) -> bool:
