@@ -1,0 +1,51 @@
+"""Containers that come and go leave nothing of them behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests import harness
+from tests.harness import DEADLINE_S
+from tests.spawning import own_namespaces, spawn
+
+pytestmark = pytest.mark.usefixtures("namespaces")
+
+
+def cgroups() -> int:
+    """Return how many cgroups there are; see cgroups(7)."""
+    return sum(len(names) for _, names, _ in os.walk("/sys/fs/cgroup"))
+
+
+def held() -> dict[str, object]:
+    """Return what a container could leave behind."""
+    return {
+        "children": harness.children(os.getpid()),
+        "descriptors": sorted(os.listdir("/proc/self/fd")),
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "cgroups": cgroups(),
+        "directories": sorted(os.listdir(tempfile.gettempdir())),
+        "namespaces": own_namespaces(),
+        "threads": threading.active_count(),
+    }
+
+
+def test_200_containers() -> None:
+    """No process, descriptor, mount, cgroup, directory, namespace or thread."""
+    with spawn(["true"]) as container:
+        container.wait(DEADLINE_S)
+    # Others use the directory as well.
+    before = held() | {"directories": []}
+    for number in range(200):
+        pipe = subprocess.PIPE
+        with spawn(["sh", "-c", "read -r _; exit 3"], stdin=pipe, terminal=False) as container:
+            if number % 2:
+                assert container.stdin is not None
+                container.stdin.close()
+                assert container.wait(DEADLINE_S).code == 3
+    assert held() | {"directories": []} == before
