@@ -41,8 +41,9 @@ def test_one_of_them_begins_a_stop(options: tuple[str, ...], number: int, mode: 
     with Container(RECORD, mode=mode, options=[*DRAIN, *options]) as container:
         container.expect("ready")
         container.signal(number)
-        container.signal(signal.SIGUSR2)
-        container.expect("USR2")
+        # Of those that wait at once the lowest number is taken first (signal(7)).
+        container.signal(signal.SIGRTMIN + 9)
+        container.expect("RTMIN+9")
         container.signal(number)
         container.expect(name_of(number))
 
