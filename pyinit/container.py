@@ -230,7 +230,7 @@ class Process:
 class Container(Process):
     """New namespaces with a command in them; made by `spawn`.
 
-    ``namespaces`` are those of the init, by kind.
+    ``namespaces`` are those of the init, by kind; none where no /proc shows our children.
     """
 
     def __init__(self, started: staging.Started, made: list[str]) -> None:

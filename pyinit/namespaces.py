@@ -73,8 +73,11 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
 
     A zombie has left all but its user and PID namespaces, and kinds that the kernel
     does not know are left out.  Raises ProcessLookupError, PermissionError (looking
-    takes the right to trace the process, ptrace(2)) or FileNotFoundError (no /proc).
+    takes the right to trace the process, ptrace(2)) or FileNotFoundError (no /proc, or
+    one that numbers processes in another way than we do).
     """
+    if pid and not _proc_is_ours():
+        raise _no_proc()
     who = str(pid) if pid else "self"
     found = {}
     for kind, (_, name) in KINDS.items():
@@ -91,10 +94,22 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
         found[kind] = Namespace(kind, info.st_ino, info.st_dev)
     # Asked last, so that one that ends meanwhile does not seem to be in fewer than it was.
     if not os.path.exists(f"/proc/{who}"):
-        if os.path.exists("/proc/self"):
-            raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}")
-        raise FileNotFoundError(errno.ENOENT, "there is no /proc here that shows this process")
+        raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") if pid else _no_proc()
     return found
+
+
+def _no_proc() -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "there is no /proc here that numbers us as we do")
+
+
+def _proc_is_ours() -> bool:
+    """Return whether /proc is that of our PID namespace: NSpid in proc(5) has one number then."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            numbers = status.read().partition(b"\nNSpid:")[2].partition(b"\n")[0]
+    except OSError:
+        return False
+    return len(numbers.split()) <= 1
 
 
 def differing(pid: int) -> list[str]:

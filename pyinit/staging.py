@@ -230,7 +230,7 @@ def _follow(
                 channel.allow()
             elif word == "init":
                 started = Started(rest[0], os.pidfd_open(rest[0]), channel)
-                started.namespaces = namespaces_of(rest[0]) if is_new else {}
+                started.namespaces = _namespaces_of(rest[0]) if is_new else {}
                 channel.allow()
                 stage.wait()
             elif word == "started" and started is not None:
@@ -243,6 +243,13 @@ def _follow(
             os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
             os.close(started.pidfd)
         raise
+
+
+def _namespaces_of(pid: int) -> dict[str, Namespace]:
+    try:
+        return namespaces_of(pid)
+    except FileNotFoundError:
+        return {}  # there is no /proc that shows our children
 
 
 def _fail(word: str, rest: list[Any]) -> NoReturn:
