@@ -28,6 +28,7 @@ LAUNCHER_OUTSIDE = "launcher-not-pid1"
 PYZ = "pyz"
 INSTALLED = "installed"
 INSTALLED_V = "installed-v"
+FORK_INIT = "fork-init"
 SUPERVISORD = "supervisord"
 CIRCUSD = "circusd"
 HONCHO = "honcho"
@@ -36,6 +37,8 @@ C_INITS = (TINI, DUMB_INIT, CATATONIT)
 PYINIT = (LAUNCHER, LAUNCHER_V, INSTALLED, INSTALLED_V)
 # Once started, they are what the launcher is.
 ONLY_STARTED = (PYZ, LAUNCHER_OUTSIDE)
+# It is no program, but a line of one in Python.
+OWN_INIT = (FORK_INIT,)
 SUPERVISORS = (SUPERVISORD, CIRCUSD, HONCHO)
 OUTSIDE = (BARE_OUTSIDE, LAUNCHER_OUTSIDE)
 
@@ -51,6 +54,7 @@ LABELS = {
     PYZ: "pyinit, pyz",
     INSTALLED: "pyinit, installed",
     INSTALLED_V: "pyinit, installed, -v",
+    FORK_INIT: "pyinit.fork_init()",
     BARE_OUTSIDE: "python -IS, not PID 1",
     LAUNCHER_OUTSIDE: "pyinit, launcher, not PID 1",
     SUPERVISORD: "supervisord",
@@ -111,7 +115,7 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
     interpreter = sys.executable
     command = Path(sys.executable).parent / "pyinit"
     if not command.exists():
-        for key in (*PYINIT, *ONLY_STARTED):
+        for key in (*PYINIT, *ONLY_STARTED, *OWN_INIT):
             left_out[key] = "not installed beside this interpreter"
     else:
         launcher = write_launcher(scratch / "pyinit")
@@ -126,6 +130,9 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
             (INSTALLED_V, command, ("-v",)),
         ):
             found[key] = Contestant(key, _version(str(path)), _prefix(str(path), *words, "--"))
+        found[FORK_INIT] = Contestant(
+            FORK_INIT, found[INSTALLED].version, lambda command: [*command, "fork-init"]
+        )
     for key in (BARE, BARE_OUTSIDE):
         found[key] = Contestant(key, _version(interpreter), _bare(interpreter))
 

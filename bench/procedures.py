@@ -110,6 +110,19 @@ def first_write(contestant: Contestant, _: Scale) -> Sequence[float]:
         return [(written_ns - container.started_ns) / 1e6]
 
 
+def python_program(contestant: Contestant, _: Scale) -> Sequence[float]:
+    """Milliseconds to the first line of a program in Python, and KiB of it and its init at rest.
+
+    The program is started as any is, with its site module.
+    """
+    command = [sys.executable, str(PROGRAMS / "program.py")]
+    with Container(contestant.around(command)) as container:
+        container.expect("ready")
+        ready_ns = time.monotonic_ns()
+        processes.settle(container.pid)
+        return [(ready_ns - container.started_ns) / 1e6, processes.proportional_kib(container.pid)]
+
+
 @contextmanager
 def _idle(contestant: Contestant) -> Iterator[int]:
     """Start ``contestant`` with a command that waits; yield its PID once it is at rest."""
@@ -245,8 +258,8 @@ GROWING = (*contestants.C_INITS, contestants.LAUNCHER)
 def procedures(scale: Scale) -> list[Procedure]:
     """Return all procedures, in the order in which they are carried out."""
     everybody = tuple(contestants.LABELS)
-    bare, tini = contestants.BARE, contestants.TINI
-    apart = (*contestants.OUTSIDE, *contestants.ONLY_STARTED)
+    no_init, bare, tini = contestants.NO_INIT, contestants.BARE, contestants.TINI
+    apart = (*contestants.OUTSIDE, *contestants.ONLY_STARTED, *contestants.OWN_INIT)
     inside = tuple(key for key in everybody if key not in apart)
     plan = [
         Procedure(
@@ -260,6 +273,15 @@ def procedures(scale: Scale) -> list[Procedure]:
             inside,
             0.3,
             first_write,
+        ),
+        Procedure(
+            (
+                Figure("program", "start to first line of a Python program", "ms", no_init),
+                Figure("program-pss", "both processes, PSS", "KiB", no_init),
+            ),
+            (no_init, contestants.TINI, contestants.LAUNCHER, contestants.FORK_INIT),
+            0.3,
+            python_program,
         ),
         Procedure(
             (

@@ -82,6 +82,21 @@ def memory_kib(pid: int, *, alone: bool = False) -> dict[str, float]:
     return {"resident": resident, "private": private}
 
 
+def proportional_kib(pid: int) -> float:
+    """Return the memory of ``pid`` and of all below it, in KiB, what is shared counted once.
+
+    By Pss of /proc/PID/smaps_rollup, which divides each page among those who map it.
+    """
+    found = [pid]
+    total = 0
+    for each in found:  # which grows while it is walked
+        found += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total
+
+
 def context_switches(pid: int) -> int:
     """Return how often the init at ``pid``, all its threads, has been switched away from."""
     total = 0

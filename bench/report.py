@@ -112,6 +112,7 @@ def sections(result: Result) -> dict[str, str]:
     figures = result["figures"]
     wanted = {
         "start": ("start", "first-write"),
+        "program": ("program", "program-pss"),
         "idle": ("resident", "private", "switches"),
         "reaping": ("reap-one-by-one", "reap-at-once"),
         "signals": ("relay", "teardown"),
@@ -128,6 +129,7 @@ def text(result: Result) -> str:
     """Return the whole report."""
     titles = {
         "start": "Start, as PID 1 of a new PID namespace unless said otherwise",
+        "program": "A program in Python and its init",
         "idle": "Idle",
         "reaping": "Reaping",
         "signals": "Relaying, and the end",

@@ -29,12 +29,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PLAN = procedures.procedures(procedures.QUICK)
 INITS = {*contestants.C_INITS, *contestants.PYINIT}
+WITH_A_PROGRAM = {
+    contestants.NO_INIT,
+    contestants.TINI,
+    contestants.LAUNCHER,
+    contestants.FORK_INIT,
+}
 # Who has to be in which figure.
 ROWS = {
     "start": INITS
     | {contestants.NO_INIT, contestants.BARE, contestants.BARE_OUTSIDE}
     | {*contestants.ONLY_STARTED},
     "first-write": INITS | {contestants.NO_INIT, contestants.BARE, *contestants.SUPERVISORS},
+    "program": WITH_A_PROGRAM,
+    "program-pss": WITH_A_PROGRAM,
     "resident": INITS | {contestants.BARE, *contestants.SUPERVISORS},
     "private": INITS | {contestants.BARE, *contestants.SUPERVISORS},
     "switches": INITS | {contestants.BARE, *contestants.SUPERVISORS},
@@ -50,6 +58,7 @@ ASKED = (
     contestants.LAUNCHER,
     contestants.PYZ,
     contestants.INSTALLED_V,
+    contestants.FORK_INIT,
     contestants.BARE_OUTSIDE,
     contestants.LAUNCHER_OUTSIDE,
 )
