@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import pyinit
 from pyinit import keywords, options
+from tests import harness
 
 # Every keyword with a value, and the words that ask for the same.
 SAME: list[tuple[dict[str, Any], list[str]]] = [
@@ -70,6 +72,15 @@ def test_a_keyword_does_what_the_option_does(asked: dict[str, Any], words: list[
     by_keyword = vars(keywords.settings_of(["true"], asked))  # type: ignore[arg-type]
     by_word = vars(options.parse([*words, "true"], {}))
     assert by_keyword == by_word
+
+
+def test_each_keyword_stands_in_the_document() -> None:
+    """And no other."""
+    text = (harness.ROOT / "docs" / "api.md").read_text()
+    table = text.partition("| keyword | value |")[2].partition("\n\n")[0]
+    names = [word for line in table.splitlines() for word in line.split("|")[1:2]]
+    listed = re.findall(r"`(\w+)`", " ".join(names))
+    assert sorted(listed) == sorted(keywords.SETTERS)
 
 
 def test_each_keyword_is_among_them() -> None:
