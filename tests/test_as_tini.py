@@ -624,13 +624,17 @@ def test_the_namespace_goes_with_pid_1(init: Variant) -> None:
 
 
 @tini
-def test_a_command_outlives_a_killed_init(init: Variant) -> None:
-    """When not PID 1: nothing is asked of the kernel for that case."""
-    with init.contain(python("record.py"), "-s", mode=SUBREAPER) as container:
+def test_a_command_outlives_a_killed_init(init: Variant, tmp_path: Path) -> None:
+    """When not PID 1: nothing is asked of the kernel for that case.  It goes on to take signals."""
+    file = tmp_path / "pid"
+    inner = f"echo $$ >{file}; exec {' '.join(python('record.py', 'USR1'))}"
+    outer = f'"$@"; echo $?; kill -USR1 $(cat {file}) && read -r line'
+    command = ["sh", "-c", outer, "sh", *init.init, "-s", "--", "sh", "-c", inner]
+    with Container(command, init=(), stdin=subprocess.PIPE) as container:
         container.expect("ready")
-        container.signal(signal.SIGKILL)
-        assert container.wait() == -signal.SIGKILL
-        assert len(container.survivors) == 1
+        os.kill(children(container.pid)[0], signal.SIGKILL)
+        container.expect(str(128 + signal.SIGKILL))
+        container.expect("USR1")
 
 
 # -- Orphans.
