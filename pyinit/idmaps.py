@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyinit.namespaces import NamespaceError
+from pyinit.namespaces import NamespaceError, proc_is_ours
 
 # Inside, outside, how many.
 IdMap = Sequence[tuple[int, int, int]]
@@ -22,6 +22,9 @@ class Maps:
 
     def write(self, pid: int) -> None:
         """Write the maps of the user namespace of ``pid``.  Raises NamespaceError."""
+        if not proc_is_ours():
+            reason = "there is no /proc here that numbers us as we do: it would be another process"
+            raise NamespaceError(f"writing /proc/{pid}/uid_map", errno.ENOENT, reason)
         for kind, rows in self._maps.items():
             text = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in rows)
             try:

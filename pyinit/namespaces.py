@@ -76,7 +76,7 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
     takes the right to trace the process, ptrace(2)) or FileNotFoundError (no /proc, or
     one that numbers processes in another way than we do).
     """
-    if pid and not _proc_is_ours():
+    if pid and not proc_is_ours():
         raise _no_proc()
     who = str(pid) if pid else "self"
     found = {}
@@ -102,7 +102,7 @@ def _no_proc() -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, "there is no /proc here that numbers us as we do")
 
 
-def _proc_is_ours() -> bool:
+def proc_is_ours() -> bool:
     """Return whether /proc is that of our PID namespace: NSpid in proc(5) has one number then."""
     try:
         with open("/proc/self/status", "rb") as status:
