@@ -54,6 +54,13 @@ BUDGETS = (
         1.3,
         contestants.LAUNCHER,
     ),
+    Budget(
+        "spawn(), start to end of true",
+        "namespaces",
+        contestants.SPAWN,
+        1.5,
+        contestants.UNSHARE,
+    ),
     Budget("resident memory, quiet", "resident", contestants.LAUNCHER, 1.05, contestants.BARE),
     Budget("context switches while idle", "switches", contestants.LAUNCHER, 0, None),
     Budget("relay round trip", "relay", contestants.LAUNCHER, 1.1, contestants.TINI),

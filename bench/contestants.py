@@ -29,6 +29,8 @@ PYZ = "pyz"
 INSTALLED = "installed"
 INSTALLED_V = "installed-v"
 FORK_INIT = "fork-init"
+UNSHARE = "unshare"
+SPAWN = "spawn"
 SUPERVISORD = "supervisord"
 CIRCUSD = "circusd"
 HONCHO = "honcho"
@@ -39,6 +41,8 @@ PYINIT = (LAUNCHER, LAUNCHER_V, INSTALLED, INSTALLED_V)
 ONLY_STARTED = (PYZ, LAUNCHER_OUTSIDE)
 # It is no program, but a line of one in Python.
 OWN_INIT = (FORK_INIT,)
+# What makes the namespaces, too.
+WITH_NAMESPACES = (UNSHARE, SPAWN)
 SUPERVISORS = (SUPERVISORD, CIRCUSD, HONCHO)
 OUTSIDE = (BARE_OUTSIDE, LAUNCHER_OUTSIDE)
 
@@ -55,6 +59,8 @@ LABELS = {
     INSTALLED: "pyinit, installed",
     INSTALLED_V: "pyinit, installed, -v",
     FORK_INIT: "pyinit.fork_init()",
+    UNSHARE: "unshare … pyinit",
+    SPAWN: "pyinit.spawn()",
     BARE_OUTSIDE: "python -IS, not PID 1",
     LAUNCHER_OUTSIDE: "pyinit, launcher, not PID 1",
     SUPERVISORD: "supervisord",
@@ -115,7 +121,7 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
     interpreter = sys.executable
     command = Path(sys.executable).parent / "pyinit"
     if not command.exists():
-        for key in (*PYINIT, *ONLY_STARTED, *OWN_INIT):
+        for key in (*PYINIT, *ONLY_STARTED, *OWN_INIT, *WITH_NAMESPACES):
             left_out[key] = "not installed beside this interpreter"
     else:
         launcher = write_launcher(scratch / "pyinit")
@@ -133,6 +139,10 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
         found[FORK_INIT] = Contestant(
             FORK_INIT, found[INSTALLED].version, lambda command: [*command, "fork-init"]
         )
+        script = 'unshare --pid --fork --mount-proc "$0" -- "$@"'
+        by_shell = _prefix("sh", "-c", script, str(command))
+        found[UNSHARE] = Contestant(UNSHARE, found[INSTALLED].version, by_shell)
+        found[SPAWN] = Contestant(SPAWN, found[INSTALLED].version, list)
     for key in (BARE, BARE_OUTSIDE):
         found[key] = Contestant(key, _version(interpreter), _bare(interpreter))
 

@@ -48,9 +48,10 @@ def svg(result: Result) -> str:
     last = _bars(figures, "teardown", None, half + _MARGIN // 2, _MARGIN + right[1])
     under = _MARGIN + right[1] + last[1]
     program = _bars(figures, "program", None, half + _MARGIN // 2, under)
-    top = max(_MARGIN + left[1] + below[1], under + program[1])
+    made = _bars(figures, "namespaces", None, half + _MARGIN // 2, under + program[1])
+    top = max(_MARGIN + left[1] + below[1], under + program[1] + made[1])
     lines, height = _growth(result, top)
-    bars = left[0] + below[0] + right[0] + last[0] + program[0]
+    bars = left[0] + below[0] + right[0] + last[0] + program[0] + made[0]
     return _document(bars + lines, top + height + _MARGIN)
 
 
@@ -84,7 +85,8 @@ def _line(x: float, y: float, to: float, color: str, width: int = 1) -> str:
 
 def _colors(key: str) -> tuple[str, str]:
     """Return the full and the light color of a contestant."""
-    if key in (*contestants.PYINIT, *contestants.ONLY_STARTED, *contestants.OWN_INIT):
+    ours = (*contestants.PYINIT, *contestants.ONLY_STARTED, *contestants.OWN_INIT)
+    if key in ours or key in contestants.WITH_NAMESPACES:
         return _OURS, _OURS_LIGHT
     if key in (*contestants.C_INITS, contestants.NO_INIT):
         return _C, _C_LIGHT

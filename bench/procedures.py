@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyinit
 from bench import contestants, processes
-from bench.container import Container, MeasureError, program
+from bench.container import ENVIRON, Container, MeasureError, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -134,6 +136,18 @@ def _idle(contestant: Contestant) -> Iterator[int]:
     with _written(contestant, "; exec sleep infinity") as (container, _):
         processes.settle(container.pid)
         yield container.pid
+
+
+def namespaces_too(contestant: Contestant, _: Scale) -> Sequence[float]:
+    """Milliseconds from before new namespaces to their end, the command being true(1)."""
+    command = contestant.around([program("true")])
+    begun_ns = time.monotonic_ns()
+    if contestant.key == contestants.SPAWN:
+        with pyinit.spawn(command, stdin=subprocess.DEVNULL, environment=ENVIRON) as made:
+            made.wait()
+    else:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env=ENVIRON)
+    return [(time.monotonic_ns() - begun_ns) / 1e6]
 
 
 def memory(contestant: Contestant, _: Scale) -> Sequence[float]:
@@ -259,7 +273,8 @@ def procedures(scale: Scale) -> list[Procedure]:
     """Return all procedures, in the order in which they are carried out."""
     everybody = tuple(contestants.LABELS)
     no_init, bare, tini = contestants.NO_INIT, contestants.BARE, contestants.TINI
-    apart = (*contestants.OUTSIDE, *contestants.ONLY_STARTED, *contestants.OWN_INIT)
+    apart: tuple[str, ...] = (*contestants.OUTSIDE, *contestants.ONLY_STARTED)
+    apart += (*contestants.OWN_INIT, *contestants.WITH_NAMESPACES)
     inside = tuple(key for key in everybody if key not in apart)
     plan = [
         Procedure(
@@ -282,6 +297,12 @@ def procedures(scale: Scale) -> list[Procedure]:
             (no_init, contestants.TINI, contestants.LAUNCHER, contestants.FORK_INIT),
             0.3,
             python_program,
+        ),
+        Procedure(
+            (Figure("namespaces", "start to end", "ms", contestants.UNSHARE),),
+            contestants.WITH_NAMESPACES,
+            0.5,
+            namespaces_too,
         ),
         Procedure(
             (

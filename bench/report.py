@@ -113,6 +113,7 @@ def sections(result: Result) -> dict[str, str]:
     wanted = {
         "start": ("start", "first-write"),
         "program": ("program", "program-pss"),
+        "namespaces": ("namespaces",),
         "idle": ("resident", "private", "switches"),
         "reaping": ("reap-one-by-one", "reap-at-once"),
         "signals": ("relay", "teardown"),
@@ -130,6 +131,7 @@ def text(result: Result) -> str:
     titles = {
         "start": "Start, as PID 1 of a new PID namespace unless said otherwise",
         "program": "A program in Python and its init",
+        "namespaces": "A container of one's own",
         "idle": "Idle",
         "reaping": "Reaping",
         "signals": "Relaying, and the end",

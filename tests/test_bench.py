@@ -43,6 +43,7 @@ ROWS = {
     "first-write": INITS | {contestants.NO_INIT, contestants.BARE, *contestants.SUPERVISORS},
     "program": WITH_A_PROGRAM,
     "program-pss": WITH_A_PROGRAM,
+    "namespaces": {*contestants.WITH_NAMESPACES},
     "resident": INITS | {contestants.BARE, *contestants.SUPERVISORS},
     "private": INITS | {contestants.BARE, *contestants.SUPERVISORS},
     "switches": INITS | {contestants.BARE, *contestants.SUPERVISORS},
@@ -59,6 +60,8 @@ ASKED = (
     contestants.PYZ,
     contestants.INSTALLED_V,
     contestants.FORK_INIT,
+    contestants.UNSHARE,
+    contestants.SPAWN,
     contestants.BARE_OUTSIDE,
     contestants.LAUNCHER_OUTSIDE,
 )
