@@ -67,6 +67,7 @@ def test_a_command_that_cannot_be_started_is_an_exception(
         ("handler", ["sh", "-c", "sleep 1000 & kill $$"], {"grace_s": 0.1}, "143 15"),
         ("default", ["sh", "-c", "sleep 1000 & kill $$"], {"grace_s": 0.1}, "143 15"),
         ("ignored", ["/nowhere"], {}, "StartError "),
+        ("handler", ["/nowhere"], {}, "StartError "),
         ("handler", ["true"], {"grace_s": -1}, "ValueError "),
         ("default", ["true"], {"parent_death_signal": "USR1", "session": True}, "0 0"),
     ],
