@@ -86,6 +86,8 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
     PR_SET_CHILD_SUBREAPER in prctl(2).
     """
     asked = keywords.settings_of(argv, options)
+    # Python could not put back those of the program's C libraries, faulthandler's for one.
+    asked.installs_handlers = False
     if posix.getpid() != 1 and scope.has_children():
         raise RuntimeError(
             "this process has children already, which run() would reap and end: "

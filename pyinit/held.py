@@ -52,7 +52,7 @@ class Held:
         # It tells of the command, of which nobody but the init knows.
         _signal.sigtimedwait((_signal.SIGCHLD,), 0)
         for number, disposition in self._dispositions.items():
-            # None is a handler of somebody else's than Python, which nobody has touched.
+            # None is a handler of somebody else's than Python, and untouched.
             if disposition is not None and _signal.getsignal(number) is not disposition:
                 _signal.signal(number, disposition)
         _unblock_all_but(self.mask)

@@ -44,6 +44,7 @@ class Settings:
     umask: int | None = None
     user = ""  # USER[:GROUP]
     # -- What pyinit is.
+    installs_handlers = True  # so that /proc/PID/status tells of them
     dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
     notify = False
     parent_death_signal = 0

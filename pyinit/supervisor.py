@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pyinit.stop import Stop
 
 _WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
-_NO_HANDLER = (_signal.SIG_DFL, _signal.SIG_IGN)
 _PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
 
 
@@ -67,7 +66,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise until everything has ended; return the main child's exit code."""
-        self.log.guard(_install_handlers)
+        if self._asked.installs_handlers:
+            self.log.guard(_install_handlers)
         while self.alive:
             self.log.guard(self._turn)
         code = wstatus.exit_code(self.status)
@@ -355,12 +355,10 @@ class Supervisor:
 def _install_handlers() -> None:
     """Make SigCgt of /proc/PID/status tell that the relayed signals are taken care of.
 
-    They never run: the signals stay blocked, and are taken by sigwaitinfo(2).  A handler that
-    a program around us has installed tells the same, and stays.
+    They never run: the signals stay blocked, and are taken by sigwaitinfo(2).
     """
     for number in sigset.RELAYED:
-        if _signal.getsignal(number) in _NO_HANDLER:
-            _signal.signal(number, _never_runs)
+        _signal.signal(number, _never_runs)
 
 
 def _never_runs(number: int, frame: object) -> None:

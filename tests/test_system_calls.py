@@ -34,7 +34,7 @@ START = {
     "newfstatat": 2,  # whether the bundle is of this package; whether stderr is open
     "getpid": 3,
     "clone": 1,
-    "rt_sigaction": len(sigset.RELAYED) - 1,  # for SigCgt, where Python has SIGINT already
+    "rt_sigaction": len(sigset.RELAYED),  # for SigCgt; what SIGCHLD did is known without
     "rt_sigtimedwait": 1,  # whether a signal has come already
     "wait4": 1,  # whether anybody has ended already
 }

@@ -116,6 +116,16 @@ def run_with_handlers() -> None:
     say("end")
 
 
+def run_with_handler_in_c() -> None:
+    """Run the command; afterwards have a handler called that is none of Python's."""
+    import faulthandler
+
+    faulthandler.register(signal.SIGUSR1, file=1, all_threads=False)
+    run()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    say("end")
+
+
 def run_and_interrupt() -> None:
     """Run the command; afterwards have this process interrupted, and run again."""
     run()
