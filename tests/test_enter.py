@@ -246,6 +246,7 @@ end.set()
 """,
         )
         assert line.startswith("NamespaceError setns(CLONE_NEWUTS|CLONE_NEWTIME)")
+        assert line.endswith("EUSERS; with more than one thread it cannot be done")
 
 
 @pytest.mark.parametrize(
