@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -224,9 +225,11 @@ def test_a_signal_to_unshare_does_not_reach_its_command() -> None:
 
 def test_when_pyinitctl_is_killed_nobody_is_left() -> None:
     """Of the namespace, also those in sessions of their own; the pipe that all have open ends."""
-    with started(*RUN, "--", *python("leave.py", "daemon", "deaf")) as process:
+    script = "setsid sleep 1000 & echo ready; exec sleep 1000"
+    with started(*RUN, "--", "sh", "-c", script) as process:
         assert process.stdout is not None
         process.kill()
+        assert select.select([process.stdout], [], [], DEADLINE_S)[0]
         assert process.stdout.read() == b""
         assert process.wait() == -signal.SIGKILL
 
