@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,11 @@ def nothing_stays_behind() -> Iterator[None]:
     yield
     left = harness.children(os.getpid())
     table = "\n".join(harness.process_table(pid) for pid in left)
+    for pid in left:
+        # The next tests are not to be blamed for them.
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     assert not left, f"processes stayed behind:\n{table}"
     extra = set(os.listdir("/proc/self/fd")) - fds
     names = {
