@@ -224,9 +224,9 @@ if USER:
         """
         with spawn([sys.executable, "-c", program], "user") as container:
             lines = rest(container.stdout).splitlines()
-        # Twice the same: what failed once does not hang the second time.
+        # Twice each: what failed once does not hang the second time.  How far it then comes
+        # depends on when the first ones are gone.
         assert len(lines) == 12
-        assert lines[::2] == lines[1::2]
         assert f"clone(CLONE_THREAD) {errno.EAGAIN}" in lines
         assert f"fork {errno.EAGAIN}" in lines
         assert "ok 0" in lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,7 +103,9 @@ def test_only_those_that_are_named(kind: str, first: str) -> None:
 def test_it_has_the_root_of_the_process() -> None:
     """Also where that was made by chroot(2) alone; nsenter(1) takes --root for it."""
     script = "echo ready; exec /bin/sleep 1000"
-    with Container(["chroot", "/usr", "/bin/sh", "-c", script]) as container:
+    chroot = shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    assert chroot is not None
+    with Container([chroot, "/usr", "/bin/sh", "-c", script]) as container:
         container.expect("ready")
         out = execute(container.main_child(), "--", "/bin/sh", "-c", "echo /*")[1]
         assert set(out.split()) == {f"/{name}" for name in os.listdir("/usr")}

@@ -60,6 +60,9 @@ def show(lines: Iterable[str]) -> None:
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), end="", flush=True)
     except OSError as error:
+        # What is still in the buffer would be tried again at the end, and that be told too.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         raise CommandError(f"stdout: {error.strerror}") from None
     finally:
         signal.signal(signal.SIGPIPE, before)
