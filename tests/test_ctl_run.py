@@ -259,9 +259,16 @@ def test_without_a_pid_namespace_leftovers_are_ended_too() -> None:
 
 
 def test_mask_and_dispositions_are_those_of_the_caller() -> None:
-    """Nothing that is blocked here for a while reaches the command."""
-    show = ("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
-    assert done(*RUN, "--", *show).stdout == done(*show).stdout
+    """Nothing that is blocked here for a while reaches the command.
+
+    But for 32 and 33, which posix_spawn(3) of glibc leaves ignored: who uses it differs.
+    """
+    show = ("sed", "-nE", r"s/^Sig(Blk|Ign):\s*//p", "/proc/self/status")
+    ours, theirs = (
+        [int(word, 16) & ~(3 << 31) for word in done(*words).stdout.split()]
+        for words in ((*RUN, "--", *show), show)
+    )
+    assert ours == theirs
 
 
 def test_it_waits_without_waking_up() -> None:
