@@ -258,8 +258,13 @@ def test_an_ignored_sigchld(who: str, mode: str) -> None:
     """DIFFERENCES: SIGCHLD ignored.  The original goes on to wait without a command."""
     spec = json.dumps({"ignored": [int(signal.SIGCHLD)]})
     before = (*python("enter.py", spec), *absolute(who))
-    with Container(["sh", "-c", "echo ready; exit 7"], init=before, mode=mode) as each:
+    command = ["sh", "-c", "echo ready; read -r line; exit 7"]
+    with Container(command, init=before, mode=mode, stdin=subprocess.PIPE) as each:
         each.expect("ready")
+        # The original looks once whether its command is there, and ends if it is not.
+        until_settled(each.pid)
+        assert each.process.stdin is not None
+        each.process.stdin.close()
         code = outcome(DIFFERENCES["SIGCHLD ignored"], who)
         if code is not None:
             assert each.wait() == code
