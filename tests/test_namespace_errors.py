@@ -88,7 +88,7 @@ def test_who_has_no_number() -> None:
 def test_in_a_chroot() -> None:
     """EPERM: the new one would be root there, and could leave it; see unshare(2)."""
     # A bind mount of / on itself is another directory than the root of the mount namespace.
-    enter = 'mount --rbind / /mnt && exec chroot /mnt "$@"'
+    enter = 'mount --rbind / /mnt && PATH=$PATH:/usr/sbin:/sbin && exec chroot /mnt "$@"'
     before = [*ROOT_THERE, "--mount", *THEN, enter, "sh"]
     call, number, reason = making("user", before)
     assert (call, number) == ("unshare(CLONE_NEWUSER)", "EPERM")
@@ -106,7 +106,7 @@ def test_a_switch_forbids_them(name: str, value: int) -> None:
     """
     script = (
         f"mount -t tmpfs none /proc/sys/kernel && echo {value} > /proc/sys/kernel/{name} && "
-        'mount --rbind / /mnt && exec chroot /mnt "$@"'
+        'mount --rbind / /mnt && PATH=$PATH:/usr/sbin:/sbin && exec chroot /mnt "$@"'
     )
     before = [*ROOT_THERE, "--mount", *THEN, script, "sh"]
     assert making("user", before) == [
@@ -130,7 +130,7 @@ def test_a_switch_that_allows_them_is_not_blamed() -> None:
     script = (
         "mount -t tmpfs none /proc/sys/kernel && "
         "echo 1 > /proc/sys/kernel/unprivileged_userns_clone && "
-        'mount --rbind / /mnt && exec chroot /mnt "$@"'
+        'mount --rbind / /mnt && PATH=$PATH:/usr/sbin:/sbin && exec chroot /mnt "$@"'
     )
     _, _, reason = making("user", [*ROOT_THERE, "--mount", *THEN, script, "sh"])
     assert "switched off" not in reason
