@@ -13,16 +13,6 @@ MAX_SECONDS = 1_000_000_000
 
 # Nobody can catch them; see signal(7).
 _UNCATCHABLE = (_signal.SIGKILL, _signal.SIGSTOP)
-# They report a fault of the process that receives them.
-SYNCHRONOUS = (
-    _signal.SIGILL,
-    _signal.SIGTRAP,
-    _signal.SIGABRT,
-    _signal.SIGBUS,
-    _signal.SIGFPE,
-    _signal.SIGSEGV,
-    _signal.SIGSYS,
-)
 
 
 class UsageError(Exception):
@@ -139,7 +129,9 @@ def _check_relayed(number: int, value: str, source: str) -> None:
             f"{source}: '{value}' tells of children and is not relayed: "
             "expected a signal that is, such as TERM"
         )
-    if number in SYNCHRONOUS:
+    from pyinit import sigset  # most options name no signal
+
+    if number in sigset.SYNCHRONOUS:
         raise UsageError(
             f"{source}: '{value}' reports a fault of its receiver and is not relayed: "
             "expected a signal that is, such as TERM"
