@@ -32,5 +32,9 @@ class Pause(supervisor.Supervisor):
         else:
             self.tell_of_ignored(info)
 
+    def kill_main(self) -> None:
+        """End the pause."""
+        self.alive = False
+
     def send_stop(self, number: int) -> None:
         """Do nothing: the stop has been taken already."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from pyinit.supervisor import Supervisor
 
+# The parent-death signal of an init that has descendants to end: one that is never relayed.
+_CALLER_GONE = _signal.SIGSYS
+
 # Of mount(2).
 _MS_RDONLY = 0x1
 _MS_NOSUID = 0x2
@@ -279,6 +282,11 @@ def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
     die_with_us, problem = None, None
     if posix.getpid() != 1:
         die_with_us, problem = cli.be_responsible(asked)
+        if not order["detach"]:
+            # SIGKILL would leave those to go on whom the command moves away from itself; with
+            # the init of a PID namespace the kernel ends them.
+            asked.end_signal = _CALLER_GONE
+            linux.set_parent_death_signal(_CALLER_GONE)
     if asked.pause:
         from pyinit import pause
 

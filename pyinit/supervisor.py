@@ -56,6 +56,9 @@ class Supervisor:
             self.stop_signals = asked.stop_signals
         if asked.synchronous:
             self.awaited += bytes(sigset.SYNCHRONOUS)
+        if asked.end_signal:
+            self.awaited += bytes((asked.end_signal,))
+        self.end_signal = asked.end_signal
         if asked.rewrite or asked.stop_signals is not None:
             self.plain = self.plain.difference(asked.rewrite, self.stop_signals)
         self.stop: Stop | None = None
@@ -133,6 +136,9 @@ class Supervisor:
         if number == _signal.SIGCHLD:
             self.reap()
             return
+        if number == self.end_signal:
+            self._end_all()
+            return
         # What comes of any signal now is that it is relayed: only of a stop the lifecycle
         # has to know, and asking it takes as long as kill(2).
         if number in self.stop_signals:
@@ -148,6 +154,19 @@ class Supervisor:
         except BaseException:
             self.relay(info)  # at once rather than never
             raise
+
+    def _end_all(self) -> None:
+        """Kill the main child, and then at once all that it leaves behind."""
+        self._asked.leftovers = settings.END
+        self.lifecycle.grace_s = 0.0
+        self.kill_main()
+
+    def kill_main(self) -> None:
+        """Kill the main child, wherever it has moved."""
+        try:
+            posix.kill(self.main, _signal.SIGKILL)
+        except OSError as error:
+            self._not_relayed(_signal.SIGKILL, error)
 
     def relay(self, info: _signal.struct_siginfo) -> None:
         """Send to the main child what becomes of a signal that was sent to us."""

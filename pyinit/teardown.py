@@ -77,6 +77,8 @@ class Teardown:
             return
         if info.si_signo in self._supervisor.stop_signals:
             self._step(lifecycle.STOP)
+        elif info.si_signo == self._supervisor.end_signal:
+            self._step(lifecycle.HURRY)
         else:
             self._reap()
 
