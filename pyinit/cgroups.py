@@ -1,9 +1,18 @@
-"""The cgroups of a process, as directories; see cgroups(7)."""
+"""The cgroups of a process, as directories; see cgroups(7).
 
-from __future__ import annotations
+PID 1 loads it to look for OOM kills, so it does without `os` and `pathlib`.
+"""
 
-import os
-from pathlib import Path
+import posix
+
+from pyinit import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What version 2 has in place of a controller's name; in /proc/PID/cgroup too.
+UNIFIED = ""
 
 
 def directories_of(pid: int) -> list[str]:
@@ -11,7 +20,7 @@ def directories_of(pid: int) -> list[str]:
 
     Raises ProcessLookupError.
     """
-    return list(_directories(pid).values())
+    return list(dict.fromkeys(by_controller(pid).values()))
 
 
 def freezer_of(pid: int) -> str | None:
@@ -19,56 +28,73 @@ def freezer_of(pid: int) -> str | None:
 
     None where that is the root of the hierarchy.
     """
-    found = _directories(pid)
-    for controller in ("freezer", ""):
+    found = by_controller(pid)
+    for controller in ("freezer", UNIFIED):
         directory = found.get(controller)
         if directory is None:
             continue
         for name in ("freezer.state", "cgroup.freeze"):
-            if os.path.exists(f"{directory}/{name}"):
+            if posix.access(f"{directory}/{name}", posix.F_OK):
                 return directory
     return None
 
 
-def _directories(pid: int) -> dict[str, str]:
-    """Return controllers (of version 2: "") and directories."""
+def by_controller(pid: int | None = None) -> dict[str, str]:
+    """Return the directory of the cgroup of ``pid``, or of this process, for each controller.
+
+    Only what is mounted here is there.  Raises ProcessLookupError, OSError.
+    """
     try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        lines = environment.read_all(f"/proc/{pid or 'self'}/cgroup").splitlines()
     except FileNotFoundError:
         raise ProcessLookupError(f"there is no process {pid}") from None
+    mounted = list(_hierarchies())
     found = {}
     for line in lines:
-        _, controllers, path = line.split(":", 2)
-        for words, root, place in _hierarchies():
-            if controllers not in words and (controllers or words):
+        _, words, path = line.split(b":", 2)
+        controllers = environment.decode(words).split(",")
+        for options, root, place in mounted:
+            relative = _below(root, path)
+            if relative is None or not options.issuperset(controllers):
                 continue
-            relative = os.path.relpath(path, root)
-            if relative.startswith(".."):
-                continue  # outside of what is mounted here
-            for controller in controllers.split(","):
-                found[controller] = os.path.normpath(f"{place}/{relative}")
-            break
+            directory = environment.decode(place + relative)
+            # Something else can be mounted over it.
+            if posix.access(f"{directory}/cgroup.procs", posix.F_OK):
+                found.update(dict.fromkeys(controllers, directory))
+                break
     return found
 
 
-def _hierarchies() -> list[tuple[list[str], str, str]]:
-    """Return the options, root and place of each hierarchy that is mounted; see proc(5)."""
-    found: list[tuple[list[str], str, str]] = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split(" ", 2)
-        fields = before.split(" ")
-        place = fields[4].encode().decode("unicode_escape")
-        if kind == "cgroup2":
-            found.append(([], fields[3], place))
-        elif kind == "cgroup":
-            words = options.split(",")
-            # Several controllers of one hierarchy stand as one word in /proc/PID/cgroup.
-            found.append(([*words, *_joined(words)], fields[3], place))
-    return found
+def _hierarchies() -> "Iterator[tuple[set[str], bytes, bytes]]":
+    """Yield the options, root and place of each hierarchy that is mounted; see proc(5)."""
+    for line in environment.read_all("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(b" - ")
+        kind, _, options = after.split(b" ", 2)
+        if kind == b"cgroup2":
+            words = {UNIFIED}
+        elif kind == b"cgroup":
+            words = set(environment.decode(options).split(","))
+        else:
+            continue
+        fields = before.split(b" ")
+        yield words, _unescaped(fields[3]), _unescaped(fields[4])
 
 
-def _joined(words: list[str]) -> list[str]:
-    flags = {"rw", "ro", "xattr", "clone_children", "none"}
-    controllers = [word for word in words if word not in flags and "release" not in word]
-    return [",".join(controllers), ",".join(reversed(controllers))]
+def _below(root: bytes, path: bytes) -> bytes | None:
+    """Return the way from ``root``, which is mounted, to a cgroup; None if it is not below it.
+
+    Both are as seen from our cgroup namespace: what is outside of it begins with "..", and
+    the names between such a root and us are not told; see cgroup_namespaces(7).
+    """
+    prefix = root.rstrip(b"/")
+    if path == root:
+        return b""
+    if not path.startswith(prefix + b"/") or path.startswith(prefix + b"/.."):
+        return None
+    return path[len(prefix) :]
+
+
+def _unescaped(word: bytes) -> bytes:
+    r"""Return a field of mountinfo without its escapes, such as ``\040`` for a space."""
+    first, *others = word.split(b"\\")
+    return first + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in others)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests import harness, runtimes
+from tests import harness, memory, runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # The machines are shared: that an example took its time says nothing about the code.
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
+
+if os.geteuid() == 0 and not memory.can_be_had():
+    collect_ignore = ["test_oom_kernel.py", "test_oom_kill.py", "test_on_oom.py"]
 
 
 def missing(what: str) -> None:
