@@ -13,6 +13,7 @@ import _signal
 import errno
 import marshal
 import posix
+import sys
 
 from pyinit import cli, environment, kinds, launch, linux, settings
 
@@ -61,6 +62,20 @@ class Channel:
             posix.write(self._fd, marshal.dumps(words))
         except OSError:
             _signal.sigtimedwait((_signal.SIGPIPE,), 0)
+
+    def give(self, fd: int, *words: str) -> bool:
+        """Send a tuple with a descriptor (SCM_RIGHTS in unix(7)); return whether that worked."""
+        import _socket
+
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, self._fd)
+        try:
+            connection.sendmsg([marshal.dumps(words)], [rights], _socket.MSG_NOSIGNAL)
+        except OSError:
+            return False
+        finally:
+            connection.detach()
+        return True
 
     def listen(self) -> bool:
         """Wait for the caller's word; return whether it is there."""
@@ -115,7 +130,8 @@ def _load_all() -> None:
 
 _LATE = (
     *("_socket", "errno", "fcntl", "select", "termios", "time"),
-    *("pyinit.changes", "pyinit.descendants", "pyinit.describe", "pyinit.diagnosis"),
+    *("pyinit.changes", "pyinit.descendants", "pyinit.describe", "pyinit.devpts"),
+    "pyinit.diagnosis",
     *("pyinit.fork", "pyinit.job", "pyinit.notify", "pyinit.output"),
     *("pyinit.pause", "pyinit.proc", "pyinit.stop", "pyinit.supervisor"),
     *("pyinit.teardown", "pyinit.terminal", "pyinit.values"),
@@ -257,9 +273,11 @@ def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
         # Until the caller has a descriptor of us; it may have ended before the signal was set.
         if not channel.listen() or (not order["detach"] and channel.is_alone()):
             return 128 + _signal.SIGKILL
-        _furnish(order)
+        _furnish(order, channel)
         asked = settings.Settings(order["argv"])
         vars(asked).update(order["settings"])
+        if order["terminal"] and asked.user:
+            _give_terminal_to(asked.user)
         init = _start(asked, order)
     except StageError as failure:
         channel.say("failed", failure.call, failure.errno, failure.reason)
@@ -300,7 +318,7 @@ def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
     return cli.supervisor_of(pid, asked, mask, problem, had_terminal=had_terminal)
 
 
-def _furnish(order: "dict[str, Any]") -> None:
+def _furnish(order: "dict[str, Any]", channel: Channel) -> None:
     """Make the new namespaces a place to live in.  Raises StageError."""
     if order["hostname"]:
         import _socket
@@ -313,15 +331,42 @@ def _furnish(order: "dict[str, Any]") -> None:
         _bring_loopback_up()
     _furnish_mounts(order)
     if order["terminal"]:
-        from pyinit import terminal
-
-        posix.setsid()
-        terminal.control(0)
+        _furnish_terminal(channel)
     if order["directory"]:
         try:
             posix.chdir(order["directory"])
         except OSError as error:
             raise StageError(f"chdir({order['directory']})", error) from None
+
+
+def _furnish_terminal(channel: Channel) -> None:
+    """Lead a session with a terminal of the new root, or with 0 where that has none.
+
+    In a devpts of its own the one from outside has no name: tty(1) would not find it.
+    """
+    from pyinit import devpts, terminal
+
+    posix.setsid()
+    pair = devpts.open_pair()
+    if pair is not None:
+        master, slave = pair
+        # The caller closes the other one then, and that hangs up what is 0 now.
+        if channel.give(master, "terminal"):
+            devpts.be_standard(slave)
+        else:
+            posix.close(slave)
+        posix.close(master)
+    terminal.control(0)
+
+
+def _give_terminal_to(user: str) -> None:
+    """Let the user open it by its name, as after a log-in.  Raises UsageError."""
+    from pyinit import accounts
+
+    try:
+        posix.chown(0, accounts.lookup(user).uid, -1)
+    except OSError:
+        pass  # not mapped, or we may not
 
 
 def _furnish_mounts(order: "dict[str, Any]") -> None:

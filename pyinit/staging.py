@@ -36,6 +36,9 @@ _PROGRAM = (
 )
 
 
+_INT_SIZE = 4  # of a descriptor in SCM_RIGHTS
+
+
 class Files:
     """What becomes 0, 1 and 2 of the init, and what is passed on besides."""
 
@@ -58,6 +61,17 @@ class Files:
             _give_our_size(self.terminal)
             stdin = stdout = stderr = self._inner
         self.standard = (stdin, stdout, stderr)
+
+    def take(self, terminal: Sequence[int]) -> None:
+        """Have the one ``terminal`` instead of that which was made here.
+
+        Raises NamespaceError for none: the kernel drops what there is no number for (unix(7)).
+        """
+        if not terminal:
+            raise NamespaceError("recvmsg(SCM_RIGHTS)", errno.EMFILE, "no descriptor is free")
+        if self.terminal is not None:
+            os.close(self.terminal)
+        self.terminal = terminal[0]
 
     def close_inner(self) -> None:
         """Close the command's side of the terminal, for whoever has it now."""
@@ -93,9 +107,14 @@ class Channel:
         self._socket = connection
 
     def receive(self) -> tuple[Any, ...]:
-        """Return the next packet, or an empty tuple when all others have closed theirs."""
-        data = self._socket.recv(65536)
-        return cast("tuple[Any, ...]", marshal.loads(data)) if data else ()
+        """Return the next packet, or an empty tuple when all others have closed theirs.
+
+        A descriptor that came with it is its last word.
+        """
+        size = socket.CMSG_LEN(_INT_SIZE)
+        data, rights, _, _ = self._socket.recvmsg(65536, size, socket.MSG_CMSG_CLOEXEC)
+        fds = [int.from_bytes(each[:_INT_SIZE], sys.byteorder) for _, _, each in rights]
+        return (*marshal.loads(data), *fds) if data else ()
 
     def allow(self) -> None:
         """Say that the maps are written."""
@@ -143,7 +162,7 @@ def start(
         stage = _open_stage(order, theirs, files, environment)
         theirs.close()
         files.close_inner()
-        started = _follow(stage, channel, maps, is_new=not order["enter"])
+        started = _follow(stage, channel, files, maps, is_new=not order["enter"])
     except BaseException:
         _abandon(stage, files, channel)
         raise
@@ -214,7 +233,12 @@ def _popen(argv: list[str], **how: Any) -> subprocess.Popen[bytes]:
 
 
 def _follow(
-    stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None, *, is_new: bool
+    stage: subprocess.Popen[bytes],
+    channel: Channel,
+    files: Files,
+    maps: Maps | None,
+    *,
+    is_new: bool,
 ) -> Started:
     """Hear what stage and init say, until the command runs.
 
@@ -233,6 +257,8 @@ def _follow(
                 started.namespaces = _namespaces_of(rest[0]) if is_new else {}
                 channel.allow()
                 stage.wait()
+            elif word == "terminal":
+                files.take(rest)
             elif word == "started" and started is not None:
                 return started
             else:

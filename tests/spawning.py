@@ -59,3 +59,33 @@ def output(argv: Sequence[str], *more: str, **how: Any) -> str:
 def own_namespaces() -> dict[str, str]:
     """Return the namespaces of this process, and those that its next children will be in."""
     return {name: os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}
+
+
+class Screen:
+    """What the terminal of a container, a descriptor, has shown."""
+
+    def __init__(self, fd: int | None) -> None:
+        assert fd is not None
+        self.fd = fd
+        self.shown = b""
+
+    def read(self) -> bytes:
+        """Return what is shown next; nothing when nobody has the terminal open any more."""
+        ready, _, _ = select.select([self.fd], [], [], DEADLINE_S)
+        assert ready, f"nothing after {self.shown!r}"
+        try:
+            return os.read(self.fd, 4096)
+        except OSError:
+            return b""  # EIO
+
+    def expect(self, text: str) -> None:
+        """Read until ``text`` is shown."""
+        while text.encode() not in self.shown:
+            data = self.read()
+            assert data, f"the end after {self.shown!r}"
+            self.shown += data
+        self.shown = self.shown.partition(text.encode())[2]
+
+    def type(self, text: str) -> None:
+        """Type ``text``."""
+        os.write(self.fd, text.encode())

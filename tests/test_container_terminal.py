@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 
 import pytest
@@ -11,39 +10,9 @@ import pytest
 from pyinit import Exit
 from tests import harness
 from tests.harness import DEADLINE_S
-from tests.spawning import spawn
+from tests.spawning import Screen, spawn
 
 pytestmark = pytest.mark.usefixtures("namespaces")
-
-
-class Screen:
-    """What a terminal has shown."""
-
-    def __init__(self, fd: int | None) -> None:
-        assert fd is not None
-        self.fd = fd
-        self.shown = b""
-
-    def read(self) -> bytes:
-        """Return what is shown next; nothing when nobody has the terminal open any more."""
-        ready, _, _ = select.select([self.fd], [], [], DEADLINE_S)
-        assert ready, f"nothing after {self.shown!r}"
-        try:
-            return os.read(self.fd, 4096)
-        except OSError:
-            return b""  # EIO
-
-    def expect(self, text: str) -> None:
-        """Read until ``text`` is shown."""
-        while text.encode() not in self.shown:
-            data = self.read()
-            assert data, f"the end after {self.shown!r}"
-            self.shown += data
-        self.shown = self.shown.partition(text.encode())[2]
-
-    def type(self, text: str) -> None:
-        """Type ``text``."""
-        os.write(self.fd, text.encode())
 
 
 def test_it_is_the_controlling_terminal() -> None:
