@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyinit
+from pyinit import sigset
 from pyinit.fork import StartError
 from pyinit.namespaces import NamespaceError, namespaces_of
 
@@ -112,20 +113,26 @@ class Channel:
         A descriptor that came with it is its last word.
         """
         size = socket.CMSG_LEN(_INT_SIZE)
-        data, rights, _, _ = self._socket.recvmsg(65536, size, socket.MSG_CMSG_CLOEXEC)
+        try:
+            data, rights, _, _ = self._socket.recvmsg(65536, size, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:
+            return ()  # they ended before they had read all that we sent; see unix(7)
         fds = [int.from_bytes(each[:_INT_SIZE], sys.byteorder) for _, _, each in rights]
         return (*marshal.loads(data), *fds) if data else ()
 
     def allow(self) -> None:
-        """Say that the maps are written."""
-        self._socket.send(b"+")
+        """Say that it may go on."""
+        try:
+            self._socket.send(b"+")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has ended, as is seen at the next look
 
     def last(self) -> int:
         """Return the signal that killed the command, as far as its init has told."""
         self._socket.settimeout(0)
         try:
             message = self.receive()
-        except (BlockingIOError, ConnectionError):
+        except BlockingIOError:
             return 0
         return int(message[1]) if message[:1] == ("ended",) else 0
 
@@ -261,6 +268,8 @@ def _follow(
                 files.take(rest)
             elif word == "started" and started is not None:
                 return started
+            elif word == "gone":
+                _fail_early(stage, started)
             else:
                 _fail(word, rest)
     except BaseException:
@@ -281,8 +290,19 @@ def _namespaces_of(pid: int) -> dict[str, Namespace]:
 def _fail(word: str, rest: list[Any]) -> NoReturn:
     if word == "failed":
         raise NamespaceError(*rest)
-    if word == "not started":
-        raise StartError(*rest)
+    raise StartError(*rest)
+
+
+def _fail_early(stage: subprocess.Popen[bytes], started: Started | None) -> NoReturn:
+    """Tell of an init that has ended, and not said whether the command runs."""
+    if started is None:
+        number = -stage.wait()
+    else:
+        info = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED | os.WNOWAIT)
+        number = info.si_status if info is not None and info.si_code != os.CLD_EXITED else 0
+    if number > 0:
+        by = sigset.name(number)
+        raise StartError(128 + number, f"the init was killed by {by} while the command started")
     raise StartError(125, "the init has ended before it could start the command")
 
 
