@@ -33,6 +33,10 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
     asked = understand(arguments)
     if asked.help or asked.version or asked.license:
         return answer(asked, given_mask)
+    if asked.writes_elsewhere():
+        from pyinit import outlets
+
+        outlets.prepare(asked)
     linux, problem = None, None
     if asked.parent_death_signal:
         die_with_parent(asked.parent_death_signal)
@@ -46,15 +50,22 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
     try:
         pid = launch.launch(asked, given_mask, given, terminal, linux)
     except Exception as error:
-        if not asked.alias:
-            raise
-        from pyinit import peers
-
-        raise peers.translate(asked, error) from None
+        raise told_of(asked, error) from None
     if terminal is not None:
         posix.close(terminal)
     handed_over = terminal is not None and asked.place == settings.GROUP
     return be_init_of(pid, asked, given_mask, problem, had_terminal=handed_over)
+
+
+def told_of(asked: settings.Settings, error: Exception) -> Exception:
+    """Write where it is asked for that the command could not be started; return what to raise."""
+    if asked.tells_of_failure():
+        tell_of_failure(asked, error)
+    if not asked.alias:
+        return error
+    from pyinit import peers
+
+    return peers.translate(asked, error)
 
 
 def be_init_of(
@@ -133,10 +144,32 @@ def open_log(asked: settings.Settings, problem: str | None) -> "events.Log":
     from pyinit import events
 
     level = 0 if asked.quiet else events.WARNING + asked.verbose
-    log = events.Log(level, alias=asked.alias)
+    fd = asked.log_to if isinstance(asked.log_to, int) else 2
+    log = events.Log(level, fd, asked.alias, asked.log_format)
+    if asked.keeps_record():
+        log.guard(lambda: keep_record(asked, log))
+    role = "init" if posix.getpid() == 1 else "subreaper" if asked.subreaper else "parent"
+    log.emit(events.INFO, "init_started", version=__version__, pid=posix.getpid(), role=role)
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
     return log
+
+
+def keep_record(asked: settings.Settings, log: "events.Log") -> None:
+    """Have everything noted for the report."""
+    from pyinit import record
+
+    log.keep(record.Record(asked, log))
+
+
+def tell_of_failure(asked: settings.Settings, error: Exception) -> None:
+    """Write into the report and so on that the command could not be started."""
+    asked.verbose = min(asked.verbose, 0)  # whoever is told of the error is told enough
+    log = open_log(asked, None)
+    code = getattr(error, "code", 125)
+    record = log.record
+    if record is not None:
+        log.guard(lambda: record.not_started(code, str(error)))
 
 
 def warn_of_no_relay(pid: int, user: str, log: "events.Log") -> None:

@@ -5,10 +5,13 @@ Loaded with the first event that needs it.
 
 import posix
 
-from pyinit import events, proc, sigset
+from pyinit import events, proc
 
 # TASK_COMM_LEN without its end: the kernel keeps no more of a name; see proc(5).
 _COMM_LENGTH = 15
+
+# So many leftovers are named; a log is read by people.
+MOST_NAMES = 20
 
 # Looking for what is missing anew for each of a thousand orphans would take longer than reaping.
 _lacks_psutil = False
@@ -19,14 +22,14 @@ def name(pid: int, log: events.Log) -> str | None:
     """Return the name of process ``pid``, or None when nothing can tell.
 
     Without psutil, which takes the end of a long name from the command line,
-    ``log`` is told so once.
+    ``log`` is told so once.  It is not loaded for a record alone.
     """
     global _lacks_psutil  # noqa: PLW0603
     with proc.Ours() as directory:
         if directory is None:
             return None
         try:
-            if not _lacks_psutil:
+            if not _lacks_psutil and log.shown >= events.WARNING:
                 import psutil
 
                 return psutil.Process(pid).name()
@@ -54,24 +57,19 @@ def _comm(pid: int, directory: int, log: events.Log) -> str | None:
 
 
 def names(processes: list[proc.Process], log: events.Log) -> list[str]:
-    """Return ``NAME[PID]`` of each process."""
-    return [_label(process.pid, log) for process in processes]
+    """Return ``NAME[PID]`` of each process, of the first `MOST_NAMES`."""
+    return [_label(process.pid, log) for process in processes[:MOST_NAMES]]
 
 
 def _label(pid: int, log: events.Log) -> str:
     return f"{name(pid, log) or '?'}[{pid}]"
 
 
-def end(code: int, status: int) -> dict[str, object]:
-    """Return how a process ended, from si_code and si_status of waitid(2)."""
-    if code == posix.CLD_EXITED:
-        return {"exit_code": status}
-    return {"signal": sigset.name(status)}
-
-
 def blockers(processes: list[proc.Process], log: events.Log) -> list[str]:
     """Return ``NAME[PID]: why`` of each process that SIGKILL has not made go away."""
-    return [f"{_label(process.pid, log)}: {_why(process, log)}" for process in processes]
+    return [
+        f"{_label(process.pid, log)}: {_why(process, log)}" for process in processes[:MOST_NAMES]
+    ]
 
 
 def _why(process: proc.Process, log: events.Log) -> str:

@@ -21,6 +21,9 @@ _TRACE = 4  # what tini has beyond those
 # The event is another one when the process was killed, or the signal was rewritten.
 _KILLED = {"orphan_reaped": "orphan_killed", "child_exited": "child_killed"}
 
+# What these programs do not know of at all.
+_NEW = ("init_started", "signal_received", "child_continued", "teardown_finished")
+
 # The lines of each event: the level, and words with fields in braces; see `_words`.
 _TINI: "dict[str, Lines]" = {
     "child_started": ((_INFO, "Spawned child process '{program}' with pid '{pid}'"),),
@@ -97,14 +100,19 @@ class Writer(output.Writer):
 
     def emit(self, level: int, event: str, fields: "dict[str, object]") -> None:
         """Say that ``event`` happened; raises nothing."""
+        if event in _NEW:
+            return
         try:
             words = _words(fields)
             for severity, template in self._lines(level, event, fields):
                 if severity <= self._level:
                     prefix = peers.prefix(self._name, peers.severity(severity))
-                    self.write(prefix + output.printable(template.format_map(words)))
+                    self.write(prefix + output.printable(template.format_map(words)) + self._loss())
         except Exception:
             self._dropped += 1
+
+    def _loss(self) -> str:
+        return f" ({self._dropped} lines before this one were dropped)" if self._dropped else ""
 
     def _lines(self, level: int, event: str, fields: "dict[str, object]") -> "Lines":
         if event == "signal_relayed" and "received" in fields:

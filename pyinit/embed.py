@@ -68,6 +68,15 @@ class Options(TypedDict, total=False):
     warn_on_reap: bool
     verbose: int
     quiet: bool
+    on_oom: str
+    log_level: str
+    log_format: str
+    log_fd: int
+    log_file: str | os.PathLike[str]
+    report: int | str | os.PathLike[str]
+    termination_log: bool
+    status_file: str | os.PathLike[str]
+    metrics_file: str | os.PathLike[str]
 
 
 def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> Exit:
@@ -95,11 +104,26 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
         )
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("signals can be taken care of in the main thread only: call run() there")
+    log_fd = _prepare(asked) if asked.writes_elsewhere() else None
     before = held.Held(asked)
     try:
         return _supervise(asked, before.mask)
     finally:
         before.give_back()
+        if log_fd is not None:
+            posix.close(log_fd)
+
+
+def _prepare(asked: settings.Settings) -> int | None:
+    """Look at the files; return the descriptor of a log that was opened.  Raises ValueError."""
+    from pyinit import outlets, values
+
+    opens = isinstance(asked.log_to, str)
+    try:
+        outlets.prepare(asked)
+    except values.UsageError as error:
+        raise ValueError(str(error)) from None
+    return int(asked.log_to) if opens else None
 
 
 def _supervise(asked: settings.Settings, mask: set[int]) -> Exit:

@@ -1,4 +1,8 @@
-"""What happened, as data; `pyinit.output` makes lines of it, when there is something to say."""
+"""What happened, as data.
+
+`pyinit.output` makes lines of it, when there is something to say, and `pyinit.record`
+keeps it, when there is a report to be made.  docs/events.md has all events.
+"""
 
 import posix
 
@@ -15,27 +19,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyinit.output import Writer
+    from pyinit.record import Record
 
 
 class Log:
-    """Events up to ``level`` on ``fd``, in the words of the program ``alias`` if there is one."""
+    """Events up to ``level``, of which those up to ``shown`` are written to ``fd``.
 
-    __slots__ = ("_alias", "_fd", "_writer", "level")
+    ``style`` is one of `pyinit.settings.LOG_FORMATS`, or empty for that which suits ``fd``;
+    with ``alias`` it speaks as that program.  What is beyond ``shown`` is for ``record``.
+    """
 
-    def __init__(self, level: int, fd: int = 2, alias: str = "") -> None:
+    __slots__ = ("_alias", "_fd", "_style", "_writer", "level", "record", "shown")
+
+    def __init__(self, level: int, fd: int = 2, alias: str = "", style: str = "") -> None:
         self._fd = fd
         self._alias = alias
+        self._style = style
         self._writer: Writer | None = None
+        self.record: Record | None = None
         try:
             posix.fstat(fd)
         except OSError:
             # Closed on entry: whatever is opened next gets its number, and must not be written to.
             level = -1
-        self.level = level
+        self.level = self.shown = level
+
+    def keep(self, record: "Record") -> None:
+        """Have ``record`` take every event."""
+        self.record = record
+        self.level = DEBUG
 
     def emit(self, level: int, event: str, **fields: object) -> None:
         """Say that ``event`` happened, if ``level`` is asked for; raises nothing."""
         if level > self.level:
+            return
+        try:
+            if self.record is not None:
+                self.record.take(event, fields)
+        except Exception:
+            pass  # the line is written all the same
+        if level > self.shown:
             return
         try:
             if self._writer is None:
@@ -45,13 +68,26 @@ class Log:
             pass  # the module cannot be loaded; an init has better to do than to say so
 
     def _make_writer(self) -> "Writer":
-        if self._alias:
+        if self._alias and not self._style:
             from pyinit import dialect
 
-            return dialect.Writer(self._fd, self._alias, self.level)
+            return dialect.Writer(self._fd, self._alias, self.shown)
         from pyinit import output
 
-        return output.Writer(self._fd)
+        return output.Writer(self._fd, self._style)
+
+    def flush(self) -> None:
+        """Bring the files that tell of the state up to date, before we wait."""
+        if self.record is not None:
+            self.guard(self.record.flush)
+
+    def finish(self, exit_code: int) -> None:
+        """Say that all has ended, and why as far as it was recorded."""
+        found: dict[str, object] = {}
+        if self.record is not None:
+            record = self.record
+            self.guard(lambda: found.update(record.finish(exit_code)))
+        self.emit(INFO, "exiting", exit_code=exit_code, **found)
 
     def guard(self, step: "Callable[[], None]") -> None:
         """Run ``step``, and only say what it raises: the container is not ours to end."""

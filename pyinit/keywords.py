@@ -210,6 +210,43 @@ def _set_verbose(asked: settings.Settings, name: str, value: int) -> None:
     asked.verbose = int(value)
 
 
+def _set_word(asked: settings.Settings, name: str, value: str) -> None:
+    parsers = {"log_format": values.log_format, "on_oom": values.on_oom}
+    _typed(name, value, "a word", str)
+    setattr(asked, name, parsers[name](value, name))
+
+
+def _set_level(asked: settings.Settings, name: str, value: str) -> None:
+    _typed(name, value, "a level such as 'info'", str)
+    asked.verbose = values.log_level(value, name)
+
+
+def _path(name: str, value: "str | os.PathLike[str]") -> str:
+    _typed(name, value, "a path", str, bytes, os.PathLike)
+    return values.path(_without_nul(name, os.fsdecode(value)), name)
+
+
+def _fd(name: str, value: int) -> int:
+    _typed(name, value, "a file descriptor", int)
+    return values.descriptor(str(int(value)), name)
+
+
+def _set_log_fd(asked: settings.Settings, name: str, value: int) -> None:
+    asked.log_to = _fd(name, value)
+
+
+def _set_log_file(asked: settings.Settings, name: str, value: "str | os.PathLike[str]") -> None:
+    asked.log_to = _path(name, value)
+
+
+def _set_report(asked: settings.Settings, name: str, value: "int | str | os.PathLike[str]") -> None:
+    asked.report = _fd(name, value) if isinstance(value, int) else _path(name, value)
+
+
+def _set_file(asked: settings.Settings, name: str, value: "str | os.PathLike[str]") -> None:
+    setattr(asked, name, _path(name, value))
+
+
 # Every option of the command line that is about an init; a test compares.
 SETTERS: "dict[str, Callable[[settings.Settings, str, Any], None]]" = {
     "group": _set_switch,
@@ -231,8 +268,17 @@ SETTERS: "dict[str, Callable[[settings.Settings, str, Any], None]]" = {
     "parent_death_signal": _set_death_signal,
     "pause": _set_switch,
     "notify": _set_switch,
+    "on_oom": _set_word,
     "subreaper": _set_switch,
     "warn_on_reap": _set_switch,
     "verbose": _set_verbose,
     "quiet": _set_switch,
+    "log_level": _set_level,
+    "log_format": _set_word,
+    "log_fd": _set_log_fd,
+    "log_file": _set_log_file,
+    "report": _set_report,
+    "termination_log": _set_switch,
+    "status_file": _set_file,
+    "metrics_file": _set_file,
 }

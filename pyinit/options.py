@@ -37,6 +37,12 @@ KINDS: "dict[str, tuple[Callable[[str, str], Any], bool]]" = {
     "USER[:GROUP]": (values.user, False),
     "NAME=VALUE": (values.assignment, True),
     "NAME": (values.variable, True),
+    "ANSWER": (values.on_oom, False),
+    "LEVEL": (values.log_level, False),
+    "FORMAT": (values.log_format, False),
+    "N": (values.descriptor, False),
+    "PATH": (values.path, False),
+    "PATH|fd:N": (values.place, False),
     "PROGRAM": (values.never, False),  # taken by `alias` before
 }
 
@@ -185,6 +191,11 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "send READY=1 and STOPPING=1 to NOTIFY_SOCKET", "--notify",
             ),
             Option(
+                "on_oom", "on-oom", "ANSWER",
+                "'stop': stop as by a stop signal when the kernel's OOM killer kills any process",
+                "--on-oom stop",
+            ),
+            Option(
                 "subreaper", "subreaper s", ON,
                 "adopt orphans when not PID 1, as PID 1 does; the default", "--subreaper",
             ),
@@ -210,6 +221,53 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "say more; given twice, also every signal and every orphan", "-vv",
             ),
             Option("quiet", "quiet q", ON, "say nothing but errors", "-q"),
+            Option(
+                "verbose", "log-level", "LEVEL",
+                "say all up to error, warning, info (-v) or debug (-vv)", "--log-level info",
+                default="warning",
+            ),
+            Option(
+                "log_format", "log-format", "FORMAT",
+                "write the log as console, json or logfmt; without it console on a terminal, "
+                "else json", "--log-format logfmt",
+            ),
+            Option(
+                "log_to", "log-fd", "N", "write the log to this descriptor", "--log-fd 3",
+                default="2",
+            ),
+            Option(
+                "log_to", "log-file", "PATH", "append the log to this file",
+                "--log-file /var/log/pyinit.log",
+            ),
+        ),
+    ),
+    (
+        "What it saw",
+        (
+            Option(
+                "report", "report", "PATH|fd:N",
+                "at the end, write what happened there, as one JSON object",
+                "--report /var/log/last-run.json",
+            ),
+            Option(
+                "termination_log", "termination-log", ON,
+                "at the end, write why in a line to /dev/termination-log, which Kubernetes shows",
+                "--termination-log",
+            ),
+            Option(
+                "status_file", "status-file", "PATH",
+                "keep the state there, for 'pyinitctl status'", "--status-file /run/pyinit.json",
+            ),
+            Option(
+                "metrics_file", "metrics-file", "PATH",
+                "keep counts there, in the text format of Prometheus",
+                "--metrics-file /metrics/pyinit.prom",
+            ),
+        ),
+    ),
+    (
+        "Information",
+        (
             Option("help", "help h", ON, "print this help and exit", "--help"),
             Option("version", "version", ON, "print the version and exit", "--version"),
         ),

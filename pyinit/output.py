@@ -1,4 +1,4 @@
-"""Events as lines of a log; structlog renders them, and is loaded with this module's first line.
+"""Events as lines of a log; structlog renders them, and is loaded for the first one.
 
 A log that nobody reads must not stop PID 1: a line that does not fit into
 stderr now is dropped, and the next one that fits says how many were.
@@ -7,6 +7,8 @@ stderr now is dropped, and the next one that fits says how many were.
 import _signal
 import errno
 import posix
+
+from pyinit.settings import CONSOLE, JSON
 
 _METHODS = ("error", "warning", "info", "debug")
 _INFO = 2  # from here on it is a log that was asked for
@@ -27,12 +29,13 @@ _PTMX = 0x502  # st_rdev of a pty's master: opened again it is another pty; see 
 
 
 class Writer:
-    """Events, one line each, on ``fd``."""
+    """Events, one line each in ``style``, on ``fd``."""
 
-    __slots__ = ("_dropped", "_logger", "_missing", "_plain", "_sink")
+    __slots__ = ("_dropped", "_logger", "_missing", "_plain", "_sink", "_style")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, style: str = "") -> None:
         self._sink = Sink(fd)
+        self._style = style or (CONSOLE if self._sink.is_terminal else JSON)
         self._dropped = 0
         self._logger: object = None
         self._plain = False
@@ -41,6 +44,9 @@ class Writer:
     def emit(self, level: int, event: str, fields: "dict[str, object]") -> None:
         """Say that ``event`` happened; raises nothing."""
         try:
+            import time
+
+            when = time.time(), time.monotonic()  # before structlog is loaded, which takes long
             if self._logger is None and not self._plain:
                 self._load()
             if self._missing and level >= _INFO:
@@ -49,19 +55,38 @@ class Writer:
             if self._plain:
                 self._say(level, event, fields)
             else:
-                getattr(self._logger, _METHODS[level])(event, **fields)
+                told = self._with_loss(fields)
+                getattr(self._logger, _METHODS[level])(event, when=when, told=told)
         except Exception:
             self._dropped += 1
 
     def _say(self, level: int, event: str, fields: "dict[str, object]") -> None:
         """Write an event without structlog."""
+        fields = self._with_loss(fields)
+        if self._style == JSON:
+            try:
+                import json
+
+                named = {"level": _METHODS[level], "event": event} | fields
+                self.write(json.dumps(clean(named), default=repr, ensure_ascii=False))
+            except ImportError:
+                pass  # as little as structlog
+            else:
+                return
         words = "".join(f" {key}={printable(value)}" for key, value in fields.items())
         self.write(f"pyinit: {_METHODS[level]}: {event}{words}")
+
+    def _with_loss(self, fields: "dict[str, object]") -> "dict[str, object]":
+        """Return the fields, and how many lines have been dropped before this one."""
+        return fields | {"dropped_lines": self._dropped} if self._dropped else fields
 
     def _load(self) -> None:
         """Make the logger, or be plain when there is no descriptor, memory or structlog for it."""
         try:
-            self._logger = _make_logger(self.write, colors=self._sink.is_terminal)
+            from pyinit import rendering
+
+            color = self._sink.is_terminal
+            self._logger = rendering.make_logger(self.write, self._style, color=color)
         except ImportError:
             self._plain = self._missing = True
         except Exception:
@@ -69,11 +94,8 @@ class Writer:
 
     def write(self, line: str) -> None:
         """Write one line if it fits without waiting; otherwise drop and count it."""
-        told = self._dropped
-        if told:
-            line = f"pyinit: nobody read this log, and {told} lines of it were dropped\n{line}"
         if self._sink.write(line):
-            self._dropped -= told
+            self._dropped = 0  # the line told of them
         else:
             self._dropped += 1
 
@@ -118,14 +140,12 @@ class Sink:
         if not self.is_open:
             return False
         try:
-            if not self._is_ready:
-                self._get_ready()
             # A socket or a terminal may have taken a part of the line before.
-            self._unsent = self._unsent[self._write(self._unsent) :] if self._unsent else b""
+            self._unsent = self._unsent[self.send(self._unsent) :] if self._unsent else b""
             if self._unsent:
                 return False
             data = self._encode(line)
-            taken = self._write(data)
+            taken = self.send(data)
         except OSError:
             return False  # EPIPE, EIO, ENOSPC: nobody reads any more, or there is no room
         self._unsent = data[taken:] if taken else b""
@@ -158,8 +178,10 @@ class Sink:
         except OSError:
             self._polls = True  # no /proc, a socket, another user's terminal
 
-    def _write(self, data: bytes) -> int:
+    def send(self, data: bytes) -> int:
         """Write what fits now and return how much that was.  Raises OSError."""
+        if not self._is_ready:
+            self._get_ready()
         try:
             if self._flags:
                 try:
@@ -176,10 +198,15 @@ class Sink:
         except BlockingIOError:
             return 0
         except OSError as error:
-            if error.errno in _SENT_BY_WRITE:
-                # It waits in the queue of this thread; what others send is in that of the process.
-                _signal.sigtimedwait((_SENT_BY_WRITE[error.errno],), 0)
+            take_signal_of(error)
             raise
+
+
+def take_signal_of(error: OSError) -> None:
+    """Take the signal that a failed write(2) has sent to us, which is not for the command."""
+    if error.errno in _SENT_BY_WRITE:
+        # It waits in the queue of this thread; what others send is in that of the process.
+        _signal.sigtimedwait((_SENT_BY_WRITE[error.errno],), 0)
 
 
 def _is_writable(fd: int) -> bool:
@@ -205,42 +232,12 @@ def _escape(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def _make_logger(write: "Callable[[str], None]", *, colors: bool) -> object:
-    import structlog
-
-    class Output:
-        """The end of structlog's chain: takes a rendered line at every level."""
-
-        @staticmethod
-        def msg(line: str) -> None:
-            write(line)
-
-        error = warning = info = debug = msg
-
-    def escape(
-        _: object, __: str, fields: "MutableMapping[str, Any]"
-    ) -> "MutableMapping[str, Any]":
-        # The renderer quotes what stands in a list, but lets a string's controls pass.
-        for key, value in fields.items():
-            if isinstance(value, str):
-                fields[key] = printable(value)
-        return fields
-
-    return structlog.wrap_logger(
-        Output(),
-        processors=[
-            escape,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=colors, pad_event=0, sort_keys=False),
-        ],
-        wrapper_class=structlog.BoundLogger,
-        context_class=dict,
-        cache_logger_on_first_use=True,
-    )
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
-    from typing import Any
+def clean(value: object) -> object:
+    """Return ``value`` with every text in it, however deep, made printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {key: clean(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(each) for each in value]
+    return value

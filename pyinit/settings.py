@@ -10,6 +10,15 @@ GROUP = "group"  # a process group of its own
 SESSION = "session"  # a session of its own, with the controlling terminal
 SAME = "same"  # nowhere: it stays in our process group
 
+# How a line of the log is written.
+CONSOLE = "console"  # for people, in colour on a terminal
+JSON = "json"
+LOGFMT = "logfmt"
+LOG_FORMATS = (CONSOLE, JSON, LOGFMT)
+
+# What the kernel's killing of a process for want of memory leads to.
+ON_OOM = ("stop",)
+
 # The names under which another program is asked for.
 NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 
@@ -51,11 +60,18 @@ class Settings:
     parent_death_signal = 0
     pause = False
     subreaper = True  # when not PID 1
+    on_oom = ""  # one of ON_OOM
     # -- What is said.
     help = False
     license = False
+    log_format = ""  # one of LOG_FORMATS; empty: what suits the place
+    log_to: "int | str" = 2  # a descriptor or a path
+    metrics_file = ""
     quiet = False
-    verbose = 0
+    report: "int | str" = ""  # a descriptor or a path
+    status_file = ""
+    termination_log = False
+    verbose = 0  # -1: errors only
     version = False
     warn_on_reap = False
 
@@ -66,6 +82,24 @@ class Settings:
         """Return whether the command gets anything else than pyinit was given."""
         return bool(
             self.user or self.chdir or self.env or self.umask is not None or self.no_new_privs
+        )
+
+    def writes_elsewhere(self) -> bool:
+        """Return whether something is written to places that can be wrong."""
+        return bool(self.log_to != 2 or self.report != "" or self.status_file or self.metrics_file)
+
+    def tells_of_failure(self) -> bool:
+        """Return whether a command that could not be started is to be told of in a file."""
+        return bool(
+            self.report != "" or self.termination_log or self.status_file or self.metrics_file
+        )
+
+    def keeps_record(self) -> bool:
+        """Return whether what happens is to be kept for a report."""
+        return bool(
+            self.tells_of_failure()
+            or self.on_oom
+            or (self.verbose > 0 and not self.quiet and not self.alias)
         )
 
 

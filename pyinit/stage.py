@@ -278,6 +278,10 @@ def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
         vars(asked).update(order["settings"])
         if order["terminal"] and asked.user:
             _give_terminal_to(asked.user)
+        if asked.writes_elsewhere():
+            from pyinit import outlets
+
+            outlets.prepare(asked)
         init = _start(asked, order)
     except StageError as failure:
         channel.say("failed", failure.call, failure.errno, failure.reason)

@@ -83,7 +83,7 @@ class Stop:
 
     def hook_ended(self, status: int) -> None:
         """Take note of the pre-stop command's wait status; a failure is only logged."""
-        if wstatus.stop_signal(status):
+        if wstatus.is_alive(status):
             return
         self.hook = 0
         number = status & 0x7F

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.stop import Stop
 
-_WAIT = posix.WNOHANG | posix.WUNTRACED | scope.WALL
+_WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | scope.WALL
 _PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
 
 
@@ -51,7 +51,10 @@ class Supervisor:
         self._target = -pid if asked.group else pid
         self._reap_level = events.WARNING if asked.warn_on_reap else events.DEBUG
         # Looking at each orphan before it is reaped costs two more system calls.
-        self._names_orphans = self._reap_level <= log.level
+        self._names_orphans = self._reap_level <= log.shown
+        self._tells_of_orphans = self._reap_level <= log.level
+        if log.record is not None:
+            log.record.lifecycle = self.lifecycle
         if asked.stop_signals is not None:
             self.stop_signals = asked.stop_signals
         if asked.synchronous:
@@ -82,14 +85,17 @@ class Supervisor:
         if self.had_terminal:
             self.log.guard(self._take_terminal_back)
         code = self._asked.remap_exit.get(code, code)
-        self.log.emit(events.INFO, "exiting", exit_code=code)
+        self.log.finish(code)
         return code
 
     def _tell_of_end(self, code: int) -> None:
+        if self.log.level < events.INFO:
+            return
         fields: dict[str, object] = {"pid": self.main, "exit_code": code}
         number = self.status & 0x7F
-        if number and self.log.level >= events.INFO:
+        if number:
             fields["signal"] = sigset.name(number)
+            fields["core_dumped"] = bool(self.status & 0x80)
         self.log.emit(events.INFO, "child_exited", **fields)
 
     def _turn(self) -> None:
@@ -103,6 +109,7 @@ class Supervisor:
         self.reap()
         if not self.alive:
             return
+        self.log.flush()
         if self.stop is not None and self.stop.deadline is not None:
             self._wait_until(self.stop.deadline)
             self.stop.expire()
@@ -116,6 +123,7 @@ class Supervisor:
                 self.take(info)
                 if not self.alive or (self.stop is not None and self.stop.deadline is not None):
                     return
+                self.log.flush()
                 continue
             try:
                 kill(target, info.si_signo)
@@ -136,6 +144,8 @@ class Supervisor:
         if number == _signal.SIGCHLD:
             self.reap()
             return
+        if self.log.level >= events.INFO:
+            self.tell_of_signal(info)
         if number == self.end_signal:
             self._end_all()
             return
@@ -216,6 +226,22 @@ class Supervisor:
             return 0  # the terminal sent it to the whole group: the child has it already
         return self._as_stop() if instead == _signal.SIGTSTP else instead
 
+    def tell_of_signal(self, info: _signal.struct_siginfo) -> None:
+        """Say who has sent us a signal: a stop to all who want to know anything, else to most."""
+        from pyinit import senders
+
+        stop = info.si_signo in self.stop_signals
+        level = events.INFO if stop else events.DEBUG
+        if level > self.log.level:
+            return
+        self.log.emit(
+            level,
+            "signal_received",
+            signal=sigset.name(info.si_signo),
+            stop=stop,
+            **senders.describe_sender(info, self.log, is_init=self.is_init),
+        )
+
     def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
         received = {}
         if number != info.si_signo:
@@ -225,22 +251,13 @@ class Supervisor:
             "signal_relayed",
             signal=sigset.name(number),
             **received,
-            sender_pid=info.si_pid,
-            sender_uid=info.si_uid,
             target=self._target,
         )
 
     def tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
         """Say, if everything is to be said, that a signal has come of which nothing comes."""
-        if self.log.level < events.DEBUG:
-            return
-        self.log.emit(
-            events.DEBUG,
-            "signal_ignored",
-            received=sigset.name(info.si_signo),
-            sender_pid=info.si_pid,
-            sender_uid=info.si_uid,
-        )
+        if self.log.level >= events.DEBUG:
+            self.log.emit(events.DEBUG, "signal_ignored", received=sigset.name(info.si_signo))
 
     def _not_relayed(self, number: int, error: OSError) -> None:
         if isinstance(error, ProcessLookupError) and self._target != self.main:
@@ -274,17 +291,20 @@ class Supervisor:
         return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
 
     def reap(self) -> None:
-        """Reap all who have ended, and note the main child's end or stop."""
+        """Reap all who have ended, and note the main child's end, stop or continuation."""
         while True:
             try:
-                pid, status = posix.waitpid(self._next() if self._names_orphans else -1, _WAIT)
+                pid, status = (
+                    self._reap_told() if self._tells_of_orphans else posix.waitpid(-1, _WAIT)
+                )
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if pid == self.main and self.alive:
-                stopped = wstatus.stop_signal(status)
-                if stopped:
+                if status == wstatus.CONTINUED:
+                    self.log.emit(events.INFO, "child_continued", pid=pid)
+                elif stopped := wstatus.stop_signal(status):
                     self._main_stopped(stopped)
                 else:
                     self.alive = False
@@ -292,38 +312,47 @@ class Supervisor:
             elif self.stop is not None and pid == self.stop.hook:
                 self.stop.hook_ended(status)
 
-    def _next(self) -> int:
-        """Return who is to be reaped next, or -1.  Raises ChildProcessError."""
-        try:
-            return self._name_next()
-        except ChildProcessError:
-            raise
-        except Exception as error:
-            self._names_orphans = False  # to be reaped is more than to be named
-            self.log.emit(events.ERROR, "internal_error", error=repr(error))
-            return -1
+    def _reap_told(self) -> tuple[int, int]:
+        """Reap the next one and say it, if it is an orphan.  Raises ChildProcessError."""
+        name, pid = None, -1
+        if self._names_orphans:
+            try:
+                pid, name = self._look_at_next()
+            except ChildProcessError:
+                raise
+            except Exception as error:
+                self._names_orphans = False  # to be reaped is more than to be named
+                self.log.emit(events.ERROR, "internal_error", error=repr(error))
+        pid, status, used = posix.wait4(pid, _WAIT)
+        if pid and pid not in self._known() and not wstatus.is_alive(status):
+            self._tell_of_orphan(pid, name, status, used.ru_utime + used.ru_stime)
+        return pid, status
 
-    def _name_next(self) -> int:
-        """Return who is to be reaped next, and say it: its name is known only until then.
+    def _known(self) -> tuple[int, int]:
+        """Return those of our children who are no orphans, or 0 for one that is not there."""
+        return self.main if self.alive else 0, self.stop.hook if self.stop is not None else 0
+
+    def _look_at_next(self) -> tuple[int, str | None]:
+        """Return who is to be reaped next, or -1, and the name, which is known only until then.
 
         Where nobody has ended, only the main child's stop is of interest: a
         stopped orphan could be continued, or end, before it is waited for.
         """
         info = posix.waitid(posix.P_ALL, 0, scope.PEEK)
         if info is None:
-            return self.main if self.alive else -1
-        ours = (self.main if self.alive else 0, self.stop.hook if self.stop is not None else 0)
-        if info.si_pid not in ours:
-            from pyinit import describe
+            return self.main if self.alive else -1, None
+        if info.si_pid in self._known():
+            return info.si_pid, None
+        from pyinit import describe
 
-            self.log.emit(
-                self._reap_level,
-                "orphan_reaped",
-                pid=info.si_pid,
-                name=describe.name(info.si_pid, self.log),
-                **describe.end(info.si_code, info.si_status),
-            )
-        return info.si_pid
+        return info.si_pid, describe.name(info.si_pid, self.log)
+
+    def _tell_of_orphan(self, pid: int, name: str | None, status: int, cpu_s: float) -> None:
+        number = status & 0x7F
+        end = {"signal": sigset.name(number)} if number else {"exit_code": status >> 8}
+        self.log.emit(
+            self._reap_level, "orphan_reaped", pid=pid, name=name, **end, cpu_s=round(cpu_s, 6)
+        )
 
     def _main_stopped(self, number: int) -> None:
         self.stopped = True

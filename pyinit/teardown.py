@@ -11,6 +11,7 @@ from pyinit import events, lifecycle, scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.proc import Process
     from pyinit.supervisor import Supervisor
 
 # From KILL to giving up on whoever the kernel cannot end yet, in seconds.
@@ -31,6 +32,9 @@ class Teardown:
         self._left = supervisor.left
         self._deadline: float | None = None
         self._next_look = 0.0
+        self._began = time.monotonic()
+        self._count = 0
+        self._killed = 0
         self._perform = {
             lifecycle.TERMINATE: self._terminate,
             lifecycle.ARM_GRACE: self._arm_grace,
@@ -44,6 +48,7 @@ class Teardown:
         self._log.guard(self._begin)
         while self._lifecycle.state != lifecycle.DONE:
             self._log.guard(self._turn)
+        self._log.guard(self._tell_of_end)
 
     def _begin(self) -> None:
         self._step(lifecycle.LEFTOVERS)
@@ -54,6 +59,7 @@ class Teardown:
 
     def _turn(self) -> None:
         """Wait for a signal, the deadline, or the next time to ask who is left."""
+        self._log.flush()
         now = time.monotonic()
         if self._deadline is None:
             self._deadline = now  # a step failed before it could arm one
@@ -75,6 +81,8 @@ class Teardown:
         info = _signal.sigtimedwait(self._supervisor.awaited, until - now)
         if info is None:
             return
+        if info.si_signo != _signal.SIGCHLD and self._log.level >= events.INFO:
+            self._supervisor.tell_of_signal(info)
         if info.si_signo in self._supervisor.stop_signals:
             self._step(lifecycle.STOP)
         elif info.si_signo == self._supervisor.end_signal:
@@ -89,7 +97,7 @@ class Teardown:
             self._step(lifecycle.GONE)
 
     def _terminate(self) -> None:
-        self._log.guard(lambda: self._tell("teardown_started"))
+        self._log.guard(self._tell_of_leftovers)
         # A stopped process acts on TERM only after CONT.
         self._scope.signal(_signal.SIGTERM, _signal.SIGCONT)
 
@@ -97,7 +105,7 @@ class Teardown:
         self._deadline = time.monotonic() + self._lifecycle.grace_s
 
     def _kill(self) -> None:
-        self._log.guard(lambda: self._tell("leftovers_killed"))
+        self._log.guard(self._tell_of_killed)
         self._scope.signal(_signal.SIGKILL)
 
     def _arm_bound(self) -> None:
@@ -115,10 +123,44 @@ class Teardown:
             bound_s=KILL_BOUND_S,
         )
 
-    def _tell(self, event: str) -> None:
-        if self._log.level >= events.INFO:
-            from pyinit import describe
+    def _left_now(self) -> "list[Process]":
+        return [process for process in self._scope.everybody() if not process.is_zombie]
 
-            everybody = [p for p in self._scope.everybody() if not p.is_zombie]
-            names = describe.names(everybody, self._log)
-            self._log.emit(events.INFO, event, leftovers=names)
+    def _tell_of_leftovers(self) -> None:
+        """Say who is left, at the beginning."""
+        if self._log.level < events.INFO:
+            return
+        from pyinit import describe
+
+        left = self._left_now()
+        self._count = len(left)
+        self._log.emit(
+            events.INFO,
+            "teardown_started",
+            leftovers=describe.names(left, self._log),
+            count=self._count,
+            grace_s=self._lifecycle.grace_s,
+        )
+
+    def _tell_of_killed(self) -> None:
+        """Say who has to be killed: a name is known only until then."""
+        if self._log.level < events.INFO:
+            return
+        from pyinit import describe
+
+        if not self._lifecycle.grace_s:
+            self._tell_of_leftovers()
+        left = self._left_now()
+        self._killed = len(left)
+        for process in left[: describe.MOST_NAMES]:
+            name = describe.name(process.pid, self._log)
+            self._log.emit(events.INFO, "leftover_killed", pid=process.pid, name=name)
+
+    def _tell_of_end(self) -> None:
+        self._log.emit(
+            events.INFO,
+            "teardown_finished",
+            took_s=round(time.monotonic() - self._began, 6),
+            count=self._count,
+            killed=self._killed,
+        )

@@ -2,12 +2,16 @@
 
 import _signal
 
+from pyinit.settings import LOG_FORMATS, ON_OOM
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
 TRUE = ("1", "yes", "true", "on")
 FALSE = ("0", "no", "false", "off")
+
+LOG_LEVELS = ("error", "warning", "info", "debug")
 
 MAX_SECONDS = 1_000_000_000
 
@@ -267,6 +271,53 @@ def variable(value: str, source: str) -> tuple[tuple[str, str | None], ...]:
     if not value or "=" in value:
         raise UsageError(f"{source}: '{value}' is no variable: expected a name, such as TZ")
     return ((value, None),)
+
+
+def log_level(value: str, source: str) -> int:
+    """Return how often ``-v`` would be given for a level of the log; -1 is errors only."""
+    if value.lower() not in LOG_LEVELS:
+        raise UsageError(
+            f"{source}: '{value}' is no level: expected one of {', '.join(LOG_LEVELS)}"
+        )
+    return LOG_LEVELS.index(value.lower()) - 1
+
+
+def log_format(value: str, source: str) -> str:
+    """Return the name of a way to write the log."""
+    return _one_of(LOG_FORMATS, value, source, "format")
+
+
+def on_oom(value: str, source: str) -> str:
+    """Return what is to be done when the kernel kills for want of memory."""
+    return _one_of(ON_OOM, value, source, "answer to an OOM kill")
+
+
+def _one_of(words: tuple[str, ...], value: str, source: str, what: str) -> str:
+    if value.lower() not in words:
+        expected = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
+        raise UsageError(f"{source}: '{value}' is no {what}: expected {expected}")
+    return value.lower()
+
+
+def descriptor(value: str, source: str) -> int:
+    """Return the number of a file descriptor; whether it is open is seen later."""
+    if not (value.isascii() and value.isdecimal() and len(value) < 8):
+        raise UsageError(f"{source}: '{value}' is no file descriptor: expected a number, such as 3")
+    return int(value)
+
+
+def path(value: str, source: str) -> str:
+    """Return the path of a file to be written."""
+    if not value or value.endswith("/"):
+        raise UsageError(f"{source}: '{value}' is no file: expected a path, such as /run/pyinit")
+    return value
+
+
+def place(value: str, source: str) -> int | str:
+    """Return the descriptor of ``fd:N``, or a path."""
+    if value.startswith("fd:"):
+        return descriptor(value[3:], f"{source}: '{value}'")
+    return path(value, source)
 
 
 def never(value: str, source: str) -> "NoReturn":

@@ -1,0 +1,262 @@
+"""What has happened in this run: events become facts, and facts the report and other files.
+
+Loaded when somebody wants to know: with ``--report``, ``--status-file`` and so on, or from
+``-v`` on.  Whatever goes wrong here is logged, and ends nothing.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pyinit import __version__, cause, events, files, lifecycle
+
+if TYPE_CHECKING:
+    from pyinit.settings import Settings
+
+SCHEMA = 1
+TERMINATION_LOG = "/dev/termination-log"
+
+# So many different senders are told apart; what comes from others is counted together.
+MOST_SENDERS = 100
+
+
+class Record:
+    """The facts of one run, as ``asked``; `take` is given every event.
+
+    Times are those of time.monotonic(), and become seconds since the start.
+    """
+
+    def __init__(self, asked: Settings, log: events.Log) -> None:
+        self.lifecycle: lifecycle.Lifecycle | None = None
+        self._asked = asked
+        self._log = log
+        self._started = time.monotonic()
+        self._cpu_before = _usage()  # of those who were reaped before, in a program that has run()
+        self._dirty = False
+        self._broken: set[str] = set()  # paths that could not be written last time
+        self._signals: dict[tuple[object, ...], dict[str, Any]] = {}
+        self._facts: dict[str, Any] = {
+            "schema": SCHEMA,
+            "pyinit": __version__,
+            "pid": posix.getpid(),
+            "role": "init" if posix.getpid() == 1 else "subreaper" if asked.subreaper else "parent",
+            "command": asked.command,
+            "started": _utc(),
+            "written": None,
+            "state": lifecycle.RUNNING,
+            "uptime_s": 0.0,
+            "child": None,
+            "exit_code": None,
+            "cause": None,
+            "stop": None,
+            "teardown": None,
+            "signals": [],
+            "signals_dropped": 0,
+            "orphans": {"reaped": 0, "killed": 0, "failed": 0},
+            "oom_kills": 0,
+            "usage": None,
+        }
+
+    def take(self, event: str, fields: dict[str, object]) -> None:
+        """Take note of an event."""
+        handler = getattr(self, f"_{event}", None)
+        if handler is not None:
+            self._dirty = True
+            handler(**fields)
+
+    def flush(self) -> None:
+        """Write the files that are kept up to date, if anything has changed."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        if self._asked.status_file or self._asked.metrics_file:
+            self._write_kept(self.snapshot())
+
+    def finish(self, exit_code: int) -> dict[str, object]:
+        """Write all files for the last time; return what the log is to say of the end."""
+        self._facts["exit_code"] = exit_code
+        facts = self.snapshot()
+        facts["state"] = lifecycle.DONE
+        facts["cause"] = cause.cause(facts)
+        self._write_kept(facts)
+        summary = cause.summary(facts)
+        self._write_last(facts, summary)
+        return {"uptime_s": facts["uptime_s"], "cause": facts["cause"], "summary": summary}
+
+    def not_started(self, code: int, reason: str) -> None:
+        """Write that the command could not be started."""
+        self._facts["exit_code"] = code
+        facts = self.snapshot()
+        facts["state"] = lifecycle.DONE
+        facts["cause"] = f"could not be started: {reason}"
+        self._write_kept(facts)
+        self._write_last(facts, cause.summary(facts))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the facts as they stand now."""
+        facts = dict(self._facts)
+        facts["written"] = _utc()
+        facts["uptime_s"] = self._since_start(time.monotonic())
+        if self.lifecycle is not None:
+            facts["state"] = self.lifecycle.state
+        facts["signals"] = list(self._signals.values())
+        facts["usage"] = _usage(self._cpu_before)
+        return facts
+
+    def _since_start(self, moment: float) -> float:
+        return round(moment - self._started, 6)
+
+    def _write_kept(self, facts: dict[str, Any]) -> None:
+        if self._asked.status_file:
+            self._write(self._asked.status_file, files.as_json(facts))
+        if self._asked.metrics_file:
+            from pyinit import metrics
+
+            self._write(self._asked.metrics_file, metrics.render(facts))
+
+    def _write_last(self, facts: dict[str, Any], summary: str) -> None:
+        if self._asked.report != "":
+            self._write(self._asked.report, files.as_json(facts))
+        if self._asked.termination_log:
+            self._write_termination_log(f"{summary}\n")
+
+    def _write_termination_log(self, text: str) -> None:
+        """Write to the file that Kubernetes mounts there; elsewhere there is none to be made."""
+        try:
+            posix.stat(TERMINATION_LOG)
+        except OSError as error:
+            reason = error.strerror
+            self._log.emit(events.INFO, "not_written", path=TERMINATION_LOG, reason=reason)
+        else:
+            self._write(TERMINATION_LOG, text)
+
+    def _write(self, place: int | str, text: str) -> None:
+        """Write a file, and warn when it fails: once until it succeeds again."""
+        try:
+            files.write(place, text)
+        except OSError as error:
+            if place not in self._broken:
+                self._broken.add(str(place))
+                reason = error.strerror or str(error)
+                self._log.emit(events.WARNING, "not_written", path=str(place), reason=reason)
+        else:
+            self._broken.discard(str(place))
+
+    # -- The events, by name; their fields stand in docs/events.md.
+
+    def _child_started(self, *, pid: int, **_: object) -> None:
+        self._facts["child"] = {
+            "pid": pid,
+            "state": "running",
+            "exit_code": None,
+            "signal": None,
+            "core_dumped": False,
+            "at_s": None,
+        }
+
+    def _child_stopped(self, **_: object) -> None:
+        self._facts["child"]["state"] = "stopped"
+
+    def _child_continued(self, **_: object) -> None:
+        self._facts["child"]["state"] = "running"
+
+    def _child_exited(
+        self,
+        *,
+        exit_code: int,
+        signal: str | None = None,
+        core_dumped: bool = False,
+        **_: object,
+    ) -> None:
+        now = self._since_start(time.monotonic())
+        self._facts["child"] |= {
+            "state": "ended",
+            "exit_code": exit_code,
+            "signal": signal,
+            "core_dumped": core_dumped,
+            "at_s": now,
+        }
+        if self._facts["stop"] is not None:
+            self._facts["stop"]["took_s"] = round(now - self._facts["stop"]["at_s"], 6)
+
+    def _signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
+        key = (signal, sender["origin"], sender["sender_name"], sender["sender_uid"])
+        if key not in self._signals and len(self._signals) >= MOST_SENDERS:
+            key = (signal, sender["origin"], None, None)
+            sender |= {"sender_name": None, "sender_uid": None, "sender_pid": None}
+        counted = self._signals.setdefault(key, {"signal": signal, "count": 0} | sender)
+        counted["count"] += 1
+        counted["sender_pid"] = sender["sender_pid"]  # of the last one
+        if stop and self._facts["stop"] is None:
+            self._facts["stop"] = {
+                "signal": signal,
+                **sender,
+                "at_s": self._since_start(time.monotonic()),
+                "drain_s": 0.0,
+                "took_s": None,
+                "escalated": [],
+            }
+
+    def _signal_dropped(self, **_: object) -> None:
+        self._facts["signals_dropped"] += 1
+
+    def _drain_started(self, *, drain_s: float) -> None:
+        if self._facts["stop"] is not None:
+            self._facts["stop"]["drain_s"] = drain_s
+
+    def _stop_escalated(self, *, signal: str, after_s: float) -> None:
+        if self._facts["stop"] is not None:
+            self._facts["stop"]["escalated"].append({"signal": signal, "after_s": after_s})
+
+    def _orphan_reaped(self, *, signal: str | None = None, exit_code: int = 0, **_: object) -> None:
+        orphans = self._facts["orphans"]
+        orphans["reaped"] += 1
+        orphans["killed"] += signal is not None
+        orphans["failed"] += exit_code != 0
+
+    def _teardown_started(self, *, leftovers: list[str], count: int, grace_s: float) -> None:
+        self._facts["teardown"] = {
+            "leftovers": leftovers,
+            "count": count,
+            "grace_s": grace_s,
+            "killed": [],
+            "kills": 0,
+            "blocked": [],
+            "took_s": None,
+        }
+
+    def _leftover_killed(self, *, pid: int, name: str | None) -> None:
+        self._facts["teardown"]["killed"].append(f"{name or '?'}[{pid}]")
+
+    def _leftovers_blocked(self, *, leftovers: list[str], **_: object) -> None:
+        self._facts["teardown"]["blocked"] = leftovers
+
+    def _teardown_finished(self, *, took_s: float, killed: int, **_: object) -> None:
+        self._facts["teardown"] |= {"took_s": took_s, "kills": killed}
+
+    def _oom_kill(self, *, kills: int, **fields: Any) -> None:
+        self._facts["oom_kills"] += kills
+        child = self._facts["child"]
+        if child is not None and fields.get("pid") == child["pid"]:
+            child["oom_killed"] = True
+
+
+def _utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _usage(before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what those have used who have been reaped, less what stood there ``before``."""
+    import resource
+
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    since = before or {"cpu_user_s": 0.0, "cpu_system_s": 0.0}
+    return {
+        "cpu_user_s": round(ended.ru_utime - since["cpu_user_s"], 6),
+        "cpu_system_s": round(ended.ru_stime - since["cpu_system_s"], 6),
+        # Of the largest process; ru_maxrss counts KiB, see getrusage(2).
+        "peak_process_bytes": ended.ru_maxrss * 1024,
+    }

@@ -1,0 +1,63 @@
+"""Who has sent a signal, as far as the kernel and /proc tell; see sigaction(2)."""
+
+import posix
+
+from pyinit import describe, proc, sigset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _signal
+
+    from pyinit.events import Log
+
+INSIDE = "inside"
+OUTSIDE = "outside"
+KERNEL = "kernel"
+SELF = "self"
+
+# Between a descendant and us; a loop among parents cannot be, but /proc is read piece by piece.
+_MOST_GENERATIONS = 1000
+
+
+def describe_sender(
+    info: "_signal.struct_siginfo", log: "Log", *, is_init: bool
+) -> "dict[str, object]":
+    """Return origin, PID, user and name of who has sent the signal.
+
+    Origin is inside or outside of what we are the init of: the PID namespace, or else the
+    descendants.  si_pid is 0 for one whom our PID namespace does not show.
+    """
+    if info.si_code == sigset.SI_KERNEL:
+        return _sender(KERNEL, None, None, None)
+    pid, uid = info.si_pid, info.si_uid
+    if pid == posix.getpid():
+        return _sender(SELF, pid, uid, "pyinit")
+    if pid == 0:
+        return _sender(OUTSIDE, None, uid, None)
+    name = describe.name(pid, log)
+    origin = INSIDE if is_init or _is_descendant(pid) else OUTSIDE
+    return _sender(origin, pid, uid, name)
+
+
+def _sender(origin: str, pid: int | None, uid: int | None, name: str | None) -> "dict[str, object]":
+    return {"origin": origin, "sender_pid": pid, "sender_uid": uid, "sender_name": name}
+
+
+def _is_descendant(pid: int) -> bool:
+    """Return whether one of those above ``pid`` is us.
+
+    False for who has ended and been reaped: kill(1) may have when we look.
+    """
+    with proc.Ours() as directory:
+        if directory is None:
+            return False
+        try:
+            for _ in range(_MOST_GENERATIONS):
+                if pid == posix.getpid():
+                    return True
+                if pid <= 1:
+                    return False
+                pid = proc.Process(pid, directory).parent
+        except OSError:
+            pass
+    return False
