@@ -48,7 +48,7 @@ def _killed(facts: Facts) -> str:
 
 def _since(stop: Facts) -> str:
     signal = f" by {stop['signal']}"
-    return f"{_time(stop['took_s'] or 0.0)} after the stop{signal} {sender(stop)}"
+    return f"{duration(stop['took_s'] or 0.0)} after the stop{signal} {sender(stop)}"
 
 
 def sender(signal: Facts) -> str:
@@ -69,27 +69,28 @@ def sender(signal: Facts) -> str:
 
 def summary(facts: Facts) -> str:
     """Return the whole run in one line."""
-    parts = [f"{_command(facts)}: {facts['cause']}", f"ran {_time(facts['uptime_s'])}"]
+    parts = [f"{_command(facts)}: {facts['cause']}", f"ran {duration(facts['uptime_s'])}"]
     parts += _counts(facts)
     usage = facts["usage"]
     if usage:
         cpu = usage["cpu_user_s"] + usage["cpu_system_s"]
-        parts.append(f"CPU {_time(cpu)}")
+        parts.append(f"CPU {duration(cpu)}")
         peak = usage.get("peak_cgroup_bytes") or usage["peak_process_bytes"]
         of = "" if usage.get("peak_cgroup_bytes") else " in one process"
-        parts.append(f"peak memory {_size(peak)}{of}")
+        parts.append(f"peak memory {size(peak)}{of}")
     return "; ".join(parts)
 
 
 def _counts(facts: Facts) -> list[str]:
     parts = []
     if facts["oom_kills"]:
-        parts.append(_plural(facts["oom_kills"], "OOM kill"))
+        parts.append(plural(facts["oom_kills"], "OOM kill"))
     if facts["orphans"]["reaped"]:
-        parts.append(f"{_plural(facts['orphans']['reaped'], 'orphan')} reaped")
+        parts.append(f"{plural(facts['orphans']['reaped'], 'orphan')} reaped")
     teardown = facts["teardown"]
     if teardown:
-        left = f"{_plural(teardown['count'], 'leftover')} ended in {_time(teardown['took_s'] or 0)}"
+        took = duration(teardown["took_s"] or 0)
+        left = f"{plural(teardown['count'], 'leftover')} ended in {took}"
         if teardown["kills"]:
             left += f", {teardown['kills']} of them by SIGKILL"
         if teardown["blocked"]:
@@ -103,11 +104,12 @@ def _command(facts: Facts) -> str:
     return text if len(text) <= _LONGEST_COMMAND else text[: _LONGEST_COMMAND - 3] + "..."
 
 
-def _plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """Return how many of a thing there are."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return a time as people say it: 0.8 s, 2 min 5 s, 3 h 2 min, 5 d 4 h."""
     if seconds < 10:
         return f"{seconds:.1f} s" if seconds >= 0.1 or not seconds else f"{seconds * 1000:.0f} ms"
@@ -118,11 +120,11 @@ def _time(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
-def _size(number: int) -> str:
+def size(number: int) -> str:
     """Return a number of bytes in units of 1024."""
-    size = float(number)
+    left = float(number)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
+        if left < 1024:
+            return f"{left:.0f} {unit}" if left >= 10 or unit == "B" else f"{left:.1f} {unit}"
+        left /= 1024
+    return f"{left:.1f} TiB"
