@@ -99,7 +99,8 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         posix.close(order_fd)
         environment.restore()
         if order["root"] or not {"mount", "user"}.isdisjoint(order["namespaces"]):
-            _load_all()
+            asked = _asked(order)
+            _load_all(writes=asked.keeps_record() or asked.writes_elsewhere())
         _prepare(order, channel)
         pid = _fork(order)
     except StageError as failure:
@@ -119,13 +120,23 @@ def _name_itself() -> None:
         pass  # no /proc here
 
 
-def _load_all() -> None:
+def _asked(order: "dict[str, Any]") -> settings.Settings:
+    """Return what the init is asked for."""
+    asked = settings.Settings(order["argv"])
+    vars(asked).update(order["settings"])
+    return asked
+
+
+def _load_all(*, writes: bool) -> None:
     """Load what would be loaded late: soon there may be other files, or none that we may read.
 
-    The command, too, may mount something over ours.
+    The command, too, may mount something over ours.  ``writes`` is whether files tell of the run.
     """
     for name in _LATE:
         __import__(name)
+    if writes:
+        for name in _WRITING:
+            __import__(name)
 
 
 _LATE = (
@@ -133,9 +144,10 @@ _LATE = (
     *("pyinit.changes", "pyinit.descendants", "pyinit.describe", "pyinit.devpts"),
     "pyinit.diagnosis",
     *("pyinit.fork", "pyinit.job", "pyinit.notify", "pyinit.output"),
-    *("pyinit.pause", "pyinit.proc", "pyinit.stop", "pyinit.supervisor"),
-    *("pyinit.teardown", "pyinit.terminal", "pyinit.values"),
+    *("pyinit.pause", "pyinit.proc", "pyinit.senders", "pyinit.stop"),
+    *("pyinit.supervisor", "pyinit.teardown", "pyinit.terminal", "pyinit.values"),
 )
+_WRITING = ("json", "pyinit.cause", "pyinit.metrics", "pyinit.outlets", "pyinit.record", "resource")
 
 
 def _fork(order: "dict[str, Any]") -> int:
@@ -177,7 +189,7 @@ def _make(names: list[str], order: "dict[str, Any]", channel: Channel) -> None:
         except OSError as error:
             raise StageError("writing /proc/self/timens_offsets", error) from None
     if "mount" in names:
-        _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+        _mount(None, "/", None, _MS_REC | _MS_PRIVATE, "mount(none, /)")
 
 
 def _unshare(names: list[str]) -> None:
@@ -274,8 +286,7 @@ def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
         if not channel.listen() or (not order["detach"] and channel.is_alone()):
             return 128 + _signal.SIGKILL
         _furnish(order, channel)
-        asked = settings.Settings(order["argv"])
-        vars(asked).update(order["settings"])
+        asked = _asked(order)
         if order["terminal"] and asked.user:
             _give_terminal_to(asked.user)
         if asked.writes_elsewhere():
@@ -377,13 +388,13 @@ def _furnish_mounts(order: "dict[str, Any]") -> None:
     """Bind what is to be bound, mount /proc, and change the root.  Raises StageError."""
     new = "" if order["enter"] else order["root"]
     if new:
-        _mount(new, new, None, _MS_BIND | _MS_REC)
+        _mount(new, new, None, _MS_BIND | _MS_REC, f"mount({new}, {new})")
     for source, target, read_only in order["binds"]:
-        _mount(source, f"{new}{target}", None, _MS_BIND | _MS_REC)
+        _mount_below(new, source, target, None, _MS_BIND | _MS_REC)
         if read_only:
-            _make_read_only(f"{new}{target}")
+            _make_read_only(new, target)
     if order["mount_proc"]:
-        _mount("proc", f"{new}/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+        _mount_below(new, "proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     if new:
         try:
             posix.chdir(new)
@@ -395,30 +406,93 @@ def _furnish_mounts(order: "dict[str, Any]") -> None:
             raise StageError(f"pivot_root({new})", error) from None
 
 
-def _make_read_only(target: str) -> None:
+def _mount_below(new: str, source: str, target: str, kind: str | None, flags: int) -> None:
+    """Mount at ``target`` of the root ``new``.  Raises StageError."""
+    call = f"mount({source}, {target})"
+    with _Place(new, target, call) as place:
+        _mount(source, place, kind, flags, call)
+
+
+def _make_read_only(new: str, target: str) -> None:
     """Let nobody write to a bind mount, nor to those that came with it.  Raises StageError."""
+    call = f"mount_setattr({target})"
+    # Looked for once more: it is another directory since something is mounted there.
+    with _Place(new, target, call) as place:
+        try:
+            linux.make_read_only(environment.encode(place))
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise StageError(call, error) from None
+            # Linux before 5.12 can do no more than this one.
+            kept = posix.statvfs(place).f_flag & _KEPT
+            flags = _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept
+            _mount(None, place, None, flags, f"mount(none, {target})")
+
+
+class _Place:
+    """A path by which we reach ``target`` of the root ``new``; use it in a ``with`` statement.
+
+    Its symbolic links, `..` too, lead to where they lead for the command, and so never out of
+    that root.  openat2(2) with RESOLVE_IN_ROOT does the same, but not before Linux 5.6 nor under
+    every filter; to mount at what was found takes our /proc either way.
+    """
+
+    def __init__(self, new: str, target: str, call: str) -> None:
+        self._path = target
+        self._fd = -1
+        if new:
+            self._fd = _open_below(new, target, call)
+            self._path = f"/proc/self/fd/{self._fd}"
+
+    def __enter__(self) -> str:
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            posix.close(self._fd)
+
+
+def _open_below(new: str, target: str, call: str) -> int:
+    old = posix.open("/", posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
     try:
-        linux.make_read_only(environment.encode(target))
+        posix.chroot(new)
+        try:
+            return posix.open(target, posix.O_PATH | posix.O_CLOEXEC)
+        except OSError as error:
+            reason = f"there is no {target} in {new}" if error.errno == errno.ENOENT else ""
+            raise StageError(call, error, reason) from None
+        finally:
+            posix.fchdir(old)
+            posix.chroot(".")
     except OSError as error:
-        if error.errno != errno.ENOSYS:
-            raise StageError(f"mount_setattr({target})", error) from None
-        # Linux before 5.12 can do no more than this one.
-        kept = posix.statvfs(target).f_flag & _KEPT
-        _mount(None, target, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept)
+        raise StageError(f"chroot({new})", error) from None
+    finally:
+        posix.close(old)
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int) -> None:
+def _mount(source: str | None, target: str, kind: str | None, flags: int, call: str) -> None:
     given = [None if word is None else environment.encode(word) for word in (source, kind)]
     try:
         linux.mount(given[0], environment.encode(target), given[1], flags)
     except OSError as error:
         reason = ""
-        if error.errno == 1 and kind == "proc":
+        if error.errno == errno.EPERM and kind == "proc":
             reason = (
                 "the kernel lets a new /proc show no more than the one that is there, and parts of "
                 "that are covered: give mount_proc=False"
             )
-        raise StageError(f"mount({source or kind or 'none'}, {target})", error, reason) from None
+        elif error.errno == errno.ENOENT:
+            missing = source if kind is None and source and not _is_there(source) else target
+            reason = f"there is no {missing}"
+        raise StageError(call, error, reason) from None
+
+
+def _is_there(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 _SIOCSIFFLAGS = 0x8914

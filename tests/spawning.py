@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pyinit
@@ -30,6 +31,24 @@ def spawn(
     if not how.get("terminal"):
         how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **how}
     return pyinit.spawn(argv, namespaces=wanted | USER, **how)
+
+
+def small_root_in(directory: Path) -> tuple[Path, list[tuple[str, str, bool]]]:
+    """Make a root directory with mount points, and give the binds that fill it."""
+    root = directory / "root"
+    binds = []
+    for name in ("usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32"):
+        source = Path("/", name)
+        if source.is_symlink():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).symlink_to(source.readlink())
+        elif source.is_dir():
+            (root / name).mkdir(parents=True)
+            binds.append((str(source), f"/{name}", True))
+    for name in ("proc", "data", "tmp"):
+        (root / name).mkdir()
+    (root / "file").touch()
+    return root, binds
 
 
 def line(stream: IO[bytes] | None) -> str:

@@ -56,7 +56,7 @@ def test_a_command_that_is_not_there() -> None:
     ("more", "how", "call", "number"),
     [
         ((), {"root": "/nonexistent"}, "mount(/nonexistent, /nonexistent)", errno.ENOENT),
-        ((), {"root": "/dev/null"}, "mount(proc, /dev/null/proc)", errno.ENOTDIR),
+        ((), {"root": "/dev/null"}, "chroot(/dev/null)", errno.ENOTDIR),
         ((), {"binds": [("/nonexistent", "/mnt")]}, "mount(/nonexistent, /mnt)", errno.ENOENT),
         ((), {"binds": [("/mnt", "/nonexistent")]}, "mount(/mnt, /nonexistent)", errno.ENOENT),
         ((), {"binds": [("/dev/null", "/mnt")]}, "mount(/dev/null, /mnt)", errno.ENOTDIR),
