@@ -28,6 +28,7 @@ COMMANDS = {
     "restore": ("checkpoint", "bring a container back from its files, by CRIU"),
     "ns": ("ns", "show namespaces, who is in them and who shares which"),
     "tree": ("tree", "show processes by PID namespace, with their number at every level"),
+    "doctor": ("doctor", "say what is wrong with a container, why it matters and what to do"),
     "install": ("install", "write the fast launcher"),
     "pyz": ("pyz", "write pyinit as a single file"),
     "manual": ("manual", "print the manual page of pyinit"),
