@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-# Prints a line and waits, for as long as its stdin is open.
-READY = "echo ready; read _"
-
 
 @contextlib.contextmanager
 def namespace(
@@ -71,8 +68,13 @@ def named(one: Any) -> list[int]:
     return [each["inner_pid"] for each in one["processes"]]
 
 
-def use_cgroup(monkeypatch: pytest.MonkeyPatch, directory: Path, **files: str) -> None:
-    """Make everybody's only cgroup ``directory``, with ``files``, of which _ stands for a dot."""
+def use_cgroup(
+    monkeypatch: pytest.MonkeyPatch, directory: Path, controller: str = "", **files: str
+) -> None:
+    """Make everybody's only cgroup ``directory``, with ``files``, whose first _ is a dot.
+
+    Of version 2, unless it has a ``controller``.
+    """
     for name, text in files.items():
         (directory / name.replace("_", ".", 1)).write_text(text)
-    monkeypatch.setattr(cgroups, "directories_of", lambda _: [str(directory)])
+    monkeypatch.setattr(cgroups, "by_controller", lambda _: {controller: str(directory)})

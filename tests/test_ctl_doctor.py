@@ -59,23 +59,30 @@ def test_any_process_stands_for_its_container(capsys: pytest.CaptureFixture[str]
 
 
 def test_this_container_is_looked_at_from_inside() -> None:
-    """Without a PID; each number is one of ours then."""
-    command = [*PYINIT, "--", *PYINITCTL, "doctor", "--json"]
-    done = subprocess.run([*UNSHARE, *command], capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout)
-    assert (done.stderr, found["target"]["own"]) == ("", True)
+    """Without a PID, or with any of it; each number is one of ours then."""
+    script = '"$@" doctor --json | tr "\\n" " "; echo; "$@" doctor $$ --json | tr "\\n" " "; true'
+    command = [*PYINIT, "--", "sh", "-c", script, "sh", *PYINITCTL]
+    done = _run([*UNSHARE, *command])
+    found, same = (json.loads(line) for line in done.stdout.splitlines())
+    assert done.stderr == ""
+    assert found["target"] == {**same["target"], "processes": found["target"]["processes"]}
+    assert (found["target"]["own"], found["target"]["initial"]) == (True, False)
     init = found["target"]["init"]
     assert (init["pid"], init["inner_pid"], init["kind"]) == (1, 1, "pyinit")
     # What the machine's cgroup has seen is not for this test.
     assert set(severities(found)) <= {"oom-kills"}
 
 
-def test_a_process_of_our_own_container_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    """It means the same as no PID at all."""
-    target = examine(capsys, os.getpid())["target"]
-    assert target == {**examine(capsys)["target"], "processes": target["processes"]}
+def test_the_system_itself_is_no_container(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the namespace is the one above all others, which its inode tells."""
+    target = examine(capsys)["target"]
     assert (target["own"], target["inode"]) == (True, inode("self", "pid"))
     assert target["initial"] == (inode("self", "pid") == 0xEFFFFFFC)
+    ctl.main(["doctor"])
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "the system itself, in no container" if target["initial"] else "this container"
+    )
 
 
 def test_pyinit_beneath_another_init_is_looked_at_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +154,7 @@ def test_what_could_not_be_checked_is_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its reason, and not among what passed."""
-    monkeypatch.setattr("pyinit.cgroups.directories_of", lambda _: [])
+    monkeypatch.setattr("pyinit.cgroups.by_controller", lambda _: {})
     with Container(WAITING) as container:
         container.expect("ready")
         found = examine(capsys, container.pid)
@@ -184,7 +191,7 @@ def test_stale_proc_is_found_and_looked_through() -> None:
     """Of the namespace above: our processes are there under other numbers, with ours in NSpid."""
     without = [word for word in UNSHARE if word != "--mount-proc"]
     command = [*PYINIT, "--", *PYINITCTL, "doctor", "--json"]
-    done = subprocess.run([*without, *command], capture_output=True, text=True, check=False)
+    done = _run([*without, *command])
     found = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (1, "")
     assert finding(found, "proc-of-another-namespace")["severity"] == "problem"

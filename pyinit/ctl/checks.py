@@ -32,7 +32,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("process-group",), checks_processes.process_group),
     (("terminal-foreground",), checks_processes.foreground),
     (("listen-pid", "listen-fds"), checks_processes.listen_pid),
-    (("oom-kills",), checks_limits.oom),
+    (("oom-kills",), checks_limits.oom_kills),
     (("pids-limit",), checks_limits.pids),
     (("descriptors-limit",), checks_limits.descriptors),
     (("user-processes-limit",), checks_limits.user_processes),

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinit import cgroups
+from pyinit import cgroups, oom
+from pyinit.ctl import common
 from pyinit.ctl.checks_case import HINT, PROBLEM, Finding, NotChecked
 
 if TYPE_CHECKING:
@@ -118,42 +119,21 @@ def proc_hidden(case: Case) -> Iterator[Finding | NotChecked]:
             )
 
 
-def oom(case: Case) -> Iterator[Finding | NotChecked]:
+def oom_kills(case: Case) -> Iterator[Finding | NotChecked]:
     """Whether the kernel has killed for want of memory."""
-    directories = _directories(case)
-    counts = [_oom_kills(each) for each in directories]
-    known = [each for each in counts if each is not None]
-    if not known:
+    init = case.container.init
+    number = None if init is None else oom.Counter(init.pid).read()
+    if number is None:
         yield NotChecked("oom-kills", "there is no memory cgroup here that counts them")
-    elif max(known):
-        number = max(known)
+    elif number:
         yield Finding(
             "oom-kills",
             PROBLEM,
-            f"the kernel has killed {number} process{'es' * (number > 1)} of this cgroup for want "
-            "of memory",
-            "one that is not the main child dies unseen: the container goes on, with a part "
-            "missing",
-            "a higher memory limit, fewer workers or threads, or a look for who leaks "
-            "(memory.max, memory.peak; memory.limit_in_bytes in version 1)",
+            f"the kernel has killed {common.count(number)} of this cgroup for want of memory",
+            "who is not the main child dies unseen: the container goes on with a part missing",
+            "a higher memory limit, fewer workers or threads, or a look for who leaks; "
+            "`pyinit --on-oom stop` ends the container when it happens",
         )
-
-
-def _oom_kills(directory: str) -> int | None:
-    """Return how many processes were killed for want of memory in a cgroup and those below it.
-
-    None where that is not counted; see memory.events and memory.oom_control in cgroups(7).
-    """
-    for name in ("memory.events", "memory.oom_control"):
-        try:
-            lines = Path(directory, name).read_text(encoding="ascii").splitlines()
-        except OSError:
-            continue
-        for line in lines:
-            word, _, value = line.partition(" ")
-            if word == "oom_kill":
-                return int(value)
-    return None
 
 
 def pids(case: Case) -> Iterator[Finding | NotChecked]:
@@ -223,7 +203,7 @@ def descriptors(case: Case) -> Iterator[Finding | NotChecked]:
                     process,
                 )
     if unreadable:
-        number = "1 process" if unreadable == 1 else f"{unreadable} processes"
+        number = common.count(unreadable)
         yield NotChecked("descriptors-limit", f"the descriptors of {number} may not be seen")
 
 
