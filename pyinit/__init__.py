@@ -12,7 +12,7 @@ _HOMES = {
     "Container": "container",
     "Exit": "embed",
     "Namespace": "namespaces",
-    "NamespaceError": "namespaces",
+    "NamespaceError": "kinds",
     "Options": "embed",
     "Process": "container",
     "StartError": "fork",
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from pyinit.embed import Exit, Options, run
     from pyinit.fork import StartError
     from pyinit.forkinit import fork_init
-    from pyinit.namespaces import Namespace, NamespaceError, enter, namespaces_of
+    from pyinit.kinds import NamespaceError
+    from pyinit.namespaces import Namespace, enter, namespaces_of
 
 
 if not TYPE_CHECKING:  # else any name would be right to it

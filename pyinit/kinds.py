@@ -23,6 +23,26 @@ KINDS = {
 }
 
 
+class NamespaceError(OSError):
+    """A system call on namespaces failed; the text names it and the reason.
+
+    ``call`` is the system call, such as ``unshare(CLONE_NEWUSER)``.
+    """
+
+    def __init__(self, call: str, number: int, reason: str) -> None:
+        super().__init__(number, f"{call}: {errno.errorcode.get(number, number)}; {reason}")
+        self.call = call
+        self.reason = reason
+
+    def __reduce__(self) -> "tuple[type[NamespaceError], tuple[str, int | None, str]]":
+        """Say how to make it anew, for pickle and so for other processes."""
+        return type(self), (self.call, self.errno, self.reason)
+
+    def __str__(self) -> str:
+        """Return the text without the number in front of it."""
+        return str(self.strerror)
+
+
 def flags_of(names: "Iterable[str]") -> int:
     """Return the flags of clone(2) for kinds of namespaces."""
     flags = 0

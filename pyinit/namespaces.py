@@ -12,37 +12,19 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyinit import linux
-from pyinit.kinds import KINDS, flags_of, why_not_entered, words
+from pyinit import entering
+from pyinit.kinds import KINDS, NamespaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+__all__ = ["Namespace", "NamespaceError", "enter", "namespaces_of"]
 
 # Of ioctl_ns(2).
 NS_GET_USERNS = 0xB701
 NS_GET_PARENT = 0xB702
 NS_GET_NSTYPE = 0xB703
 NS_GET_OWNER_UID = 0xB704
-
-
-class NamespaceError(OSError):
-    """A system call on namespaces failed; the text names it and the reason.
-
-    ``call`` is the system call, such as ``unshare(CLONE_NEWUSER)``.
-    """
-
-    def __init__(self, call: str, number: int, reason: str) -> None:
-        super().__init__(number, f"{call}: {errno.errorcode.get(number, number)}; {reason}")
-        self.call = call
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type[NamespaceError], tuple[str, int | None, str]]:
-        """Say how to make it anew, for pickle and so for other processes."""
-        return type(self), (self.call, self.errno, self.reason)
-
-    def __str__(self) -> str:
-        """Return the text without the number in front of it."""
-        return str(self.strerror)
 
 
 class Namespace(NamedTuple):
@@ -124,10 +106,10 @@ def differing(pid: int) -> list[str]:
 def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
     """Enter namespaces of process ``pid``: all that differ from our own, or those named.
 
-    Either all of them are entered or none.  For a PID namespace that counts for the
-    children that come after it, we stay in our own; a user, mount or time namespace can be
-    entered with one thread only.  Raises `NamespaceError`, ValueError and as
-    `namespaces_of`; see setns(2).  It takes Linux 5.8.
+    Either all of them are entered or none; before Linux 5.8 some may have been.  For a PID
+    namespace that counts for the children that come after it, we stay in our own; a user,
+    mount or time namespace can be entered with one thread only.  Raises `NamespaceError`,
+    ValueError and as `namespaces_of`; see setns(2).
     """
     asked = None if namespaces is None else checked(namespaces)
     own = namespaces_of()
@@ -137,7 +119,7 @@ def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
         wanted = others if asked is None else asked
         names = [kind for kind in wanted if own.get(kind) != others.get(kind)]
         if names:
-            _setns(target, names, pid)
+            entering.enter(target, pid, names)
     finally:
         os.close(target)
 
@@ -147,32 +129,6 @@ def _open_process(pid: int) -> int:
         return os.pidfd_open(pid)
     except ProcessLookupError:
         raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
-
-
-def _setns(target: int, names: list[str], pid: int) -> None:
-    """Enter all of ``names``, or none, of the process that ``target`` is open on.
-
-    One call judges each by what we may before it: after the user namespace those
-    that belong to an outer one could no longer be entered.
-    """
-    try:
-        linux.setns(target, flags_of(names))
-    except OSError as error:
-        number = error.errno or errno.EINVAL
-        reason = why_not_entered(_blamed(names, number), number)
-        raise NamespaceError(f"setns({words(names)}) to process {pid}", number, reason) from None
-
-
-def _blamed(names: list[str], number: int) -> str:
-    """Return which of the kinds setns(2) has refused: it does not say."""
-    for kind in ("user", "mount") if _has_threads() else ("pid",):
-        if number == errno.EINVAL and kind in names:
-            return kind
-    return "time" if number == errno.EUSERS else names[0]
-
-
-def _has_threads() -> bool:
-    return len(os.listdir("/proc/self/task")) > 1
 
 
 @contextlib.contextmanager

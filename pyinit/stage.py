@@ -15,7 +15,7 @@ import marshal
 import posix
 import sys
 
-from pyinit import cli, environment, kinds, launch, linux, settings
+from pyinit import cli, entering, environment, kinds, launch, linux, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,25 +220,25 @@ def _become_root() -> None:
 
 def _enter(order: "dict[str, Any]") -> None:
     """Enter the namespaces, the root and so on of a process.  Raises StageError."""
-    pid = order["enter"]
-    opened = {}
+    pid, target = order["enter"], order["pidfd"]
     root = -1
     try:
-        for kind in order["namespaces"]:
-            path = f"/proc/{pid}/ns/{kinds.KINDS[kind][1]}"
-            opened[kind] = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
         if order["root"]:
             flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
             root = posix.open(f"/proc/{pid}/root", flags)
         # What was opened is that of the process that was meant, if it still lives.
-        _signal.pidfd_send_signal(order["pidfd"], 0)
-        posix.close(order["pidfd"])
+        _signal.pidfd_send_signal(target, 0)
     except OSError as error:
-        # Of a zombie there is no root, and but few namespaces.
+        # Of a zombie there is no root.
         reason = "it has ended" if error.errno in {2, 3} else ""
         raise StageError(f"looking at process {pid}", error, reason) from None
-    _enter_all(opened, pid)
-    if "user" in opened:
+    if order["namespaces"]:
+        try:
+            entering.enter(target, pid, order["namespaces"])
+        except kinds.NamespaceError as error:
+            raise StageError(error.call, error, error.reason) from None
+    posix.close(target)
+    if "user" in order["namespaces"]:
         _become_root()
     if root >= 0:
         try:
@@ -247,32 +247,6 @@ def _enter(order: "dict[str, Any]") -> None:
             posix.close(root)
         except OSError as error:
             raise StageError(f"chroot(/proc/{pid}/root)", error) from None
-    for fd in opened.values():
-        posix.close(fd)
-
-
-def _enter_all(opened: dict[str, int], pid: int) -> None:
-    """Enter first what we may as we are, then the user namespace, then what its root may."""
-    later = {
-        kind: fd
-        for kind, fd in opened.items()
-        if kind == "user" or not _setns(kind, fd, pid, may_wait="user" in opened)
-    }
-    for kind, fd in later.items():
-        _setns(kind, fd, pid, may_wait=False)
-
-
-def _setns(kind: str, fd: int, pid: int, *, may_wait: bool) -> bool:
-    """Enter a namespace; return False when ``may_wait`` and it is not permitted."""
-    try:
-        linux.setns(fd, kinds.KINDS[kind][0])
-    except OSError as error:
-        if may_wait and error.errno == 1:
-            return False
-        call = f"setns({kinds.words([kind])}) to process {pid}"
-        reason = kinds.why_not_entered(kind, error.errno or 0)
-        raise StageError(call, error, reason) from None
-    return True
 
 
 def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
