@@ -12,6 +12,7 @@ from pyinit import (
     events,  # noqa: F401
     held,
     keywords,
+    kills,  # noqa: F401
     launch,
     scope,
     settings,

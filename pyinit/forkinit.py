@@ -102,6 +102,10 @@ def _fork_init(asked: "Settings") -> None:
         if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
         terminal = _terminal_for(asked)
+        if asked.keeps_record():
+            from pyinit import launch
+
+            asked.kills = launch.kills_before()
         parent = posix.getpid()
         pid = posix.fork()
     except BaseException:

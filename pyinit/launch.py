@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from pyinit.kills import Kills
     from pyinit.settings import Settings
 
 # Python ignores these from its own start on, and the child would inherit that.
@@ -37,6 +38,8 @@ def launch(
         # With an ignored SIGCHLD the kernel drops every wait status; see wait(2).
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         ignored = (_signal.SIGCHLD,)
+    if asked.keeps_record():
+        asked.kills = kills_before()
     simple = terminal is None and linux is None and not ignored
     changes = None
     if asked.changes_command() or b"LISTEN_PID" in environment.current():
@@ -60,3 +63,13 @@ def launch(
     return fork.start(
         argv, fork.Orders(mask, ignored, terminal, linux, place=asked.place, changes=changes)
     )
+
+
+def kills_before() -> "Kills | None":
+    """Return what counts OOM kills from now on: the command may be killed while it starts."""
+    try:
+        from pyinit import kills
+
+        return kills.Kills()
+    except Exception:
+        return None  # no reason not to start; it is tried again for the first one who is killed

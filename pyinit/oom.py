@@ -94,7 +94,11 @@ class Watch:
     """
 
     def __init__(self, counter: Counter, wake: "Callable[[], None]") -> None:
-        """Begin.  Raises OSError: with version 1 it takes the right to write to the cgroup."""
+        """Begin.
+
+        Raises OSError: with version 1 it takes the right to write to the cgroup; RuntimeError:
+        no thread can be started.
+        """
         import _thread
         import select  # not in the thread: a fork while it imports would leave the lock held
 

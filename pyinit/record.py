@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pyinit import __version__, cause, events, files, lifecycle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyinit.settings import Settings
 
 SCHEMA = 1
@@ -31,6 +33,7 @@ class Record:
 
     def __init__(self, asked: Settings, log: events.Log) -> None:
         self.lifecycle: lifecycle.Lifecycle | None = None
+        self.peak_bytes: Callable[[], int | None] | None = None  # of the memory cgroup
         self._asked = asked
         self._log = log
         self._started = time.monotonic()
@@ -105,6 +108,9 @@ class Record:
             facts["state"] = self.lifecycle.state
         facts["signals"] = list(self._signals.values())
         facts["usage"] = _usage(self._cpu_before)
+        peak = self.peak_bytes() if self.peak_bytes is not None else None
+        if peak is not None:
+            facts["usage"]["peak_cgroup_bytes"] = peak
         return facts
 
     def _since_start(self, moment: float) -> float:

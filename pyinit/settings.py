@@ -22,6 +22,10 @@ ON_OOM = ("stop",)
 # The names under which another program is asked for.
 NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.kills import Kills
+
 
 class Settings:
     """The options' values; those that were not given are the class's own, the defaults.
@@ -74,6 +78,9 @@ class Settings:
     verbose = 0  # -1: errors only
     version = False
     warn_on_reap = False
+
+    # -- What was found before the start.
+    kills: "Kills | None" = None
 
     def __init__(self, command: list[str]) -> None:
         self.command = command

@@ -140,10 +140,10 @@ def _load_all(*, writes: bool) -> None:
 
 
 _LATE = (
-    *("_socket", "errno", "fcntl", "select", "termios", "time"),
+    *("_socket", "_thread", "errno", "fcntl", "select", "termios", "time"),
     *("pyinit.changes", "pyinit.descendants", "pyinit.describe", "pyinit.devpts"),
     "pyinit.diagnosis",
-    *("pyinit.fork", "pyinit.job", "pyinit.notify", "pyinit.output"),
+    *("pyinit.fork", "pyinit.job", "pyinit.kills", "pyinit.notify", "pyinit.output"),
     *("pyinit.pause", "pyinit.proc", "pyinit.senders", "pyinit.stop"),
     *("pyinit.supervisor", "pyinit.teardown", "pyinit.terminal", "pyinit.values"),
 )

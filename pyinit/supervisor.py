@@ -12,6 +12,7 @@ from pyinit import events, lifecycle, scope, settings, sigset, wstatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.kills import Killed, Kills
     from pyinit.stop import Stop
 
 _WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | scope.WALL
@@ -43,6 +44,11 @@ class Supervisor:
         self.is_init = posix.getpid() == 1
         self.scope = scope.Namespace() if self.is_init else scope.Descendants()
         self.lifecycle = lifecycle.Lifecycle(asked.grace_s, asked.drain_s)
+        self.has_killed = False  # by SIGKILL; whoever dies by one else may be the OOM killer's
+        self.kills: Kills | None = asked.kills
+        self._killed: list[Killed] = []  # since OOM kills were looked for
+        self._oom_stopped = False
+        self._name: str | None = None  # of the orphan who was reaped last, if it is known
         self.stopped = False  # at least once, and perhaps still
         self.stop_signals = sigset.STOP_SIGNALS
         self.awaited = sigset.AWAITED
@@ -74,6 +80,8 @@ class Supervisor:
         """Supervise until everything has ended; return the main child's exit code."""
         if self._asked.installs_handlers:
             self.log.guard(_install_handlers)
+        if self._asked.keeps_record():
+            self.log.guard(self._begin_counting)
         while self.alive:
             self.log.guard(self._turn)
         code = wstatus.exit_code(self.status)
@@ -85,6 +93,8 @@ class Supervisor:
         if self.had_terminal:
             self.log.guard(self._take_terminal_back)
         code = self._asked.remap_exit.get(code, code)
+        if self.kills is not None:
+            self.log.guard(self._end_counting)
         self.log.finish(code)
         return code
 
@@ -173,6 +183,7 @@ class Supervisor:
 
     def kill_main(self) -> None:
         """Kill the main child, wherever it has moved."""
+        self.has_killed = True
         try:
             posix.kill(self.main, _signal.SIGKILL)
         except OSError as error:
@@ -184,6 +195,7 @@ class Supervisor:
         if not number:
             self.tell_of_ignored(info)
             return
+        self.has_killed = self.has_killed or number == _signal.SIGKILL
         try:
             posix.kill(self._target, number)
         except OSError as error:
@@ -196,6 +208,7 @@ class Supervisor:
 
     def send_stop(self, number: int) -> None:
         """Send the main child signal ``number``, which is to end it."""
+        self.has_killed = self.has_killed or number == _signal.SIGKILL
         try:
             posix.kill(self._target, number)
         except OSError as error:
@@ -292,6 +305,11 @@ class Supervisor:
 
     def reap(self) -> None:
         """Reap all who have ended, and note the main child's end, stop or continuation."""
+        self._reap_all()
+        if self._killed or self._asked.on_oom:
+            self.log.guard(self._look_for_oom)
+
+    def _reap_all(self) -> None:
         while True:
             try:
                 pid, status = (
@@ -311,6 +329,16 @@ class Supervisor:
                     self.status = status
             elif self.stop is not None and pid == self.stop.hook:
                 self.stop.hook_ended(status)
+                continue
+            if status == _signal.SIGKILL and not self.has_killed:
+                self._note_kill(pid)
+
+    def _note_kill(self, pid: int) -> None:
+        """Keep in mind who was killed, perhaps by the OOM killer."""
+        name = self._name
+        if pid == self.main:
+            name = self._asked.command[0].rpartition("/")[2] if self._asked.command else None
+        self._killed.append((pid, name))
 
     def _reap_told(self) -> tuple[int, int]:
         """Reap the next one and say it, if it is an orphan.  Raises ChildProcessError."""
@@ -323,6 +351,7 @@ class Supervisor:
             except Exception as error:
                 self._names_orphans = False  # to be reaped is more than to be named
                 self.log.emit(events.ERROR, "internal_error", error=repr(error))
+        self._name = name
         pid, status, used = posix.wait4(pid, _WAIT)
         if pid and pid not in self._known() and not wstatus.is_alive(status):
             self._tell_of_orphan(pid, name, status, used.ru_utime + used.ru_stime)
@@ -353,6 +382,45 @@ class Supervisor:
         self.log.emit(
             self._reap_level, "orphan_reaped", pid=pid, name=name, **end, cpu_s=round(cpu_s, 6)
         )
+
+    def _begin_counting(self) -> None:
+        """Count OOM kills from now on, if not from before the start on."""
+        if self.kills is None:
+            from pyinit import kills
+
+            self.kills = kills.Kills()
+        if self.log.record is not None:
+            self.log.record.peak_bytes = self.kills.counter.peak_bytes
+        if self._asked.on_oom:
+            self.kills.watch(self.log)
+            self._look_for_oom()  # a kill of before the watch is not told by it
+
+    def _look_for_oom(self) -> None:
+        """Tell of OOM kills, and stop if that is asked for."""
+        # The main child's end is what matters most.
+        killed = sorted(self._killed, key=lambda each: each[0] != self.main)
+        self._killed.clear()
+        if self.kills is None:
+            from pyinit import kills
+
+            self.kills = kills.Kills(late=True)
+        if self.kills.look(self.log, killed) and self._asked.on_oom:
+            self._stop_after_oom()
+
+    def _stop_after_oom(self) -> None:
+        """Have a stop signal come, once, unless one has come or there is nothing to be stopped."""
+        if self._oom_stopped or self.lifecycle.stops or not self.alive:
+            return
+        self._oom_stopped = True
+        numbers = self.stop_signals
+        # Like all that we are sent it is blocked, and waits to be taken.
+        plain = _signal.SIGTERM in numbers or not numbers
+        _signal.raise_signal(_signal.SIGTERM if plain else min(numbers))
+
+    def _end_counting(self) -> None:
+        if self.kills is not None:
+            self.kills.close()
+            self.kills.look(self.log, self._killed)
 
     def _main_stopped(self, number: int) -> None:
         self.stopped = True

@@ -106,6 +106,7 @@ class Teardown:
 
     def _kill(self) -> None:
         self._log.guard(self._tell_of_killed)
+        self._supervisor.has_killed = True
         self._scope.signal(_signal.SIGKILL)
 
     def _arm_bound(self) -> None:

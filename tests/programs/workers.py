@@ -1,0 +1,29 @@
+"""workers.py: a parent that starts a new worker for each line of stdin and waits for it.
+
+The worker takes memory until it is killed for it.  The parent says ``ready``, then of each
+worker ``killed N``, and at TERM ``stopped`` and ends with 4.
+"""
+
+import os
+import signal
+import sys
+
+
+def stop(number: int, frame: object) -> None:
+    """End as one does who was asked to."""
+    os.write(1, b"stopped\n")
+    os._exit(4)
+
+
+signal.signal(signal.SIGTERM, stop)
+os.write(1, b"ready\n")
+while sys.stdin.readline():
+    worker = os.fork()
+    if not worker:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+        taken = []
+        while worker == 0:
+            taken.append(bytearray(1 << 20))
+    _, status = os.waitpid(worker, 0)
+    os.write(1, b"killed %d\n" % os.WTERMSIG(status))
