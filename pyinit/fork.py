@@ -200,9 +200,11 @@ def _restore_signals(orders: Orders) -> None:
         _signal.signal(number, _signal.SIG_DFL)
     for number in orders.ignored:
         _signal.signal(number, _signal.SIG_IGN)
-    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
-        # Python's handler would swallow one that comes between the mask and exec.
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    for number in _signal.valid_signals():
+        # Python's for SIGINT, or one of the program around us: it would run here, for a signal that
+        # comes between the mask and exec, and swallow it.
+        if _signal.getsignal(number) not in (_signal.SIG_DFL, _signal.SIG_IGN):
+            _signal.signal(number, _signal.SIG_DFL)
     # Not SIG_SETMASK, which would unblock 32 and 33: glibc takes them out of every set.
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _signal.valid_signals() - orders.mask)
 
