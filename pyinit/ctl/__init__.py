@@ -29,6 +29,7 @@ COMMANDS = {
     "ns": ("ns", "show namespaces, who is in them and who shares which"),
     "tree": ("tree", "show processes by PID namespace, with their number at every level"),
     "doctor": ("doctor", "say what is wrong with a container, why it matters and what to do"),
+    "status": ("status", "show what an init is doing, what has happened and who uses how much"),
     "install": ("install", "write the fast launcher"),
     "pyz": ("pyz", "write pyinit as a single file"),
     "manual": ("manual", "print the manual page of pyinit"),

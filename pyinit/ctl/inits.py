@@ -1,0 +1,94 @@
+"""Which process is the init of a container, and what it was asked to do."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyinit.ctl import checks_kinds, checks_view, control
+from pyinit.ctl.common import CommandError
+
+if TYPE_CHECKING:
+    from pyinit.ctl.checks_kinds import Kind
+    from pyinit.settings import Settings
+
+# Between a process and its init; a loop among parents cannot be, but /proc is read piece by piece.
+_MOST_GENERATIONS = 1000
+
+
+class Init(NamedTuple):
+    """An init, seen from here.
+
+    ``inner_pid`` is its number in its own namespace.  ``asked`` is what a pyinit was asked to
+    do, None for another program and where ``why_not`` says why it is not known.
+    """
+
+    pid: int
+    inner_pid: int
+    name: str
+    command: list[str]
+    kind: Kind
+    is_pyinit: bool
+    asked: Settings | None
+    why_not: str
+
+
+def init_for(pid: int | None) -> Init:
+    """Return the pyinit that is nearest above ``pid``, itself included, or else its PID 1.
+
+    Without a number: of ourselves.  Raises CommandError.
+    """
+    try:
+        start = os.getpid() if pid is None else pid
+        inode = os.stat(f"/proc/{start}/ns/pid").st_ino
+        top = 1 if inode == os.stat("/proc/self/ns/pid").st_ino else control.init_of(start)
+        return _nearest(start, inode) or look_at(top)
+    except FileNotFoundError:
+        raise CommandError(f"there is no process {start}") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise CommandError(f"status: process {start} may not be looked at: {reason}") from None
+
+
+def _nearest(pid: int, inode: int) -> Init | None:
+    """Return the first pyinit from ``pid`` upwards in its PID namespace.  Raises OSError."""
+    for _ in range(_MOST_GENERATIONS):
+        try:
+            if os.stat(f"/proc/{pid}/ns/pid").st_ino != inode:
+                return None  # it has entered, and its parent is outside
+        except PermissionError:
+            return None  # whoever is further up is somebody else's
+        found = look_at(pid)
+        parent = checks_view.Process(pid).parent
+        if found.is_pyinit and not _is_copy(found, parent):
+            return found
+        if parent == 0:
+            return None
+        pid = parent
+    return None
+
+
+def _is_copy(found: Init, parent: int) -> bool:
+    """Return whether it was just forked by an init, and is about to be the command."""
+    return bool(parent) and checks_view.Process(parent).command == found.command
+
+
+def _parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+
+
+def look_at(pid: int) -> Init:
+    """Return what kind of init a process is.  Raises OSError."""
+    found = checks_kinds.recognised(checks_view.Process(pid))
+    is_pyinit = found.kind.name == checks_kinds.PYINIT
+    return Init(
+        pid,
+        found.process.numbers[-1],
+        found.process.name,
+        found.process.command,
+        found.kind,
+        is_pyinit=is_pyinit,
+        asked=found.asked if is_pyinit else None,
+        why_not=found.why_not if is_pyinit else "it is no pyinit, and keeps none",
+    )
