@@ -47,6 +47,8 @@ def examine(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
     """Return what `pyinitctl doctor` says as JSON; the exit code has to go with it."""
     code = ctl.main(["doctor", *map(str, words), "--json"])
     found = json.loads(capsys.readouterr().out)
+    # Of other users' containers, which may be there as well.
+    found["not_checked"] = [each for each in found["not_checked"] if each["id"] != "processes"]
     assert code == int("problem" in severities(found).values())
     return found
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyinit import ctl
-from pyinit.ctl import checks, table
+from pyinit.ctl import checks, checks_view, table
 from tests.doctors import examine, finding, named, namespace, severities, use_cgroup
 from tests.harness import PYINIT, SUBREAPER, UNSHARE, UNSHARE_USER, Container, python, status_field
-from tests.views import PYINITCTL, SOMEBODY_ELSE, inode, nested, run, wait_for_state
+from tests.views import PYINITCTL, SOMEBODY_ELSE, entered, inode, nested, run, wait_for_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +104,7 @@ def test_what_people_read(capsys: pytest.CaptureFixture[str]) -> None:
         lines = capsys.readouterr().out.splitlines()
         number = inode(pid, "pid")
     assert lines[0] == f"the container, pid:[{number}], 2 processes"
-    assert lines[1] == f"sh (1, {pid} here), a shell: sh -c 'echo ready; sleep 1000; true'"
+    assert lines[1] == f"PID 1: sh (1, {pid} here), a shell: sh -c 'echo ready; sleep 1000; true'"
     place = lines.index("problem: stop-ignored")
     assert lines[place + 1] == f"  PID 1, sh (1, {pid} here), has no handler for TERM"
     assert lines[place + 2].startswith("  why: ")
@@ -148,6 +148,41 @@ def test_who_may_not_be_looked_at_is_said() -> None:
         out, err = run("doctor", str(container.pid), before=SOMEBODY_ELSE, code=2)
         assert out == ""
         assert f"the namespaces of process {container.pid} cannot be seen" in err
+
+
+def test_without_the_right_to_look_the_rest_is_told() -> None:
+    """Numbers, states and signals are open to everybody; an environment is not."""
+    command = [*PYINIT, "--", *SOMEBODY_ELSE, *PYINITCTL, "doctor", "--json"]
+    done = _run([*UNSHARE, *command])
+    found = json.loads(done.stdout)
+    reasons = {each["id"]: each["reason"] for each in found["not_checked"]}
+    assert "its environment may not be read" in reasons["stop-timeout"]
+    assert {"stop-ignored", "zombies"} <= set(found["passed"])
+    assert not set(found["passed"]) & reasons.keys()
+
+
+def test_whose_children_they_are_tells_where_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the right to look at a process: its parent is in the same namespace, or above it."""
+    namespace_of = checks_view._namespace
+    with Container(WAITING) as container:
+        container.expect("ready")
+        with entered(container) as (inside, _):
+            hidden = {str(container.main_child()), str(inside)}
+
+            def refused(who: str) -> int | None:
+                if who in hidden:
+                    raise PermissionError
+                return namespace_of(who)
+
+            monkeypatch.setattr(checks_view, "_namespace", refused)
+            seen = checks_view.Container(container.pid)
+            assert set(seen.processes) == {container.pid, container.main_child()}
+            assert seen.unseen >= 1
+            ctl.main(["doctor", str(container.pid)])
+            said = capsys.readouterr().out
+            assert "may be here, or in other containers: no right to look" in said
 
 
 def test_what_could_not_be_checked_is_listed(

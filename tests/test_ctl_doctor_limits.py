@@ -134,6 +134,28 @@ def test_descriptors(
             assert named(told) == [2]
 
 
+def test_descriptors_that_may_not_be_seen(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    container: Container,
+) -> None:
+    """Those of other users: they are not taken for few."""
+    use_cgroup(monkeypatch, tmp_path, memory_events="oom_kill 0\n")
+    listdir = os.listdir
+
+    def refused(path: str) -> list[str]:
+        if path == f"/proc/{container.pid}/fd":
+            raise PermissionError
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    found = examine(capsys, container.pid)
+    assert found["not_checked"] == [
+        {"id": "descriptors-limit", "reason": "the descriptors of 1 process may not be seen"}
+    ]
+
+
 @pytest.mark.parametrize(("limit", "is_near"), [(5, True), (100, False)])
 def test_processes_of_a_user(
     capsys: pytest.CaptureFixture[str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinit.ctl import checks_limits, checks_processes, checks_stop
-from pyinit.ctl.checks_case import Finding, NotChecked
+from pyinit.ctl.checks_case import PROBLEM, Finding, NotChecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,11 +51,11 @@ class Report:
     @property
     def problems(self) -> list[Finding]:
         """Return what is wrong, without the hints."""
-        return [each for each in self.findings if each.severity == "problem"]
+        return [each for each in self.findings if each.severity == PROBLEM]
 
 
 def examine(case: Case) -> Report:
-    """Make all checks."""
+    """Make all checks; what is wrong comes first."""
     report = Report()
     for each in checks_processes.unseen(case):
         report.not_checked.append(each)
@@ -67,4 +67,5 @@ def examine(case: Case) -> Report:
         report.findings += [each for each in said if isinstance(each, Finding)]
         report.not_checked += [each for each in said if isinstance(each, NotChecked)]
         report.passed += [each for each in ids if each not in [one.id for one in said]]
+    report.findings.sort(key=lambda each: each.severity != PROBLEM)
     return report

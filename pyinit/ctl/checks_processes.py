@@ -332,7 +332,9 @@ def unseen(case: Case) -> Iterator[NotChecked]:
         return
     if case.container.unseen:
         number = common.count(case.container.unseen)
-        yield NotChecked("processes", f"{number} may not be looked at, here or in other containers")
+        yield NotChecked(
+            "processes", f"{number} may be here, or in other containers: no right to look"
+        )
 
 
 def ending(case: Case) -> Iterator[Finding]:

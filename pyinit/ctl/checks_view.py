@@ -168,6 +168,7 @@ class Container:
             if process.is_kernel:
                 continue
             self.everybody[process.pid] = process
+        for process in self.everybody.values():
             if len(process.numbers) == level + 1 and self._is_member(process):
                 process.inner = process.numbers[level]
                 self.processes[process.pid] = process
@@ -175,12 +176,22 @@ class Container:
     def _is_member(self, process: Process) -> bool:
         if len(process.numbers) == 1:
             return True  # the namespace of /proc itself, and that is the one asked for
-        try:
-            return _namespace(str(process.pid)) == self.inode
-        except PermissionError:
-            self.unseen += 1
-        except OSError:
-            pass  # it has ended
+        # Children start in their parent's namespace or further down; pid_namespaces(7).  A number
+        # that was used anew while we looked can make a ring.
+        seen = set()
+        while process.pid not in seen:
+            seen.add(process.pid)
+            try:
+                return _namespace(str(process.pid)) == self.inode
+            except PermissionError:
+                parent = self.everybody.get(process.parent)
+            except OSError:
+                return False  # it has ended
+            if parent is None or len(parent.numbers) != len(process.numbers):
+                break
+            process = parent
+        if process.numbers[-1] != 1:
+            self.unseen += 1  # it has entered some namespace
         return False
 
     def children(self, of: Process) -> list[Process]:

@@ -144,8 +144,9 @@ def _heading(case: Case, on: Screen) -> list[str]:
     first = f"{where}, {inode}, {common.count(len(container.processes))}"
     lines = _wrapped("", first, on, indent="")
     for init in case.inits:
-        command = shlex.join(init.process.command)
-        words = f"{init.process.says()}, {init.kind.title}: {command}"
+        who = "PID 1" if init is case.init else "beneath it"
+        words = f"{who}: {init.process.says()}, {init.kind.title}: "
+        words += shlex.join(init.process.command)
         lines += [table.cut(table.plain(words), on.width or len(words) * 10)]
     return lines
 
