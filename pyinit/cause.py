@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import _signal
 from typing import TYPE_CHECKING, Any
 
-from pyinit import sigset
+from pyinit import output, sigset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,71 +14,161 @@ if TYPE_CHECKING:
 
 _FAULTS = tuple(sigset.name(number) for number in sigset.SYNCHRONOUS)
 _LONGEST_COMMAND = 200
+_MOST_NAMES = 3
+
+# What it mostly is when a command gets one that we have not sent; see signal(7), setrlimit(2).
+_USUAL = {
+    "SIGHUP": "its terminal was closed, or a process did",
+    "SIGINT": "^C at its terminal, or a process did",
+    "SIGQUIT": "^\\ at its terminal, or a process did",
+    "SIGPIPE": "it wrote to a pipe or socket that nobody reads, or a process did",
+    "SIGALRM": "its own timer, or a process did",
+    "SIGXCPU": "its limit of CPU time, or a process did",
+    "SIGXFSZ": "its limit of file size, or a process did",
+    "SIGKILL": "a process inside or outside of the namespace did, or the kernel",
+}
+_UNKNOWN = "the command itself or another process did"
+
+# Keys of a terminal, by the signals that the kernel makes of them; see termios(3).
+_KEYS = {"SIGINT": "^C", "SIGQUIT": "^\\", "SIGTSTP": "^Z"}
 
 
 def cause(facts: Facts) -> str:
     """Return what ended the command."""
     child, stop = facts["child"], facts["stop"]
     if child is None:
-        return f"stopped by {stop['signal']} {sender(stop)}" if stop else "ended"
-    if child["signal"] is None:
-        how = f"exited with {child['exit_code']}"
-        return f"{how}, {_since(stop)}" if stop else how
-    return _killed(facts)
+        return f"stopped by {stop['signal']} {sender(stop, facts)}" if stop else "ended"
+    if child["signal"] is not None:
+        return _killed(facts)
+    how = f"exited with {child['exit_code']}"
+    if _is_stopped(facts):
+        return f"{how}, {_since_stop(facts)}"
+    name = _told_by_shell(child["exit_code"])
+    return f"{how}, as a shell does whose command was ended by {name}" if name else how
+
+
+def _told_by_shell(exit_code: int) -> str:
+    """Return the name of the signal that a shell tells of so, or an empty string; see sh(1)."""
+    number = exit_code - 128
+    return sigset.name(number) if number in _signal.valid_signals() else ""
+
+
+def _is_stopped(facts: Facts) -> bool:
+    """Return whether a stop came before the command's end."""
+    return facts["stop"] is not None and facts["stop"]["took_s"] is not None
 
 
 def _killed(facts: Facts) -> str:
-    child, stop = facts["child"], facts["stop"]
-    name = child["signal"]
+    name = facts["child"]["signal"]
+    core = ", core dumped" if facts["child"]["core_dumped"] else ""
+    verb = f"{'killed' if name == 'SIGKILL' else 'ended'} by"
+    if facts["child"].get("oom_killed"):
+        return f"{verb} {name}: the kernel's OOM killer"
+    if _is_stopped(facts):
+        stop = facts["stop"]
+        if any(step["signal"] == name for step in stop["escalated"]):
+            return f"{verb} pyinit with {name}{core}, {_since_stop(facts)}"
+        if _caused(stop, name):
+            return _ended_by_stop(f"{verb} {name}{core}", facts)
+    for signal in reversed(facts["signals"]):  # the last one is last
+        if signal["relayed_as"] == name:
+            return _ended_by_relayed(f"{verb} {name}{core}", signal, facts)
     if name in _FAULTS:
-        core = ", core dumped" if child["core_dumped"] else ""
-        return f"crashed by {name}{core}"
-    if child.get("oom_killed"):
-        return f"killed by {name}: the kernel's OOM killer"
-    verb = "killed" if name == "SIGKILL" else "ended"
-    if stop:
-        planned = any(step["signal"] == name for step in stop["escalated"])
-        plan = ", as the plan of the stop says" if planned else ""
-        return f"{verb} by {name} {_since(stop)}{plan}"
-    relayed = [each for each in facts["signals"] if each["signal"] == name]
-    if relayed:
-        return f"{verb} by {name}, which pyinit had got {sender(relayed[-1])}"
-    where = "namespace" if facts["role"] == "init" else "command"
-    return f"{verb} by {name}, which did not come by pyinit: from within the {where} or from above"
+        how = f"crashed by {name}{core}"
+    else:
+        how = f"{verb} {name}{core}, which pyinit did not send"
+    if _is_stopped(facts):
+        return f"{how}, {_since_stop(facts)}"
+    return how if name in _FAULTS else f"{how}: {_USUAL.get(name, _UNKNOWN)}"
 
 
-def _since(stop: Facts) -> str:
-    signal = f" by {stop['signal']}"
-    return f"{duration(stop['took_s'] or 0.0)} after the stop{signal} {sender(stop)}"
+def _caused(stop: Facts, name: str) -> bool:
+    """Return whether the stop has come to the command as signal ``name``."""
+    if stop["relayed_as"] is None:
+        # A key of the terminal goes to all who are in its foreground.
+        return bool(stop["origin"] == "kernel" and stop["signal"] == name)
+    return bool(stop["relayed_as"] == name)
 
 
-def sender(signal: Facts) -> str:
+def _ended_by_stop(how: str, facts: Facts) -> str:
+    stop = facts["stop"]
+    if stop["signal"] != facts["child"]["signal"]:
+        how += f", which pyinit made of {stop['signal']},"
+    return f"{how} {_after(facts)} the stop {sender(stop, facts)}{_drained(stop)}"
+
+
+def _ended_by_relayed(how: str, signal: Facts, facts: Facts) -> str:
+    before = duration(facts["child"]["at_s"] - signal["last_s"])
+    if signal["relayed_as"] == signal["signal"]:
+        return f"{how}, which pyinit relayed {before} before {sender(signal, facts)}"
+    made = f"which pyinit made of {signal['signal']}"
+    return f"{how}, {made} {before} before {sender(signal, facts)}"
+
+
+def _since_stop(facts: Facts) -> str:
+    stop = facts["stop"]
+    by = f"by {stop['signal']} {sender(stop, facts)}"
+    return f"{_after(facts)} the stop {by}{_drained(stop)}"
+
+
+def _after(facts: Facts) -> str:
+    return f"{duration(facts['stop']['took_s'])} after"
+
+
+def _drained(stop: Facts) -> str:
+    if not stop["drain_s"]:
+        return ""
+    if stop["relayed_after_s"] is None:
+        return ", during its drain"
+    return f", of which {duration(stop['relayed_after_s'])} drain"
+
+
+def sender(signal: Facts, facts: Facts) -> str:
     """Return where a signal came from."""
-    origin = signal["origin"]
+    origin, pid = signal["origin"], signal["sender_pid"]
     if origin == "kernel":
-        return "from the kernel, as for a key of the terminal"
+        return _from_kernel(signal["signal"])
     if origin == "self":
         return "from pyinit itself"
-    who = f"process {signal['sender_pid']}" if signal["sender_pid"] else ""
-    if who and signal["sender_name"]:
-        who = f"{signal['sender_name']}[{signal['sender_pid']}]"
-    user = f" of user {signal['sender_uid']}" if who else ""
-    if origin == "outside":
-        return "from outside the namespace"
-    return f"from {who}{user}" if who else "from a process of many"
+    parent = facts["parent"]
+    is_parent = parent["death_signal"] == signal["signal"] and pid == parent["pid"]
+    if is_parent and parent["ended"]:
+        return "at the end of pyinit's parent"
+    if origin == "outside" and not pid:
+        # As PID 1 we cannot see whether it lives.
+        or_end = ", or at the end of pyinit's parent" if is_parent else ""
+        return f"from outside the namespace{or_end}"
+    return _from_process(signal, facts)
+
+
+def _from_process(signal: Facts, facts: Facts) -> str:
+    pid, name = signal["sender_pid"], signal["sender_name"]
+    if not pid:
+        return "from one of many processes"
+    if facts["child"] is not None and pid == facts["child"]["pid"]:
+        return "from the command itself"
+    who = f"{output.printable(name)}[{pid}]" if name else f"process {pid}"
+    return f"from {who} of user {signal['sender_uid']}"
+
+
+def _from_kernel(name: str) -> str:
+    if name in _KEYS:
+        return f"from the terminal, as for {_KEYS[name]}"
+    if name == "SIGHUP":
+        return "from the kernel, as for the end of a terminal"
+    return "from the kernel"
 
 
 def summary(facts: Facts) -> str:
     """Return the whole run in one line."""
-    parts = [f"{_command(facts)}: {facts['cause']}", f"ran {duration(facts['uptime_s'])}"]
-    parts += _counts(facts)
-    usage = facts["usage"]
-    if usage:
-        cpu = usage["cpu_user_s"] + usage["cpu_system_s"]
-        parts.append(f"CPU {duration(cpu)}")
-        peak = usage.get("peak_cgroup_bytes") or usage["peak_process_bytes"]
-        of = "" if usage.get("peak_cgroup_bytes") else " in one process"
-        parts.append(f"peak memory {size(peak)}{of}")
+    parts = [f"{_command(facts)}: {facts['cause']}"]
+    code, child = facts["exit_code"], facts["child"]
+    if code != (child["exit_code"] if child is not None else 0):
+        parts.append(f"exit code {code}")
+    if child is not None or facts["stop"] is not None:  # it was started
+        parts.append(f"ran {duration(facts['uptime_s'])}")
+        parts += _counts(facts)
+        parts += _used(facts["usage"])
     return "; ".join(parts)
 
 
@@ -85,22 +176,41 @@ def _counts(facts: Facts) -> list[str]:
     parts = []
     if facts["oom_kills"]:
         parts.append(plural(facts["oom_kills"], "OOM kill"))
+    if facts["signals_dropped"]:
+        parts.append(f"{plural(facts['signals_dropped'], 'signal')} could not be relayed")
     if facts["orphans"]["reaped"]:
         parts.append(f"{plural(facts['orphans']['reaped'], 'orphan')} reaped")
-    teardown = facts["teardown"]
-    if teardown:
-        took = duration(teardown["took_s"] or 0)
-        left = f"{plural(teardown['count'], 'leftover')} ended in {took}"
-        if teardown["kills"]:
-            left += f", {teardown['kills']} of them by SIGKILL"
-        if teardown["blocked"]:
-            left += f", {len(teardown['blocked'])} did not end"
-        parts.append(left)
+    if facts["teardown"]:
+        parts.append(_left(facts["teardown"]))
+    return parts
+
+
+def _left(teardown: Facts) -> str:
+    """Return who was left, and what became of them."""
+    names = [output.printable(name) for name in teardown["leftovers"][:_MOST_NAMES]]
+    if teardown["count"] > len(names) > 0:
+        names.append("...")
+    # Without a /proc that shows them nobody counts them.
+    left = plural(teardown["count"], "leftover") if teardown["count"] else "leftovers"
+    left += f" ({', '.join(names)})" if names else ""
+    took = duration(teardown["took_s"] or 0.0)
+    if teardown["blocked"]:
+        return f"{left}, {len(teardown['blocked'])} still there after {took} and SIGKILL"
+    killed = f", {teardown['kills']} of them by SIGKILL" if teardown["kills"] else ""
+    return f"{left} ended in {took}{killed}"
+
+
+def _used(usage: Facts) -> list[str]:
+    parts = [f"CPU {duration(usage['cpu_user_s'] + usage['cpu_system_s'])}"]
+    if usage.get("peak_cgroup_bytes"):
+        parts.append(f"peak memory {size(usage['peak_cgroup_bytes'])}")
+    elif usage["peak_process_bytes"]:
+        parts.append(f"peak memory {size(usage['peak_process_bytes'])} in one process")
     return parts
 
 
 def _command(facts: Facts) -> str:
-    text = " ".join(facts["command"]) or ("the program" if facts["child"] else "pause")
+    text = output.printable(" ".join(facts["command"])) or "pause"
     return text if len(text) <= _LONGEST_COMMAND else text[: _LONGEST_COMMAND - 3] + "..."
 
 

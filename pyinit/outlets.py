@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from pyinit import files
 from pyinit.values import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def prepare(asked: Settings) -> None:
         _check_descriptor(asked.log_to, "--log-fd (or PYINIT_LOG_FD)")
     else:
         asked.log_to = _open(asked.log_to, "--log-file (or PYINIT_LOG_FILE)")
+    if isinstance(asked.report, str):
+        fd = files.descriptor_of(asked.report)
+        asked.report = asked.report if fd is None else fd
     if isinstance(asked.report, int):
         _check_descriptor(asked.report, "--report (or PYINIT_REPORT)")
     for name in ("report", "status_file", "metrics_file"):

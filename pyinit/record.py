@@ -7,11 +7,12 @@ Loaded when somebody wants to know: with ``--report``, ``--status-file`` and so 
 from __future__ import annotations
 
 import posix
+import resource
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pyinit import __version__, cause, events, files, lifecycle
+from pyinit import __version__, cause, events, files, lifecycle, sigset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,12 @@ TERMINATION_LOG = "/dev/termination-log"
 
 # So many different senders are told apart; what comes from others is counted together.
 MOST_SENDERS = 100
+
+# So much of the command is kept, in characters: a report has to fit into a pipe (pipe(7)).
+_LONGEST_COMMAND = 4096
+
+# What Kubernetes reads of it, in bytes.
+_LONGEST_MESSAGE = 4096
 
 
 class Record:
@@ -41,12 +48,20 @@ class Record:
         self._dirty = False
         self._broken: set[str] = set()  # paths that could not be written last time
         self._signals: dict[tuple[object, ...], dict[str, Any]] = {}
+        self._relayed: dict[str, str] = {}  # what was made of each signal
+        # Our own memory stands in the child's peak from before its exec(2).
+        self._own_peak = max(map(_peak_bytes, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
         self._facts: dict[str, Any] = {
             "schema": SCHEMA,
             "pyinit": __version__,
             "pid": posix.getpid(),
             "role": "init" if posix.getpid() == 1 else "subreaper" if asked.subreaper else "parent",
-            "command": asked.command,
+            "command": _cut(asked.command),
+            "parent": {
+                "pid": posix.getppid() or None,
+                "ended": None,
+                "death_signal": _name(asked.parent_death_signal),
+            },
             "started": _utc(),
             "start_ticks": _start_ticks(),
             "written": None,
@@ -106,12 +121,22 @@ class Record:
         facts["uptime_s"] = self._since_start(time.monotonic())
         if self.lifecycle is not None:
             facts["state"] = self.lifecycle.state
-        facts["signals"] = list(self._signals.values())
-        facts["usage"] = _usage(self._cpu_before)
-        peak = self.peak_bytes() if self.peak_bytes is not None else None
-        if peak is not None:
-            facts["usage"]["peak_cgroup_bytes"] = peak
+        facts["signals"] = [
+            each | {"relayed_as": self._relayed.get(each["signal"])}
+            for each in self._signals.values()
+        ]
+        parent = facts["parent"]
+        ended = posix.getppid() != parent["pid"] if parent["pid"] else None
+        facts["parent"] = parent | {"ended": ended}
+        facts["usage"] = self._used()
         return facts
+
+    def _used(self) -> dict[str, Any]:
+        used = _usage(self._cpu_before)
+        peak = _peak_bytes(resource.RUSAGE_CHILDREN)
+        used["peak_process_bytes"] = peak if peak > self._own_peak else None
+        used["peak_cgroup_bytes"] = self.peak_bytes() if self.peak_bytes is not None else None
+        return used
 
     def _since_start(self, moment: float) -> float:
         return round(moment - self._started, 6)
@@ -131,26 +156,31 @@ class Record:
             self._write_termination_log(f"{summary}\n")
 
     def _write_termination_log(self, text: str) -> None:
-        """Write to the file that Kubernetes mounts there; elsewhere there is none to be made."""
+        """Write to the file that Kubernetes mounts there; elsewhere there is none to be made.
+
+        After what the command has written there: Kubernetes reads the end.
+        """
         try:
-            posix.stat(TERMINATION_LOG)
+            files.append(TERMINATION_LOG, text, _LONGEST_MESSAGE)
         except OSError as error:
-            reason = error.strerror
-            self._log.emit(events.INFO, "not_written", path=TERMINATION_LOG, reason=reason)
-        else:
-            self._write(TERMINATION_LOG, text)
+            level = events.INFO if isinstance(error, FileNotFoundError) else events.WARNING
+            self._not_written(level, TERMINATION_LOG, error)
 
     def _write(self, place: int | str, text: str) -> None:
         """Write a file, and warn when it fails: once until it succeeds again."""
         try:
             files.write(place, text)
         except OSError as error:
-            if place not in self._broken:
+            if str(place) not in self._broken:
                 self._broken.add(str(place))
-                reason = error.strerror or str(error)
-                self._log.emit(events.WARNING, "not_written", path=str(place), reason=reason)
+                self._not_written(events.WARNING, place, error)
         else:
             self._broken.discard(str(place))
+
+    def _not_written(self, level: int, place: int | str, error: OSError) -> None:
+        path = f"fd:{place}" if isinstance(place, int) else place
+        reason = error.strerror or str(error)
+        self._log.emit(level, "not_written", path=path, reason=reason)
 
     # -- The events, by name; their fields stand in docs/events.md.
 
@@ -190,22 +220,42 @@ class Record:
             self._facts["stop"]["took_s"] = round(now - self._facts["stop"]["at_s"], 6)
 
     def _signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
-        key = (signal, sender["origin"], sender["sender_name"], sender["sender_uid"])
-        if key not in self._signals and len(self._signals) >= MOST_SENDERS:
-            key = (signal, sender["origin"], None, None)
-            sender |= {"sender_name": None, "sender_uid": None, "sender_pid": None}
-        counted = self._signals.setdefault(key, {"signal": signal, "count": 0} | sender)
-        counted["count"] += 1
-        counted["sender_pid"] = sender["sender_pid"]  # of the last one
-        if stop and self._facts["stop"] is None:
+        now = self._since_start(time.monotonic())
+        self._count(signal, sender, now)
+        began = self._facts["stop"]
+        if began is not None:
+            began["count"] += stop
+        elif stop or signal == _name(self._asked.end_signal):
             self._facts["stop"] = {
                 "signal": signal,
                 **sender,
-                "at_s": self._since_start(time.monotonic()),
+                "at_s": now,
+                "count": 1,
                 "drain_s": 0.0,
+                "relayed_as": None,
+                "relayed_after_s": None,
                 "took_s": None,
                 "escalated": [],
             }
+            if not stop:
+                self._stop_escalated(signal="SIGKILL", after_s=0.0)
+
+    def _count(self, signal: str, sender: dict[str, Any], now: float) -> None:
+        key = (signal, sender["origin"], sender["sender_name"], sender["sender_uid"])
+        if key not in self._signals and len(self._signals) >= MOST_SENDERS:
+            key = (signal, sender["origin"], None, None)
+            sender = sender | {"sender_name": None, "sender_uid": None, "sender_pid": None}
+        # The last one last, whose PID it is then.
+        count = self._signals.pop(key, {"count": 0})["count"]
+        self._signals[key] = {"signal": signal, "count": count + 1, **sender, "last_s": now}
+
+    def _signal_relayed(self, *, signal: str, received: str | None = None, **_: object) -> None:
+        received = received or signal
+        self._relayed[received] = signal
+        stop = self._facts["stop"]
+        if stop is not None and stop["relayed_as"] is None and received == stop["signal"]:
+            now = self._since_start(time.monotonic())
+            stop |= {"relayed_as": signal, "relayed_after_s": round(now - stop["at_s"], 6)}
 
     def _signal_dropped(self, **_: object) -> None:
         self._facts["signals_dropped"] += 1
@@ -270,15 +320,32 @@ def _start_ticks() -> int | None:
     return int(line.rpartition(b")")[2].split()[19])
 
 
+def _name(number: int) -> str | None:
+    return sigset.name(number) if number else None
+
+
+def _cut(command: list[str]) -> list[str]:
+    """Return the first `_LONGEST_COMMAND` characters of ``command``."""
+    found: list[str] = []
+    room = _LONGEST_COMMAND
+    for word in command:
+        if len(word) >= room:
+            return [*found, word[:room] + "..."]
+        found.append(word)
+        room -= len(word) + 1
+    return found
+
+
 def _usage(before: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return what those have used who have been reaped, less what stood there ``before``."""
-    import resource
-
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     since = before or {"cpu_user_s": 0.0, "cpu_system_s": 0.0}
     return {
         "cpu_user_s": round(ended.ru_utime - since["cpu_user_s"], 6),
         "cpu_system_s": round(ended.ru_stime - since["cpu_system_s"], 6),
-        # Of the largest process; ru_maxrss counts KiB, see getrusage(2).
-        "peak_process_bytes": ended.ru_maxrss * 1024,
     }
+
+
+def _peak_bytes(who: int) -> int:
+    """Return the peak memory of a process, or of the largest child; see getrusage(2)."""
+    return resource.getrusage(who).ru_maxrss * 1024  # KiB

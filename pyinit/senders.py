@@ -14,6 +14,7 @@ INSIDE = "inside"
 OUTSIDE = "outside"
 KERNEL = "kernel"
 SELF = "self"
+UNKNOWN = "unknown"
 
 # Between a descendant and us; a loop among parents cannot be, but /proc is read piece by piece.
 _MOST_GENERATIONS = 1000
@@ -25,7 +26,8 @@ def describe_sender(
     """Return origin, PID, user and name of who has sent the signal.
 
     Origin is inside or outside of what we are the init of: the PID namespace, or else the
-    descendants.  si_pid is 0 for one whom our PID namespace does not show.
+    descendants, where it is unknown of one that has ended.  si_pid is 0 for one whom our
+    PID namespace does not show.
     """
     if info.si_code == sigset.SI_KERNEL:
         return _sender(KERNEL, None, None, None)
@@ -35,29 +37,28 @@ def describe_sender(
     if pid == 0:
         return _sender(OUTSIDE, None, uid, None)
     name = describe.name(pid, log)
-    origin = INSIDE if is_init or _is_descendant(pid) else OUTSIDE
-    return _sender(origin, pid, uid, name)
+    return _sender(INSIDE if is_init else _origin(pid), pid, uid, name)
 
 
 def _sender(origin: str, pid: int | None, uid: int | None, name: str | None) -> "dict[str, object]":
     return {"origin": origin, "sender_pid": pid, "sender_uid": uid, "sender_name": name}
 
 
-def _is_descendant(pid: int) -> bool:
+def _origin(pid: int) -> str:
     """Return whether one of those above ``pid`` is us.
 
-    False for who has ended and been reaped: kill(1) may have when we look.
+    kill(1) has often ended when we look, and been reaped; and /proc can be another's.
     """
     with proc.Ours() as directory:
         if directory is None:
-            return False
+            return UNKNOWN
         try:
             for _ in range(_MOST_GENERATIONS):
                 if pid == posix.getpid():
-                    return True
+                    return INSIDE
                 if pid <= 1:
-                    return False
+                    return OUTSIDE
                 pid = proc.Process(pid, directory).parent
         except OSError:
             pass
-    return False
+    return UNKNOWN

@@ -272,7 +272,7 @@ def _told(facts: dict[str, Any], uptime_s: float | None, child: str) -> list[tup
     pairs = [("state", facts["state"]), ("command", f"{command} ({child})" if child else command)]
     now_s = facts["uptime_s"] if uptime_s is None else uptime_s
     if facts["stop"]:
-        pairs.append(("stop", _stop(facts["stop"], now_s)))
+        pairs.append(("stop", _stop(facts, now_s)))
     if facts["teardown"]:
         pairs.append(("teardown", _teardown(facts["teardown"])))
     pairs.append(("signals", _signals(facts)))
@@ -284,9 +284,10 @@ def _told(facts: dict[str, Any], uptime_s: float | None, child: str) -> list[tup
     return pairs
 
 
-def _stop(stop: dict[str, Any], now_s: float) -> str:
+def _stop(facts: dict[str, Any], now_s: float) -> str:
+    stop = facts["stop"]
     ago = cause.duration(max(now_s - stop["at_s"], 0.0))
-    return f"{stop['signal']} {cause.sender(stop)}, {ago} ago"
+    return f"{stop['signal']} {cause.sender(stop, facts)}, {ago} ago"
 
 
 def _teardown(teardown: dict[str, Any]) -> str:
@@ -298,7 +299,8 @@ def _teardown(teardown: dict[str, Any]) -> str:
 def _signals(facts: dict[str, Any]) -> str:
     signals = sorted(facts["signals"], key=lambda each: -int(each["count"]))
     words = [
-        f"{each['count']} {each['signal']} {cause.sender(each)}" for each in signals[:_MOST_SENDERS]
+        f"{each['count']} {each['signal']} {cause.sender(each, facts)}"
+        for each in signals[:_MOST_SENDERS]
     ]
     if len(signals) > _MOST_SENDERS:
         words.append("...")
