@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyinit import ctl
-from pyinit.ctl import checks, checks_view, table
+from pyinit.ctl import checks, checks_kinds, checks_view, table
 from tests.doctors import examine, finding, named, namespace, severities, use_cgroup
-from tests.harness import PYINIT, SUBREAPER, UNSHARE, UNSHARE_USER, Container, python, status_field
+from tests.harness import (
+    PYINIT,
+    ROOT,
+    SUBREAPER,
+    UNSHARE,
+    UNSHARE_USER,
+    Container,
+    python,
+    status_field,
+)
 from tests.views import PYINITCTL, SOMEBODY_ELSE, entered, inode, nested, run, wait_for_state
 
 if TYPE_CHECKING:
@@ -290,3 +299,13 @@ def test_an_init_that_nobody_reaps(capsys: pytest.CaptureFixture[str]) -> None:
         assert named(finding(found, "ended")) == [1]
         assert f"unshare ({parent} here)" in finding(found, "ended")["what"]
         os.kill(parent, signal.SIGCONT)
+
+
+def test_the_document_has_every_finding() -> None:
+    """In its table, with the severities that there are."""
+    text = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    told = {word for row in rows for word in row.split("|")[1].replace("`", "").split(", ")}
+    assert {each.strip() for each in told} >= ALL
+    for kind in checks_kinds.KINDS:
+        assert f"`{kind}`" in text
