@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests import harness, memory, runtimes
+from tests import freezers, harness, memory, runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
+collect_ignore = []
 if os.geteuid() == 0 and not memory.can_be_had():
-    collect_ignore = ["test_oom_kernel.py", "test_oom_kill.py", "test_on_oom.py"]
+    collect_ignore += ["test_oom_kernel.py", "test_oom_kill.py", "test_on_oom.py"]
+if os.geteuid() == 0 and not freezers.hierarchies():
+    collect_ignore.append("test_container_freeze_cgroup.py")
 
 
 def missing(what: str) -> None:
