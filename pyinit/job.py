@@ -67,15 +67,24 @@ def stop_with(pid: int, number: int, *, keeps: bool = False) -> bool:
     from_terminal = background or foreground == pid
     # Whoever stops with us, such as an init around us, sees in its turn where the stop came from.
     taken = from_terminal and terminal.take_back(pid)
-    continued = _stop(0 if from_terminal else posix.getpid())
+    continued = stop_self(0 if from_terminal else posix.getpid())
     given = (taken or (continued and not keeps)) and terminal.hand_over_if_ours(pid)
     if continued:
         _continue(pid)
     return given
 
 
-def _stop(target: int) -> bool:
+def continue_job(pid: int, *, in_foreground: bool) -> None:
+    """Continue our child ``pid`` and its group, with the terminal if that is wanted and ours."""
+    if in_foreground:
+        terminal.hand_over_if_ours(pid)
+    _continue(pid)
+
+
+def stop_self(target: int) -> bool:
     """Stop ourselves and, when ``target`` is 0, our group; return whether a SIGCONT came.
+
+    SIGTSTP and SIGCONT have to be blocked.
 
     A stop discards a SIGCONT that is pending (signal(7)): one that came since
     the child has stopped would be lost, and we would stay stopped for ever.  So

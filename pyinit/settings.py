@@ -64,6 +64,7 @@ class Settings:
     parent_death_signal = 0
     pause = False
     subreaper = True  # when not PID 1
+    tells_of_stops = False  # whoever started pyinit stops with the command, instead of pyinit
     on_oom = ""  # one of ON_OOM
     # -- What is said.
     help = False

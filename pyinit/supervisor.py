@@ -12,6 +12,8 @@ from pyinit import events, lifecycle, scope, settings, sigset, wstatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyinit.kills import Killed, Kills
     from pyinit.stop import Stop
 
@@ -50,6 +52,7 @@ class Supervisor:
         self._oom_stopped = False
         self._name: str | None = None  # of the orphan who was reaped last, if it is known
         self.stopped = False  # at least once, and perhaps still
+        self.on_stop: Callable[[int, bool], None] | None = None
         self.stop_signals = sigset.STOP_SIGNALS
         self.awaited = sigset.AWAITED
         self.plain = sigset.PLAIN
@@ -75,6 +78,14 @@ class Supervisor:
             from pyinit import stop
 
             self.stop = stop.Stop(self, asked, mask)
+
+    def leave_stops_to(self, on_stop: "Callable[[int, bool], None]") -> None:
+        """Call ``on_stop`` when the main child has stopped, instead of stopping with it.
+
+        With the signal, and whether it had the terminal.  It is continued when we get SIGCONT.
+        """
+        self.on_stop = on_stop
+        self.plain = self.plain.difference((_signal.SIGCONT,))
 
     def run(self) -> int:
         """Supervise until everything has ended; return the main child's exit code."""
@@ -194,6 +205,9 @@ class Supervisor:
         number = self._instead(info.si_signo, info.si_code)
         if not number:
             self.tell_of_ignored(info)
+            return
+        if number == _signal.SIGCONT and self.stopped and self.on_stop is not None:
+            self._continue_job()
             return
         self.has_killed = self.has_killed or number == _signal.SIGKILL
         try:
@@ -428,9 +442,17 @@ class Supervisor:
         from pyinit import job, terminal
 
         given = job.resume_in_foreground(self.main, number)
-        if not given and not self.is_init:
+        if not given and self.on_stop is not None:
+            self.on_stop(number, terminal.foreground() == self.main)
+        elif not given and not self.is_init:
             given = job.stop_with(self.main, number, keeps=terminal.is_kept(self._asked))
         self.had_terminal = self.had_terminal or given
+
+    def _continue_job(self) -> None:
+        from pyinit import job, terminal
+
+        wanted = self.had_terminal or not terminal.is_kept(self._asked)
+        job.continue_job(self.main, in_foreground=wanted)
 
     def _end_leftovers(self) -> None:
         """End those who are left, or do with them what is asked for."""
