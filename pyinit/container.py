@@ -46,7 +46,7 @@ class Process:
         self.stdout = started.stdout
         self.stderr = started.stderr
         self.terminal = started.terminal
-        self._channel = started.channel
+        self.channel = started.channel  # on which the init tells what happens, for pyinitctl
         self._exit: Exit | None = None
         self._lock = threading.Lock()
 
@@ -138,7 +138,7 @@ class Process:
     def _reap(self) -> Exit:
         info = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
         assert info is not None  # only None with WNOHANG
-        told = self._channel.last()
+        told = self.channel.last()
         if info.si_code == os.CLD_EXITED:
             return Exit(info.si_status, told)
         return Exit(128 + info.si_status, info.si_status)
@@ -213,7 +213,7 @@ class Process:
         if self.terminal is not None:
             os.close(self.terminal)
             self.terminal = None
-        self._channel.close()
+        self.channel.close()
 
     def resize(self, columns: int, rows: int) -> None:
         """Set the size of the terminal; TIOCSWINSZ in ioctl_tty(2).  Raises ValueError, OSError."""

@@ -68,9 +68,23 @@ class Channel:
         import _socket
 
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
+        return self._send(marshal.dumps(words), [rights])
+
+    def tell_of_stop(self, number: int, had_terminal: bool) -> None:  # noqa: FBT001 - a callback
+        """Say by which signal the command has stopped.
+
+        Not to be heard does no harm, but to wait for a caller that does not listen would.
+        """
+        import _socket
+
+        self._send(marshal.dumps(("stopped", number, had_terminal)), [], _socket.MSG_DONTWAIT)
+
+    def _send(self, data: bytes, rights: "list[tuple[int, int, bytes]]", flags: int = 0) -> bool:
+        import _socket
+
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, self._fd)
         try:
-            connection.sendmsg([marshal.dumps(words)], [rights], _socket.MSG_NOSIGNAL)
+            connection.sendmsg([data], rights, flags | _socket.MSG_NOSIGNAL)
         except OSError:
             return False
         finally:
@@ -278,6 +292,8 @@ def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
         channel.say("not started", 125, str(error), None)
         return 125
     channel.say("started")
+    if asked.tells_of_stops:
+        init.leave_stops_to(channel.tell_of_stop)
     code = init.run()
     channel.say("ended", init.status & 0x7F)
     return code

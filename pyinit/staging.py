@@ -106,6 +106,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._killed_by = 0
 
     def receive(self) -> tuple[Any, ...]:
         """Return the next packet, or an empty tuple when all others have closed theirs.
@@ -127,14 +128,26 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it has ended, as is seen at the next look
 
+    def fileno(self) -> int:
+        """Return the descriptor, for poll(2)."""
+        return self._socket.fileno()
+
+    def hear(self) -> tuple[Any, ...]:
+        """Receive what the init of a command that runs tells; raise BlockingIOError for nothing."""
+        self._socket.settimeout(0)
+        message = self.receive()
+        if message[:1] == ("ended",):
+            self._killed_by = int(message[1])
+        return message
+
     def last(self) -> int:
         """Return the signal that killed the command, as far as its init has told."""
-        self._socket.settimeout(0)
         try:
-            message = self.receive()
+            while self.hear():
+                pass
         except BlockingIOError:
-            return 0
-        return int(message[1]) if message[:1] == ("ended",) else 0
+            pass
+        return self._killed_by
 
     def close(self) -> None:
         """Close our end."""

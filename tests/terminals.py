@@ -179,3 +179,23 @@ def find(container: Container, name: str) -> int:
 
     harness.until(look, f"there is one process named {name}", container.process.pid)
     return found[0]
+
+
+def until_stopped(terminal: Terminal, container: Container) -> None:
+    """Wait until the shell has the terminal, and says that its only job is stopped."""
+    harness.until(lambda: terminal.foreground() == container.pid, "the shell has the terminal")
+    terminal.type("jobs; echo that-is-all\n")
+    terminal.expect("Stopped", "that-is-all\r\n")
+
+
+def talk(terminal: Terminal, word: str) -> None:
+    """Type a line and see that cat(1) shows it."""
+    terminal.type(f"{word}\n")
+    terminal.expect(f"{word}\r\n")
+
+
+def finish(terminal: Terminal) -> None:
+    """End cat(1), and see that the shell goes on with no job left."""
+    terminal.type(END)
+    terminal.type("echo jobs-$(jobs | wc -l)\n")
+    terminal.expect("jobs-0\r\n")

@@ -15,7 +15,19 @@ import pytest
 
 from tests import conftest
 from tests.harness import Container, children, python, status_field, until
-from tests.terminals import END, INTERRUPT, SHELLS, SUSPEND, Terminal, find, shell, state
+from tests.terminals import (
+    END,
+    INTERRUPT,
+    SHELLS,
+    SUSPEND,
+    Terminal,
+    find,
+    finish,
+    shell,
+    state,
+    talk,
+    until_stopped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,26 +42,6 @@ def interactive(request: pytest.FixtureRequest, namespaces: None) -> Iterator[Sh
     conftest.need(request.param)
     with shell(request.param) as pair:
         yield pair
-
-
-def until_stopped(terminal: Terminal, container: Container) -> None:
-    """Wait until the shell has the terminal, and says that its only job is stopped."""
-    until(lambda: terminal.foreground() == container.pid, "the shell has the terminal")
-    terminal.type("jobs; echo that-is-all\n")
-    terminal.expect("Stopped", "that-is-all\r\n")
-
-
-def talk(terminal: Terminal, word: str) -> None:
-    """Type a line and see that cat(1) shows it."""
-    terminal.type(f"{word}\n")
-    terminal.expect(f"{word}\r\n")
-
-
-def finish(terminal: Terminal) -> None:
-    """End cat(1), and see that the shell goes on with no job left."""
-    terminal.type(END)
-    terminal.type("echo jobs-$(jobs | wc -l)\n")
-    terminal.expect("jobs-0\r\n")
 
 
 def test_suspend_stops_the_job_and_fg_resumes_it(interactive: Shell) -> None:

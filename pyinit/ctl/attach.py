@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from pyinit import sigset
+from pyinit import job, sigset
 from pyinit import terminal as terminals
 from pyinit.ctl import screen
 from pyinit.ctl.common import CommandError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pyinit.container import Process
+    from pyinit.staging import Channel
 
 # As in env(1) and docker: the command was not reached.
 FAILED = 125
@@ -78,6 +79,7 @@ class _Loop:
 
     def __init__(self, process: Process, timeout_s: float | None) -> None:
         self._process = process
+        self._channel: Channel | None = process.channel
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self.is_late = False
 
@@ -95,6 +97,8 @@ class _Loop:
                 if shown is not None:
                     shown.copy(ready)
                 ended = ended or self._process.pidfd in ready
+                if not ended and self._channel is not None and self._channel.fileno() in ready:
+                    self._hear(self._channel, shown)
 
     def _wait(self, signals: int, shown: screen.Screen | None, *, ended: bool) -> dict[int, int]:
         """Return what is ready."""
@@ -102,6 +106,8 @@ class _Loop:
         poll.register(signals, select.POLLIN)
         if not ended:
             poll.register(self._process.pidfd, select.POLLIN)
+            if self._channel is not None:
+                poll.register(self._channel.fileno(), select.POLLIN)
         if shown is not None:
             for fd, events in shown.wants().items():
                 poll.register(fd, events)
@@ -126,9 +132,74 @@ class _Loop:
                 shown.resize()
                 continue
             if shown is not None and number == signal.SIGCONT:
-                shown.set_raw()
+                # A shell that ends a stopped job continues it in the background.
+                if _ENDS.isdisjoint(numbers) or terminals.is_ours(0):
+                    shown.resume()
+                else:
+                    shown.leave()
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def _hear(self, channel: Channel, shown: screen.Screen | None) -> None:
+        """Take what the init tells: of stops we are a part."""
+        try:
+            message = channel.hear()
+        except BlockingIOError:
+            return
+        if not message:
+            self._channel = None  # it is about to end
+        elif message[0] == "stopped" and message[1] in _STOPS:
+            self._stop_too(message[1], shown, had_terminal=message[2])
+
+    def _stop_too(self, number: int, shown: screen.Screen | None, *, had_terminal: bool) -> None:
+        """Stop our own job, as the command has stopped: our shell waits for us, not for it.
+
+        Where nobody could continue us (setpgid(2): an orphaned process group) we are not
+        stopped, nor would the command have been in our place: it goes on.
+        """
+        if shown is not None:
+            may_stop = shown.has_keyboard()
+            shown.restore()
+        else:
+            may_stop = terminals.foreground() is not None
+            if had_terminal:
+                _take_terminal()
+        if may_stop and _stop_group():
+            return  # the SIGCONT that came is in the pipe
+        if shown is not None:
+            shown.resume()
+        elif not may_stop:
+            return  # no job of a shell: whoever stopped it may continue it
+        if number == signal.SIGTSTP:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGCONT)
+
+
+_ENDS = sigset.STOP_SIGNALS | {signal.SIGHUP}
+# Those of job control.  SIGSTOP is somebody's who wants the command to stand still, and no more.
+_STOPS = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
+
+
+def _stop_group() -> bool:
+    """Stop us and all others in our group; return whether we were continued."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP, signal.SIGCONT})
+    try:
+        return job.stop_self(0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _take_terminal() -> None:
+    """Make our group the foreground, which the command's is."""
+    fd = terminals.open_controlling()
+    if fd is None:
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        terminals.hand_over(fd, os.getpgrp())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(fd)
 
 
 # A read or a change of our terminal from the background has to stop us, and what

@@ -57,6 +57,7 @@ def run(asked: argparse.Namespace) -> int:
         chosen = settings_of(words, {"grace_s": asked.grace})
         chosen.user = asked.user
         chosen.mask = mask
+        chosen.tells_of_stops = True
         if asked.timeout is not None:
             chosen.escalation = ((asked.grace, attach.KILL),)
         return attach.run(

@@ -90,6 +90,7 @@ def _settings(asked: argparse.Namespace, mask: frozenset[int]) -> settings.Setti
     except (UsageError, ValueError) as error:
         raise CommandError(f"run: --init: {error}", attach.FAILED) from None
     chosen.mask = mask
+    chosen.tells_of_stops = True
     return chosen
 
 

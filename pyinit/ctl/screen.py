@@ -75,33 +75,54 @@ class Screen:
         self._line_is_whole = True
         self._left = _MOST_AFTER_END
         self._before: list[int | list[bytes | int]] | None = None
+        self._is_raw = False
+        self._is_away = False
 
     def __enter__(self) -> Self:
         """Pass keys on as they are, and the size too."""
-        if os.isatty(0):
-            self._before = termios.tcgetattr(0)
-        self.set_raw()
-        self.resize()
+        self.resume()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Make our terminal again what it was."""
-        if self._before is not None and terminal.is_ours(0):
-            with contextlib.suppress(termios.error):
-                termios.tcsetattr(0, termios.TCSANOW, self._before)
+        self.restore()
         if self._shown.target != 1:
             os.close(self._shown.target)
 
-    def set_raw(self) -> None:
+    def has_keyboard(self) -> bool:
+        """Return whether a terminal is what keys come from."""
+        return self._before is not None
+
+    def restore(self) -> None:
+        """Make our terminal again what it was, unless it is somebody else's now."""
+        if self._before is not None and terminal.is_ours(0):
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(0, termios.TCSANOW, self._before)
+            self._is_raw = False
+
+    def leave(self) -> None:
+        """Read no keys until `resume`: we are in the background, and are to end there."""
+        self._is_away = True
+
+    def resume(self) -> None:
         """Put our terminal in raw mode; in the background that stops us, as it does any program.
 
-        To be called again when we were stopped, for the shell has had the terminal meanwhile.
+        To be called again when we were stopped, for the shell has had the terminal
+        meanwhile, and the window may have another size.
         """
-        if self._before is None:
-            return
+        self._is_away = False
+        if not self._is_raw and os.isatty(0):
+            with contextlib.suppress(termios.error):
+                self._before = termios.tcgetattr(0)
+        if self._before is not None:
+            self._set_raw()
+        self.resize()
+
+    def _set_raw(self) -> None:
         mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTTOU})
         try:
             tty.setraw(0, termios.TCSANOW)
+            self._is_raw = True
         except termios.error:
             pass  # EIO: it was hung up, or we are in the background with nobody to continue us
         finally:
@@ -120,7 +141,8 @@ class Screen:
     def wants(self) -> dict[int, int]:
         """Return what to poll: descriptors and events."""
         found: dict[int, int] = {}
-        for each in (self._keys.wants(), self._shown.wants()):
+        keys = None if self._is_away else self._keys.wants()
+        for each in (keys, self._shown.wants()):
             if each is not None:
                 found[each[0]] = found.get(each[0], 0) | each[1]
         return found
