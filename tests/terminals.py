@@ -66,10 +66,15 @@ class Terminal:
     def expect(self, *texts: str) -> None:
         """Read until each of ``texts`` has been shown, one after the other."""
         for text in texts:
-            deadline = time.monotonic() + harness.DEADLINE_S
-            while text.encode() not in self._shown:
-                self._read(text, deadline)
-            self._shown = self._shown.partition(text.encode())[2]
+            self.until(text)
+
+    def until(self, text: str) -> str:
+        """Read until ``text`` has been shown; return what was shown before it."""
+        deadline = time.monotonic() + harness.DEADLINE_S
+        while text.encode() not in self._shown:
+            self._read(text, deadline)
+        before, _, self._shown = self._shown.partition(text.encode())
+        return before.decode()
 
     def expect_only(self, text: str) -> None:
         """Read the next line, and assert that it is ``text``."""
@@ -184,8 +189,13 @@ def find(container: Container, name: str) -> int:
 def until_stopped(terminal: Terminal, container: Container) -> None:
     """Wait until the shell has the terminal, and says that its only job is stopped."""
     harness.until(lambda: terminal.foreground() == container.pid, "the shell has the terminal")
-    terminal.type("jobs; echo that-is-all\n")
-    terminal.expect("Stopped", "that-is-all\r\n")
+
+    def look() -> bool:
+        # What /proc shows the shell has yet to be told by SIGCHLD.
+        terminal.type("jobs; echo that-is-all\n")
+        return "Stopped" in terminal.until("that-is-all\r\n")
+
+    harness.until(look, "the shell says that the job is stopped")
 
 
 def talk(terminal: Terminal, word: str) -> None:
