@@ -105,7 +105,11 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
         )
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("signals can be taken care of in the main thread only: call run() there")
-    log_fd = _prepare(asked) if asked.writes_elsewhere() else None
+    log_fd = None
+    if asked.writes_elsewhere():
+        from pyinit import outlets
+
+        log_fd = outlets.prepare_in_program(asked)
     before = held.Held(asked)
     try:
         return _supervise(asked, before.mask)
@@ -113,18 +117,6 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
         before.give_back()
         if log_fd is not None:
             posix.close(log_fd)
-
-
-def _prepare(asked: settings.Settings) -> int | None:
-    """Look at the files; return the descriptor of a log that was opened.  Raises ValueError."""
-    from pyinit import outlets, values
-
-    opens = isinstance(asked.log_to, str)
-    try:
-        outlets.prepare(asked)
-    except values.UsageError as error:
-        raise ValueError(str(error)) from None
-    return int(asked.log_to) if opens else None
 
 
 def _supervise(asked: settings.Settings, mask: set[int]) -> Exit:

@@ -94,8 +94,9 @@ def _fork_init(asked: "Settings") -> None:
 
     from pyinit import held
 
-    before = held.Held(asked)
+    log_fd = _prepare_outlets(asked)
     linux = problem = terminal = None
+    before = held.Held(asked)
     try:
         if asked.parent_death_signal or posix.getpid() != 1:
             linux, problem = _prepare(asked)
@@ -109,18 +110,30 @@ def _fork_init(asked: "Settings") -> None:
         parent = posix.getpid()
         pid = posix.fork()
     except BaseException:
-        if terminal is not None:
-            posix.close(terminal)
+        for fd in (terminal, log_fd):
+            if fd is not None:
+                posix.close(fd)
         before.give_back()
         raise
     if pid:
         _be_init(pid, asked, before, problem, terminal)
     _take_place(terminal)
+    if log_fd is not None:
+        posix.close(log_fd)
     if linux is not None:
         from pyinit import fork
 
         fork.die_with(parent, linux)
     before.give_signals_back()
+
+
+def _prepare_outlets(asked: "Settings") -> int | None:
+    """Look at the files; return the init's log, if it was opened.  Raises ValueError."""
+    if not asked.writes_elsewhere():
+        return None
+    from pyinit import outlets
+
+    return outlets.prepare_in_program(asked)
 
 
 def _prepare(asked: "Settings") -> "tuple[ModuleType | None, str | None]":

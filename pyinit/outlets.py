@@ -37,6 +37,19 @@ def prepare(asked: Settings) -> None:
             _check_path(path, f"--{option} (or PYINIT_{name.upper()})")
 
 
+def prepare_in_program(asked: Settings) -> int | None:
+    """Do the same for a program that asks by keywords; return the log, if it was opened.
+
+    Raises ValueError.
+    """
+    opens = isinstance(asked.log_to, str)
+    try:
+        prepare(asked)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return int(asked.log_to) if opens else None
+
+
 def _check_descriptor(fd: int, source: str) -> None:
     import fcntl
 
