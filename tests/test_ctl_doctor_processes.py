@@ -296,6 +296,16 @@ def test_not_a_subreaper(
             assert remedy in told["remedy"]
 
 
+def test_not_a_subreaper_below_one_that_reaps(capsys: pytest.CaptureFixture[str]) -> None:
+    """An image with an init, started with another one in front: a hint, for no zombie stays."""
+    need("tini", "dumb-init")
+    with namespace("tini", "--", "dumb-init", *WAITING) as pid:
+        found = examine(capsys, pid)
+        assert severities(found) == {"init-kind": "hint", "not-a-subreaper": "hint"}
+        assert [each["kind"] for each in found["target"]["inits_beneath"]] == ["dumb-init"]
+        assert named(finding(found, "not-a-subreaper")) == [2]
+
+
 OTHER_USER = ["setpriv", "--reuid", "65534", "--clear-groups"]
 
 

@@ -39,6 +39,11 @@ class Kind(NamedTuple):
         return self.role == COMMAND
 
     @property
+    def reaps(self) -> bool:
+        """Whether orphans that come to it are reaped."""
+        return self.orphans.startswith(_REAPS)
+
+    @property
     def runs_command(self) -> bool:
         """Whether there is one command that all is about."""
         return self.role != SERVICE

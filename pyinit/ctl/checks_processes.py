@@ -211,11 +211,13 @@ def subreaper(case: Case) -> Iterator[Finding | NotChecked]:
         if init.asked is None:
             yield NotChecked("not-a-subreaper", f"{init.process.says()}: {init.why_not}")
         elif not init.asked.subreaper:
+            reaped = case.init is not None and case.init.kind.reaps
             yield Finding(
                 "not-a-subreaper",
-                PROBLEM,
+                HINT if reaped else PROBLEM,
                 f"{init.process.says()} is neither PID 1 nor a subreaper",
-                "orphans below it go to somebody else: it neither reaps nor ends them",
+                "orphans below it go to somebody else: it neither reaps nor ends them"
+                + (", PID 1 does" if reaped else ""),
                 _how_to_reap(init),
                 (init.process,),
             )
