@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pyinit import cgroups, idmaps, keywords, namespaces, staging
 from pyinit.embed import Exit, Options
+from pyinit.namespaces import open_process
 
 if TYPE_CHECKING:
     import asyncio
@@ -407,7 +408,7 @@ def enter_process(
     """
     names = _to_enter(pid, namespaces)
     order = _order(argv, options)
-    target = os.pidfd_open(pid) if pidfd is None else os.dup(pidfd)
+    target = open_process(pid) if pidfd is None else os.dup(pidfd)
     try:
         order.update(
             enter=pid,

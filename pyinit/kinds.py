@@ -3,7 +3,7 @@
 import errno
 import posix
 
-from pyinit.environment import read_all
+from pyinit.environment import decode, read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def why_not_entered(kind: str, number: int) -> str:
     if number == errno.EPERM:
         return (
             "it takes CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
-        )
+        ) + _or_a_filter()
     if number == errno.EINVAL and kind == "pid":
         return "only a PID namespace below our own can be entered"
     if number == errno.EINVAL and kind == "user":
@@ -71,7 +71,7 @@ def why_not_entered(kind: str, number: int) -> str:
         return "with more than one thread it cannot be done"
     if number == errno.ESRCH:
         return "it has ended"
-    return posix.strerror(number)
+    return why_refused(number)
 
 
 def why_not_made(names: "Iterable[str]", number: int) -> str:
@@ -86,13 +86,52 @@ def why_not_made(names: "Iterable[str]", number: int) -> str:
         for path, value, name in _SWITCHES:
             if _holds(path, value):
                 return f"unprivileged user namespaces are switched off by {name}"
+        forbids = f"{_FILTER}, a chroot" if _status("Seccomp") == _BY_FILTER else "a chroot"
         return (
-            "a filter (seccomp(2)), a chroot or a security module forbids user namespaces, or we "
-            "have no number in the one that we are in"
+            f"{forbids} or a security module forbids user namespaces, or we have no number in the "
+            "one that we are in"
         )
-    if number == errno.EPERM:
-        return "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
+    if number == errno.EPERM and not _is_capable():
+        wanted = "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
+        return wanted + _or_a_filter()
+    return why_refused(number)
+
+
+def why_refused(number: int) -> str:
+    """Return why a system call failed with errno ``number`` that we had the right to."""
+    if number == errno.EPERM and _status("Seccomp") == _BY_FILTER:
+        return f"{_FILTER} forbids it"
+    if number in (errno.EPERM, errno.EACCES):
+        return f"{posix.strerror(number)}, as by a security module"
+    if number == errno.ENOSYS:
+        hidden = f", or {_FILTER} hides it" if _status("Seccomp") == _BY_FILTER else ""
+        return f"this kernel does not have the system call{hidden}"
     return posix.strerror(number)
+
+
+# As the profile of docker and podman does for whoever has no CAP_SYS_ADMIN.
+_FILTER = "a filter of the container runtime (seccomp(2))"
+_BY_FILTER = "2"
+_CAP_SYS_ADMIN = 21
+
+
+def _or_a_filter() -> str:
+    return f"; {_FILTER} may forbid it as well" if _status("Seccomp") == _BY_FILTER else ""
+
+
+def _is_capable() -> bool:
+    """Return whether we have CAP_SYS_ADMIN in our user namespace."""
+    return bool(int(_status("CapEff") or "0", 16) >> _CAP_SYS_ADMIN & 1)
+
+
+def _status(field: str) -> str:
+    """Return a field of /proc/self/status, or nothing where there is none."""
+    try:
+        lines = decode(read_all("/proc/self/status")).splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in found if name == field), "")
 
 
 _SWITCHES = (

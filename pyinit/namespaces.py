@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import entering
-from pyinit.kinds import KINDS, NamespaceError
+from pyinit.kinds import KINDS, NamespaceError, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,7 +113,7 @@ def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
     """
     asked = None if namespaces is None else checked(namespaces)
     own = namespaces_of()
-    target = _open_process(pid)
+    target = open_process(pid)
     try:
         others = namespaces_of(pid)
         wanted = others if asked is None else asked
@@ -124,11 +124,15 @@ def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
         os.close(target)
 
 
-def _open_process(pid: int) -> int:
+def open_process(pid: int) -> int:
+    """Return a pidfd of ``pid``; pidfd_open(2).  Raises ProcessLookupError, NamespaceError."""
     try:
         return os.pidfd_open(pid)
     except ProcessLookupError:
         raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
+    except OSError as error:
+        number = error.errno or errno.EINVAL
+        raise NamespaceError("pidfd_open", number, why_refused(number)) from None
 
 
 @contextlib.contextmanager

@@ -168,7 +168,9 @@ def _fork(order: "dict[str, Any]") -> int:
     try:
         return linux.fork_sibling()
     except OSError as error:
-        reason = "the PID namespace has ended" if order["enter"] and error.errno == 12 else ""
+        reason = kinds.why_refused(error.errno or 0)
+        if order["enter"] and error.errno == errno.ENOMEM:
+            reason = "the PID namespace has ended"
         raise StageError("clone(CLONE_PARENT)", error, reason) from None
 
 
@@ -393,7 +395,8 @@ def _furnish_mounts(order: "dict[str, Any]") -> None:
             linux.detach(b".")
             posix.chdir("/")
         except OSError as error:
-            raise StageError(f"pivot_root({new})", error) from None
+            reason = kinds.why_refused(error.errno or 0)
+            raise StageError(f"pivot_root({new})", error, reason) from None
 
 
 def _mount_below(new: str, source: str, target: str, kind: str | None, flags: int) -> None:
@@ -412,7 +415,8 @@ def _make_read_only(new: str, target: str) -> None:
             linux.make_read_only(environment.encode(place))
         except OSError as error:
             if error.errno != errno.ENOSYS:
-                raise StageError(call, error) from None
+                reason = kinds.why_refused(error.errno or 0)
+                raise StageError(call, error, reason) from None
             # Linux before 5.12 can do no more than this one.
             kept = posix.statvfs(place).f_flag & _KEPT
             flags = _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept
@@ -474,6 +478,8 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, call: 
         elif error.errno == errno.ENOENT:
             missing = source if kind is None and source and not _is_there(source) else target
             reason = f"there is no {missing}"
+        elif error.errno in {errno.EPERM, errno.EACCES, errno.ENOSYS}:
+            reason = kinds.why_refused(error.errno)
         raise StageError(call, error, reason) from None
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyinit
 from pyinit import sigset
 from pyinit.fork import StartError
-from pyinit.namespaces import NamespaceError, namespaces_of
+from pyinit.namespaces import NamespaceError, namespaces_of, open_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -273,7 +273,7 @@ def _follow(
                     maps.write(rest[0])
                 channel.allow()
             elif word == "init":
-                started = Started(rest[0], os.pidfd_open(rest[0]), channel)
+                started = Started(rest[0], open_process(rest[0]), channel)
                 started.namespaces = _namespaces_of(rest[0]) if is_new else {}
                 channel.allow()
                 stage.wait()
