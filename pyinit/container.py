@@ -379,7 +379,8 @@ def spawn(
     maps = idmaps.maps(uid_map, gid_map) if "user" in names else None
     if maps is None and (uid_map is not None or gid_map is not None):
         raise ValueError("uid_map and gid_map are for a new user namespace: add 'user'")
-    files = staging.Files(stdin, stdout, stderr, pass_fds, terminal=terminal)
+    passed = (*pass_fds, *_outlets(order))
+    files = staging.Files(stdin, stdout, stderr, passed, terminal=terminal)
     return Container(staging.start(order, files, environment, maps), names)
 
 
@@ -408,6 +409,7 @@ def enter_process(
     """
     names = _to_enter(pid, namespaces)
     order = _order(argv, options)
+    passed = (*pass_fds, *_outlets(order))
     target = open_process(pid) if pidfd is None else os.dup(pidfd)
     try:
         order.update(
@@ -421,7 +423,7 @@ def enter_process(
             directory=os.fsdecode(directory) if directory is not None else "",
             terminal=terminal,
         )
-        files = staging.Files(stdin, stdout, stderr, (*pass_fds, target), terminal=terminal)
+        files = staging.Files(stdin, stdout, stderr, (*passed, target), terminal=terminal)
         return Process(staging.start(order, files, environment, None))
     finally:
         os.close(target)
@@ -471,6 +473,21 @@ def _order(argv: Sequence[Word] | Settings, options: Options) -> dict[str, Any]:
         "terminal": False,
         "detach": False,
     }
+
+
+def _outlets(order: dict[str, Any]) -> list[int]:
+    """Return the descriptors that the init writes to, and does not leave to its command."""
+    found = []
+    for setting, name in (("report", "report"), ("log_to", "log_fd")):
+        fd = order["settings"].get(setting)
+        if isinstance(fd, int) and fd > 2:
+            try:
+                os.fstat(fd)
+            except OSError:
+                # The number would become that of a file of our own on the way to the init.
+                raise ValueError(f"{name}: descriptor {fd} is not open") from None
+            found.append(fd)
+    return found
 
 
 def _check(order: dict[str, Any]) -> None:
