@@ -115,8 +115,10 @@ def supervisor_of(
     """Return who supervises the main child ``pid``, which has just been started."""
     from pyinit import events, supervisor  # the child starts up meanwhile
 
-    log = open_log(asked, problem)
-    log.emit(events.INFO, "child_started", pid=pid, command=asked.command)
+    # Loading what the log needs takes longer than all that happens until then.
+    when = events.now() if asked.verbose > 0 else None
+    log = open_log(asked, problem, when)
+    log.emit(events.INFO, "child_started", when, pid=pid, command=asked.command)
     if asked.user:
         warn_of_no_relay(pid, asked.user, log)
     if asked.notify:
@@ -139,7 +141,9 @@ def pause(asked: settings.Settings, mask: set[int], problem: str | None) -> int:
     return init.run()
 
 
-def open_log(asked: settings.Settings, problem: str | None) -> "events.Log":
+def open_log(
+    asked: settings.Settings, problem: str | None, when: "events.When | None" = None
+) -> "events.Log":
     """Return the log, which tells first what ``problem`` there was on the way to it."""
     from pyinit import events
 
@@ -149,7 +153,7 @@ def open_log(asked: settings.Settings, problem: str | None) -> "events.Log":
     if asked.keeps_record():
         log.guard(lambda: keep_record(asked, log))
     role = "init" if posix.getpid() == 1 else "subreaper" if asked.subreaper else "parent"
-    log.emit(events.INFO, "init_started", version=__version__, pid=posix.getpid(), role=role)
+    log.emit(events.INFO, "init_started", when, version=__version__, pid=posix.getpid(), role=role)
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
     return log

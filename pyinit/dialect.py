@@ -98,7 +98,13 @@ class Writer(output.Writer):
         self._level = level
         self._language = _LANGUAGES[peers.family(name)]
 
-    def emit(self, level: int, event: str, fields: "dict[str, object]") -> None:
+    def emit(
+        self,
+        level: int,
+        event: str,
+        fields: "dict[str, object]",
+        when: "output.When | None" = None,  # noqa: ARG002 - these programs tell no time
+    ) -> None:
         """Say that ``event`` happened; raises nothing."""
         if event in _NEW:
             return

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyinit.output import Writer
     from pyinit.record import Record
 
+    When = tuple[float, float]  # of time.time() and time.monotonic()
+
 
 class Log:
     """Events up to ``level``, of which those up to ``shown`` are written to ``fd``.
@@ -49,8 +51,11 @@ class Log:
         self.record = record
         self.level = DEBUG
 
-    def emit(self, level: int, event: str, **fields: object) -> None:
-        """Say that ``event`` happened, if ``level`` is asked for; raises nothing."""
+    def emit(self, level: int, event: str, when: "When | None" = None, /, **fields: object) -> None:
+        """Say that ``event`` happened, now or ``when``, if ``level`` is asked for.
+
+        Raises nothing.
+        """
         if level > self.level:
             return
         try:
@@ -63,7 +68,7 @@ class Log:
         try:
             if self._writer is None:
                 self._writer = self._make_writer()
-            self._writer.emit(level, event, fields)
+            self._writer.emit(level, event, fields, when)
         except Exception:
             pass  # the module cannot be loaded; an init has better to do than to say so
 
@@ -101,6 +106,13 @@ class Log:
                 time.sleep(_PAUSE_AFTER_FAILURE_S)
             except BaseException:
                 pass  # not even that; whoever runs steps goes on
+
+
+def now() -> "When":
+    """Return the time, for an event that is told of later."""
+    import time
+
+    return time.time(), time.monotonic()
 
 
 def _place(error: BaseException) -> str:

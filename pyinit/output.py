@@ -41,12 +41,15 @@ class Writer:
         self._plain = False
         self._missing = False
 
-    def emit(self, level: int, event: str, fields: "dict[str, object]") -> None:
+    def emit(
+        self, level: int, event: str, fields: "dict[str, object]", when: "When | None" = None
+    ) -> None:
         """Say that ``event`` happened; raises nothing."""
         try:
             import time
 
-            when = time.time(), time.monotonic()  # before structlog is loaded, which takes long
+            # Before structlog is loaded, which takes long.
+            when = when or (time.time(), time.monotonic())
             if self._logger is None and not self._plain:
                 self._load()
             if self._missing and level >= _INFO:
@@ -230,6 +233,11 @@ def printable(value: object) -> str:
 
 def _escape(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    When = tuple[float, float]
 
 
 def clean(value: object) -> object:

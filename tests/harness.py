@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyinit
 
@@ -271,6 +271,11 @@ class Container:
         """Return the PID of the command, as the tests' namespace numbers it, once it is there."""
         until(lambda: children(self.pid), "pyinit has a child", self.process.pid)
         return children(self.pid)[0]
+
+
+def logged(text: str) -> list[dict[str, Any]]:
+    """Return the events of a log, which has to be all JSON."""
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def run(command: Sequence[str | bytes], **options: object) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import __version__, options
-from tests.harness import PYINIT, SUBREAPER, Container, python, run
+from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,8 +233,8 @@ def test_warn_on_reap_names_each_orphan(mode: str, way: str) -> None:
     words = given(way, "--warn-on-reap", "PYINIT_WARN_ON_REAP", "1")
     err = run(python("leave_orphans.py"), mode=mode, **words)[2]
     assert "orphan_reaped" in err
-    assert "name=orphan" in err
-    assert "exit_code=3" in err
+    (event,) = logged(err)
+    assert (event["name"], event["exit_code"]) == ("orphan", 3)
 
 
 def test_pyinit_is_silent_unless_it_is_asked_to_speak(mode: str) -> None:
@@ -280,6 +280,11 @@ def test_pid_1_adopts_orphans_in_any_case(namespaces: None) -> None:
         ({"options": ["-v"]}, "child_started", "signal_relayed"),
         ({"env": {**os.environ, "PYINIT_VERBOSE": "1"}}, "child_started", "signal_relayed"),
         ({"options": ["-vv"]}, "signal_relayed", "internal_error"),
+        ({"options": ["--log-level", "debug"]}, "signal_relayed", "internal_error"),
+        ({"options": ["--log-level=info"]}, "child_started", "signal_relayed"),
+        ({"env": {**os.environ, "PYINIT_LOG_LEVEL": "INFO"}}, "child_started", "signal_relayed"),
+        ({"options": ["-v", "--log-level", "warning"]}, "", "child_started"),
+        ({"options": ["--log-level", "info", "-v"]}, "signal_relayed", "internal_error"),
         ({"options": ["-v", "--verbose"]}, "signal_relayed", "internal_error"),
         ({"env": {**os.environ, "PYINIT_VERBOSE": "2"}}, "signal_relayed", "internal_error"),
         ({"options": ["-v"], "env": {**os.environ, "PYINIT_QUIET": "1"}}, "child_started", "error"),

@@ -160,6 +160,7 @@ def test_what_is_relayed_in_the_end_is_rewritten(mode: str) -> None:
 def test_a_pause_is_drained_too(mode: str, drain: str) -> None:
     """It ends with the drain, or with a second stop signal."""
     with Container([], mode=mode, options=["--pause", "-v", "--drain", drain]) as container:
+        assert "init_started" in container.line(2)
         assert "pausing" in container.line(2)
         started = time.monotonic()
         container.signal(signal.SIGTERM)
@@ -173,8 +174,10 @@ def test_the_log_says_that_it_has_begun(mode: str) -> None:
     """With -v: somebody may wonder why nothing happens."""
     with Container(RECORD, mode=mode, options=[*NEVER, "-v"]) as container:
         container.expect("ready")
+        assert "init_started" in container.line(2)
         assert "child_started" in container.line(2)
         container.signal(signal.SIGTERM)
+        assert "signal_received" in container.line(2)
         assert "drain_started" in container.line(2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import events, output
+from pyinit import events, output, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +30,11 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
-def logged(name: object, *, plain: bool) -> str:
+def logged(name: object, style: str, *, plain: bool) -> str:
     """Return the log of an event with ``name``."""
     reader, writer = os.pipe()
     try:
-        log = output.Writer(writer)
+        log = output.Writer(writer, style)
         log._plain = plain
         log.emit(events.INFO, "named", {"name": name})
         return os.read(reader, 65536).decode()
@@ -42,11 +43,11 @@ def logged(name: object, *, plain: bool) -> str:
         os.close(writer)
 
 
-@given(NAMES, st.booleans())
-def test_a_name_stays_in_its_line(name: str, plain: bool) -> None:  # noqa: FBT001
+@given(NAMES, st.sampled_from(settings.LOG_FORMATS), st.booleans())
+def test_a_name_stays_in_its_line(name: str, style: str, plain: bool) -> None:  # noqa: FBT001
     """Newlines, controls and bytes that are no text: the line is one, printable, and UTF-8."""
     for value in (name, [name]):
-        line = logged(value, plain=plain)
+        line = logged(value, style, plain=plain)
         assert line.endswith("\n")
         assert line[:-1].isprintable()
         assert "named" in line
@@ -117,8 +118,17 @@ def test_without_structlog_it_speaks_plainly(
         monkeypatch.setattr(output, "_make_logger", fail)
     else:
         monkeypatch.setitem(sys.modules, "structlog", None)
-    events.Log(events.INFO, writer).emit(events.WARNING, "happened", pid=3, name="a\nb")
-    assert os.read(reader, 65536) == b"pyinit: warning: happened pid=3 name=a\\x0ab\n"
+    for style in (settings.CONSOLE, settings.JSON):
+        log = events.Log(events.INFO, writer, style=style)
+        log.emit(events.WARNING, "happened", pid=3, name="a\nb")
+    plain, whole = os.read(reader, 65536).splitlines()
+    assert plain == b"pyinit: warning: happened pid=3 name=a\\x0ab"
+    assert json.loads(whole) == {
+        "level": "warning",
+        "event": "happened",
+        "pid": 3,
+        "name": "a\\x0ab",
+    }
 
 
 def test_emitting_raises_nothing(pipe: tuple[int, int]) -> None:
@@ -132,7 +142,7 @@ def test_emitting_raises_nothing(pipe: tuple[int, int]) -> None:
     log = events.Log(events.INFO, writer)
     log.emit(events.INFO, "odd", value=Unshowable())
     log.emit(events.INFO, "next")
-    assert b"1 lines of it were dropped\n" in os.read(reader, 65536)
+    assert b'"dropped_lines": 1' in os.read(reader, 65536)
 
 
 def test_the_own_flags_of_a_stderr_do_not_matter(pipe: tuple[int, int]) -> None:
@@ -160,8 +170,9 @@ def test_an_old_kernel_makes_it_open_the_pipe_anew(
             log.write("x" * 100)  # more than fits: it would wait for ever
         assert os.get_blocking(writer)
         assert os.read(reader, 1 << 20).startswith(b"x" * 100 + b"\n")
-        log.write("next")
-        assert b"lines of it were dropped\nnext\n" in os.read(reader, 65536)
+        log.emit(events.INFO, "next", {})
+        assert b'"event": "next"' in (line := os.read(reader, 65536))
+        assert b'"dropped_lines": ' in line
     finally:
         os.close(log._sink._fd)
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import Container, children, python, run, until
+from tests.harness import Container, children, logged, python, run, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
-LINE = re.compile(r"warning.* orphan_reaped +pid=(\d+) name=(\S+) (.*)$")
 
-
-def warnings(text: str) -> list[tuple[str, ...]]:
+def warnings(text: str) -> list[tuple[int, str, str]]:
     """Return PID, name and end of each warning; every line has to be one."""
-    found = [LINE.search(line) for line in text.splitlines()]
-    assert all(found), text
-    return [match.groups() for match in found if match]
+    found = logged(text)
+    assert {(each["level"], each["event"]) for each in found} == {("warning", "orphan_reaped")}
+    return [(each["pid"], each["name"], end_of(each)) for each in found]
+
+
+def end_of(event: dict[str, Any]) -> str:
+    """Return how an orphan ended."""
+    return f"signal={event['signal']}" if "signal" in event else f"exit_code={event['exit_code']}"
 
 
 @pytest.mark.parametrize(

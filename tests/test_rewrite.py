@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import harness
-from tests.harness import MODES, Container, python, until
+from tests.harness import MODES, Container, logged, python, until
 from tests.terminals import INTERRUPT, SUSPEND, session, state, until_settled
 
 if TYPE_CHECKING:
@@ -249,9 +250,12 @@ def test_it_is_said_what_a_signal_became_and_which_was_dropped(mode: str) -> Non
         while "signal_relayed" not in (line := container.line(2)):
             assert line, lines
             lines.append(line)
-        assert "signal=SIGUSR2 received=SIGUSR1 sender_pid=0" in line
-        assert "signal_ignored" in lines[-1]
-        assert "received=SIGHUP sender_pid=0" in lines[-1]
+        *_, got, ignored, got_next = logged("".join(lines))
+        assert (got["event"], got["signal"]) == ("signal_received", "SIGHUP")
+        assert (ignored["event"], ignored["received"]) == ("signal_ignored", "SIGHUP")
+        assert (got_next["event"], got_next["signal"]) == ("signal_received", "SIGUSR1")
+        relayed = json.loads(line)
+        assert (relayed["signal"], relayed["received"]) == ("SIGUSR2", "SIGUSR1")
 
 
 # -- The terminal's own signals.

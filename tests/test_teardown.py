@@ -7,14 +7,13 @@ would have failed by its own deadline.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.harness import SUBREAPER, Container, python, status_field, until
+from tests.harness import SUBREAPER, Container, logged, python, status_field, until
 
 NEVER_S = "1000"
 KINDS = ("plain", "group", "session", "daemon", "threads", "nested")
@@ -237,7 +236,12 @@ def test_the_log_names_leftovers(mode: str) -> None:
     with leave("session", "ignore", grace="0.1", mode=mode, options=("-v",)) as container:
         container.expect("ready")
         end_main(container)
-        errors = container.errors()
-        for event in ("teardown_started", "leftovers_killed"):
-            assert re.search(rf"{event}.*leftovers=\['python[0-9.]*\[\d+\]'\]", errors), errors
+        events = {event["event"]: event for event in logged(container.errors())}
+        (label,) = events["teardown_started"]["leftovers"]
+        killed = events["leftover_killed"]
+        assert label == f"{killed['name']}[{killed['pid']}]"
+        assert label.startswith("python")
+        finished = events["teardown_finished"]
+        assert (finished["count"], finished["killed"]) == (1, 1)
+        assert finished["took_s"] >= 0.1
         assert_over(container)

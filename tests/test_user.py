@@ -227,7 +227,7 @@ def test_without_cap_kill_the_missing_relay_is_announced(mode: str, tmp_path: Pa
             container.expect("ready")
             warning = container.line(2)
             assert "cannot_relay" in warning
-            assert "user=app" in warning
+            assert '"user": "app"' in warning
             assert "CAP_KILL" in warning
             for number in (signal.SIGUSR1, signal.SIGTERM):
                 container.signal(number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinit import options, settings, sigset
+from pyinit import options, settings, sigset, values
 
 if TYPE_CHECKING:
     import argparse
@@ -169,6 +169,11 @@ _BASH_VALUES = {
     "NAME": 'reply=$(compgen -e -- "$value")',
     "NAME=VALUE": 'compopt -o nospace\n[[ $value == *=* ]] || reply=$(compgen -S = -e -- "$value")',
     "PROGRAM": "reply=$(compgen -W '@NAMES@' -- \"$value\")",
+    "ANSWER": "reply=$(compgen -W '@ANSWERS@' -- \"$value\")",
+    "LEVEL": "reply=$(compgen -W '@LEVELS@' -- \"$value\")",
+    "FORMAT": "reply=$(compgen -W '@FORMATS@' -- \"$value\")",
+    "PATH": 'compopt -o filenames\nreply=$(compgen -f -- "$value")',
+    "PATH|fd:N": 'compopt -o filenames\nreply=$(compgen -f -- "$value")',
 }
 
 
@@ -197,6 +202,9 @@ def _fill(text: str) -> str:
         ("SIGNALS", _SIGNALS),
         ("RELAYED", _RELAYED),
         ("NAMES", " ".join(settings.NAMES)),
+        ("ANSWERS", " ".join(settings.ON_OOM)),
+        ("FORMATS", " ".join(settings.LOG_FORMATS)),
+        ("LEVELS", " ".join(values.LOG_LEVELS)),
         ("OPTIONS", " ".join(words)),
         ("LETTERS", _LETTERS),
     ):
@@ -267,6 +275,12 @@ _ZSH_VALUES = {
     "NAME=VALUE": "variable:_parameters -g '*export*' -S =",
     "NAME": "variable:_parameters -g '*export*'",
     "PROGRAM": "program:(@NAMES@)",
+    "ANSWER": "answer:(@ANSWERS@)",
+    "LEVEL": "level:(@LEVELS@)",
+    "FORMAT": "format:(@FORMATS@)",
+    "N": "descriptor: ",
+    "PATH": "file:_files",
+    "PATH|fd:N": "file:_files",
 }
 
 
@@ -383,6 +397,11 @@ _FISH_VALUES = {
     "NAME=VALUE": "(set -nx)=",
     "NAME": "(set -nx)",
     "PROGRAM": "@NAMES@",
+    "ANSWER": "@ANSWERS@",
+    "LEVEL": "@LEVELS@",
+    "FORMAT": "@FORMATS@",
+    "PATH": "(__fish_complete_path (commandline -ct))",
+    "PATH|fd:N": "(__fish_complete_path (commandline -ct))",
 }
 
 

@@ -136,9 +136,37 @@ differences.""",
 It says what the orphan was called and how it ended. For finding out who starts processes and does
 not wait for them.""",
     "verbose": """\
-Once: when the command starts and ends, and what happens at the stop and in the teardown. Twice:
-every signal with its sender, and every orphan. The log goes to stderr, one line an event; what
-nobody reads is dropped and counted, for it must not stop PID 1.""",
+Once: when the command starts and ends, who stopped it, and what was left; the last line has the
+whole run in a sentence. Twice: every signal with its sender, and every orphan. docs/events.md has
+all events and their fields.""",
+    "log-level": """\
+The last one of `--verbose` and `--log-level` counts, and `-v` adds to it.""",
+    "log-format": """\
+`console` is for people, `json` and `logfmt` are for pipelines: one line an event, with the time in
+UTC and of the monotonic clock. What nobody reads is dropped and counted in the next line, for it
+must not stop PID 1.""",
+    "log-fd": """\
+The command does not inherit it, unless it is 0, 1 or 2.""",
+    "log-file": """\
+It stays open, so a rotation has to copy and truncate it.""",
+    "report": """\
+Command, status and cause in words, times, signals by sender, orphans, leftovers and what became of
+them, CPU time and memory: docs/report.md has the fields. A file is replaced at once, so nobody
+reads half of it; `fd:3` is a descriptor, which the command does not inherit. It is also written
+when the command could not be started.""",
+    "termination-log": """\
+Where there is no such file, as outside of Kubernetes, nothing is written.""",
+    "status-file": """\
+It is replaced whenever something has happened, costs nothing in between, and keeps the last state
+after the end. A file system in memory, such as /run, is the place for it.""",
+    "metrics-file": """\
+For the textfile collector of node_exporter: the name has to end in `.prom`. It is replaced
+whenever something has happened.""",
+    "on-oom": """\
+The kernel kills one process, often not the command itself, and the rest goes on as a torso. With
+`stop` the container is stopped then, by SIGTERM or what else counts as a stop signal, with drain,
+plan and all. Each such kill is a warning in the log in any case; docs/oom.md says what is seen
+where.""",
     "quiet": """\
 The one of `--quiet` and `--verbose` that stands on the command line switches off the variable of
 the other.""",

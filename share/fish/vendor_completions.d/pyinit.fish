@@ -11,7 +11,7 @@ function __pyinit_command
             case --
                 printf '%s\n' $words[2..-1]
                 return 0
-            case --rewrite --stop-signals --drain --pre-stop --escalate --stop-timeout --grace --remap-exit --user --chdir --env --unset-env --umask --parent-death-signal --as
+            case --rewrite --stop-signals --drain --pre-stop --escalate --stop-timeout --grace --remap-exit --user --chdir --env --unset-env --umask --parent-death-signal --on-oom --as --log-level --log-format --log-fd --log-file --report --status-file --metrics-file
                 set -q words[2]; or return 1
                 set -e words[1]
             case '--*'
@@ -87,11 +87,20 @@ complete -c pyinit -n __pyinit_in_options -l session -d 'a session of its own, w
 complete -c pyinit -n __pyinit_in_options -s p -l parent-death-signal -x -a 'HUP INT QUIT USR1 USR2 PIPE ALRM TERM STKFLT CONT TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR RTMIN RTMIN+1 RTMIN+2 RTMIN+3 RTMIN+4 RTMIN+5 RTMIN+6 RTMIN+7 RTMIN+8 RTMIN+9 RTMIN+10 RTMIN+11 RTMIN+12 RTMIN+13 RTMIN+14 RTMIN+15 RTMIN+16 RTMIN+17 RTMIN+18 RTMIN+19 RTMIN+20 RTMIN+21 RTMIN+22 RTMIN+23 RTMIN+24 RTMIN+25 RTMIN+26 RTMIN+27 RTMIN+28 RTMIN+29 RTMAX KILL STOP CHLD ILL TRAP ABRT BUS FPE SEGV SYS' -d 'the signal that pyinit gets when its parent ends'
 complete -c pyinit -n __pyinit_in_options -s P -l pause -d 'run no command: reap until TERM or INT, then end all and exit with 0'
 complete -c pyinit -n __pyinit_in_options -l notify -d 'send READY=1 and STOPPING=1 to NOTIFY_SOCKET'
+complete -c pyinit -n __pyinit_in_options -l on-oom -x -a 'stop' -d '\'stop\': stop as by a stop signal when the kernel\'s OOM killer kills any process'
 complete -c pyinit -n __pyinit_in_options -s s -l subreaper -d 'adopt orphans when not PID 1, as PID 1 does; the default'
 complete -c pyinit -n __pyinit_in_options -l no-subreaper -d 'leave orphans to another init'
 complete -c pyinit -n __pyinit_in_options -l as -x -a 'tini tini-static docker-init dumb-init catatonit' -d 'be tini, tini-static, docker-init, dumb-init or catatonit, whose options follow; comes first'
 complete -c pyinit -n __pyinit_in_options -s w -l warn-on-reap -d 'warn of every orphan that is reaped'
 complete -c pyinit -n __pyinit_in_options -s v -l verbose -d 'say more; given twice, also every signal and every orphan'
 complete -c pyinit -n __pyinit_in_options -s q -l quiet -d 'say nothing but errors'
+complete -c pyinit -n __pyinit_in_options -l log-level -x -a 'error warning info debug' -d 'say all up to error, warning, info (-v) or debug (-vv)'
+complete -c pyinit -n __pyinit_in_options -l log-format -x -a 'console json logfmt' -d 'write the log as console, json or logfmt; without it console on a terminal, else json'
+complete -c pyinit -n __pyinit_in_options -l log-fd -x -d 'write the log to this descriptor'
+complete -c pyinit -n __pyinit_in_options -l log-file -x -a '(__fish_complete_path (commandline -ct))' -d 'append the log to this file'
+complete -c pyinit -n __pyinit_in_options -l report -x -a '(__fish_complete_path (commandline -ct))' -d 'at the end, write what happened there, as one JSON object'
+complete -c pyinit -n __pyinit_in_options -l termination-log -d 'at the end, write why in a line to /dev/termination-log, which Kubernetes shows'
+complete -c pyinit -n __pyinit_in_options -l status-file -x -a '(__fish_complete_path (commandline -ct))' -d 'keep the state there, for \'pyinitctl status\''
+complete -c pyinit -n __pyinit_in_options -l metrics-file -x -a '(__fish_complete_path (commandline -ct))' -d 'keep counts there, in the text format of Prometheus'
 complete -c pyinit -n __pyinit_in_options -s h -l help -d 'print this help and exit'
 complete -c pyinit -n __pyinit_in_options -l version -d 'print the version and exit'
