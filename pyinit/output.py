@@ -52,26 +52,27 @@ class Writer:
             when = when or (time.time(), time.monotonic())
             if self._logger is None and not self._plain:
                 self._load()
-            if self._missing and level >= _INFO:
+            if self._missing and level >= _INFO and self._style != JSON:
                 self._missing = False
-                self._say(_INFO, "structlog_missing", {"effect": "lines have no time and no color"})
+                effect: dict[str, object] = {"effect": "lines have no time and no color"}
+                self._say(_INFO, "structlog_missing", effect, when)
             if self._plain:
-                self._say(level, event, fields)
+                self._say(level, event, fields, when)
             else:
                 told = self._with_loss(fields)
                 getattr(self._logger, _METHODS[level])(event, when=when, told=told)
         except Exception:
             self._dropped += 1
 
-    def _say(self, level: int, event: str, fields: "dict[str, object]") -> None:
+    def _say(self, level: int, event: str, fields: "dict[str, object]", when: "When") -> None:
         """Write an event without structlog."""
         fields = self._with_loss(fields)
         if self._style == JSON:
             try:
                 import json
 
-                named = {"level": _METHODS[level], "event": event} | fields
-                self.write(json.dumps(clean(named), default=repr, ensure_ascii=False))
+                whole = head(_METHODS[level], event, when) | fields
+                self.write(json.dumps(clean(whole), default=repr, ensure_ascii=False))
             except ImportError:
                 pass  # as little as structlog
             else:
@@ -233,6 +234,26 @@ def printable(value: object) -> str:
 
 def _escape(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def utc(when: float) -> str:
+    """Return a time of time.time() in UTC with microseconds, as RFC 3339 writes it."""
+    import time
+
+    second, micro = divmod(round(when * 1_000_000), 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)) + f".{micro:06}Z"
+
+
+def head(level: str, event: str, when: "When") -> "dict[str, object]":
+    """Return the fields that every line begins with, in a log for programs."""
+    clock, monotonic = when
+    # Differences of the first time are wrong where somebody sets the clock.
+    return {
+        "timestamp": utc(clock),
+        "level": level,
+        "event": event,
+        "monotonic_s": round(monotonic, 6),
+    }
 
 
 TYPE_CHECKING = False

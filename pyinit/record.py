@@ -9,10 +9,10 @@ from __future__ import annotations
 import posix
 import resource
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyinit import __version__, cause, events, files, lifecycle, sigset
+from pyinit.output import utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Record:
                 "ended": None,
                 "death_signal": _name(asked.parent_death_signal),
             },
-            "started": _utc(),
+            "started": utc(time.time()),
             "start_ticks": _start_ticks(),
             "written": None,
             "state": lifecycle.RUNNING,
@@ -117,7 +117,7 @@ class Record:
     def snapshot(self) -> dict[str, Any]:
         """Return the facts as they stand now."""
         facts = dict(self._facts)
-        facts["written"] = _utc()
+        facts["written"] = utc(time.time())
         facts["uptime_s"] = self._since_start(time.monotonic())
         if self.lifecycle is not None:
             facts["state"] = self.lifecycle.state
@@ -299,10 +299,6 @@ class Record:
         child = self._facts["child"]
         if child is not None and fields.get("pid") == child["pid"]:
             child["oom_killed"] = True
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _start_ticks() -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,11 +47,6 @@ def _renderer(style: str, *, color: bool) -> Renderer:
     return structlog.processors.JSONRenderer(ensure_ascii=False)
 
 
-def utc(when: float) -> str:
-    """Return a time of time.time() in UTC with microseconds, as RFC 3339 writes it."""
-    return datetime.fromtimestamp(when, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
 class _Prepare:
     """Puts time and level in front, and makes of every text what stays in its line."""
 
@@ -60,11 +54,9 @@ class _Prepare:
         self._for_people = for_people
 
     def __call__(self, _: object, method: str, given: Fields) -> Fields:
-        clock, monotonic = given["when"]
-        fields: Fields = {"timestamp": utc(clock), "level": method, "event": given["event"]}
-        if not self._for_people:
-            # Differences of the first are wrong where somebody sets the clock.
-            fields["monotonic_s"] = round(monotonic, 6)
+        fields: Fields = output.head(method, given["event"], given["when"])
+        if self._for_people:
+            del fields["monotonic_s"]
         # The console's renderer quotes what stands in a list, but lets a string's controls pass.
         fields.update((key, output.clean(value)) for key, value in given["told"].items())
         return fields
