@@ -152,8 +152,10 @@ def open_log(
     log = events.Log(level, fd, asked.alias, asked.log_format)
     if asked.keeps_record():
         log.guard(lambda: keep_record(asked, log))
-    role = "init" if posix.getpid() == 1 else "subreaper" if asked.subreaper else "parent"
-    log.emit(events.INFO, "init_started", when, version=__version__, pid=posix.getpid(), role=role)
+    if log.level >= events.INFO:
+        pid = posix.getpid()
+        role = "init" if pid == 1 else "subreaper" if asked.subreaper else "parent"
+        log.emit(events.INFO, "init_started", when, version=__version__, pid=pid, role=role)
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
     return log

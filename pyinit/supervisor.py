@@ -254,20 +254,22 @@ class Supervisor:
         return self._as_stop() if instead == _signal.SIGTSTP else instead
 
     def tell_of_signal(self, info: _signal.struct_siginfo) -> None:
-        """Say who has sent us a signal: a stop to all who want to know anything, else to most."""
-        from pyinit import senders
+        """Say who has sent us a signal: a stop to all who want to know anything, else to most.
 
+        Raises nothing: that the signal is relayed is more.
+        """
         stop = info.si_signo in self.stop_signals
         level = events.INFO if stop else events.DEBUG
         if level > self.log.level:
             return
-        self.log.emit(
-            level,
-            "signal_received",
-            signal=sigset.name(info.si_signo),
-            stop=stop,
-            **senders.describe_sender(info, self.log, is_init=self.is_init),
-        )
+        try:
+            from pyinit import senders
+
+            sender = senders.describe_sender(info, self.log, is_init=self.is_init)
+            name = sigset.name(info.si_signo)
+            self.log.emit(level, "signal_received", signal=name, stop=stop, **sender)
+        except Exception as error:
+            self.log.emit(events.ERROR, "internal_error", error=repr(error))
 
     def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
         received = {}

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests import harness
-from tests.harness import MODES, PID1, SUBREAPER, Container, embeds, python, run
+from tests.harness import MODES, PID1, SUBREAPER, Container, embeds, logged, python, run
 from tests.terminals import INTERRUPT, SETSID, Terminal
 
 NOTHING = {PID1: {}, SUBREAPER: {"always": True}}
@@ -142,8 +142,9 @@ def test_the_log_names_the_program(mode: str) -> None:
     """Its words are those of the interpreter."""
     code, _, err = run([], mode=mode, init=forks("fork", mode, verbose=1))
     assert code == 0
-    assert re.search(r"child_started .*embeds\.py", err)
-    assert re.search(r"child_exited pid=\d+ exit_code=0\n", err)
+    events = {event["event"]: event for event in logged(err)}
+    assert any("embeds.py" in word for word in events["child_started"]["command"])
+    assert events["child_exited"]["exit_code"] == 0
     _, _, quiet = run([], mode=mode, init=forks("fork", mode, verbose=1, quiet=True))
     assert quiet == ""
 

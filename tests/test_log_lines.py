@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import events, output, settings
+from pyinit import events, output, rendering, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def test_without_structlog_it_speaks_plainly(
         raise MemoryError
 
     if broken:
-        monkeypatch.setattr(output, "_make_logger", fail)
+        monkeypatch.setattr(rendering, "make_logger", fail)
     else:
         monkeypatch.setitem(sys.modules, "structlog", None)
     for style in (settings.CONSOLE, settings.JSON):

@@ -114,6 +114,7 @@ def test_it_ends_a_pause(mode: str) -> None:
         while "pausing" not in container.line(2):
             pass
         container.end_parent()
+        assert "signal_received" in container.line(2)
         assert "exiting" in container.line(2)
         assert container.wait() == 0
 

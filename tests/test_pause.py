@@ -66,6 +66,7 @@ def test_term_and_int_end_it_with_0(mode: str, number: int) -> None:
     """At once, when nobody is there."""
     with pausing(mode) as container:
         container.signal(number)
+        assert "signal_received" in container.line(2)
         assert "exiting" in container.line(2)
         assert_over(container)
 

@@ -128,7 +128,7 @@ def test_its_end_is_said_by_name(mode: str) -> None:
         container.signal(signal.SIGTERM)
         line = container.line(2)
         assert "pre_stop_cut_short" in line
-        assert "drain_s=0.1" in line
+        assert json.loads(line)["drain_s"] == 0.1
 
 
 def test_the_main_childs_end_is_its_end(mode: str) -> None:

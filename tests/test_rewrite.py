@@ -250,7 +250,7 @@ def test_it_is_said_what_a_signal_became_and_which_was_dropped(mode: str) -> Non
         while "signal_relayed" not in (line := container.line(2)):
             assert line, lines
             lines.append(line)
-        *_, got, ignored, got_next = logged("".join(lines))
+        *_, got, ignored, got_next = logged("\n".join(lines))
         assert (got["event"], got["signal"]) == ("signal_received", "SIGHUP")
         assert (ignored["event"], ignored["received"]) == ("signal_ignored", "SIGHUP")
         assert (got_next["event"], got_next["signal"]) == ("signal_received", "SIGUSR1")

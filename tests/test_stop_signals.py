@@ -92,6 +92,7 @@ def test_a_pause_ends_with_one_of_them(mode: str) -> None:
     """And with no other."""
     options = ["--pause", "-v", "--stop-signals", "USR1"]
     with Container([], mode=mode, options=options) as container:
+        assert "init_started" in container.line(2)
         assert "pausing" in container.line(2)
         container.signal(signal.SIGTERM)
         container.signal(signal.SIGINT)
