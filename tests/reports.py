@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from tests import harness
 from tests.harness import Container, run
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Report = dict[str, Any]
+
+PYINIT = harness.PYINIT[0]
 
 # As pyinit says it: 0.8 s, 12 ms, 3 min 2 s.
 _DURATION = re.compile(r"\d+ min \d+ s|\d+(\.\d+)? m?s\b")
