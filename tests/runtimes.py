@@ -221,6 +221,10 @@ class Podman(Runtime):
             *("--rootfs", "/:O", *init),
         ]
 
+    def init(self) -> int:
+        """Return the number of its process 1, as it is here."""
+        return int(self._pidfile.read_text())
+
     def stop(self) -> None:
         """Stop it with `podman stop`, which waits for the end."""
         self._resources.enter_context(
@@ -234,7 +238,7 @@ class Podman(Runtime):
     def remove(self) -> None:
         """End it by force: `podman rm` would wait for a `podman stop` that is under way."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int(self._pidfile.read_text()), signal.SIGKILL)
+            os.kill(self.init(), signal.SIGKILL)
 
     def _clean_up(self) -> None:
         """Wait for conmon, which becomes `podman container cleanup`; then unmount what is left.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinit import container, kinds
@@ -67,9 +68,26 @@ def run(asked: argparse.Namespace) -> int:
                 namespaces=asked.namespaces,
                 directory=asked.chdir,
                 terminal=asked.terminal,
-                environment=dict(os.environ),
+                environment=_environment(asked),
             ),
             terminal=asked.terminal,
             timeout_s=asked.timeout,
             timed_out=TIMED_OUT,
         )
+
+
+def _environment(asked: argparse.Namespace) -> dict[str, str]:
+    """Return our environment, with the PATH of the process where CMD is looked for in its root.
+
+    Ours is about our own root: `docker exec` finds what the image's PATH has.
+    """
+    found = dict(os.environ)
+    if asked.namespaces is None or "mount" in asked.namespaces:
+        try:
+            words = Path(f"/proc/{asked.pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return found  # it has ended, or may not be looked at, which entering it will tell
+        paths = [word for word in words if word.startswith(b"PATH=")]
+        if paths:
+            found["PATH"] = os.fsdecode(paths[0][len("PATH=") :])
+    return found
