@@ -33,7 +33,7 @@ def until_told(path: Path, claim: Callable[[dict[str, Any]], object], container:
     def look() -> bool:
         found.clear()
         found.update(facts(path))
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(LookupError):
             return bool(claim(found))
         return False
 

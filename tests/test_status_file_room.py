@@ -1,0 +1,141 @@
+"""A status file that cannot be written: said once, and written again as soon as it can be."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import Container, python, until
+from tests.kept import facts, until_told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("namespaces")
+
+WAITING = python("record.py", "USR1", "TERM")
+OPTIONS = ("--log-format", "json")
+
+
+def signalled(container: Container, times: int) -> None:
+    """Have something happen that is to be written."""
+    for _ in range(times):
+        container.signal(signal.SIGUSR1)
+        container.expect("USR1")
+
+
+def warnings(container: Container) -> list[tuple[str, str, str]]:
+    """Return the warnings of a container that is told to end: what, where, why."""
+    container.signal(signal.SIGTERM)
+    lines = [json.loads(line) for line in container.errors().splitlines()]
+    assert container.wait() == 0
+    return [(line["event"], line["path"], line["reason"]) for line in lines]
+
+
+@pytest.fixture(params=["--status-file", "--metrics-file"])
+def option(request: pytest.FixtureRequest) -> str:
+    """Run the test for each file that is kept up to date."""
+    return str(request.param)
+
+
+@pytest.fixture
+def full(tmp_path: Path, option: str) -> Iterator[tuple[Container, Path]]:
+    """Have a container with its file on a small disk of its own; return where that is found."""
+    mount = f'mount -t tmpfs -o size=32k none {tmp_path} && exec "$@"'
+    options = [*OPTIONS, option, str(tmp_path / "kept")]
+    before = ["/bin/sh", "-c", mount, "sh"]
+    with Container(WAITING, options=options, before=before) as container:
+        container.expect("ready")
+        place = Path(f"/proc/{container.pid}/root{tmp_path}")
+        until((place / "kept").exists, "the file is there", container.pid)
+        yield container, place
+
+
+def fill(place: Path) -> None:
+    """Take all the room there is."""
+    file = (place / "fill").open("wb", buffering=0)
+    with file, pytest.raises(OSError, match="No space left"):
+        file.writelines(itertools.repeat(bytes(4096)))
+
+
+def test_a_full_disk(full: tuple[Container, Path]) -> None:
+    """The last whole one stays; no draft is left."""
+    container, place = full
+    signalled(container, 1)
+    until(lambda: "SIGUSR1" in (place / "kept").read_text(), "it is told", container.pid)
+    fill(place)
+    old = (place / "kept").read_bytes()
+    signalled(container, 3)
+    # A signal is relayed before the file is written: the next one comes after that.
+    assert (place / "kept").read_bytes() == old
+    assert sorted(os.listdir(place)) == ["fill", "kept"]
+    (place / "fill").unlink()
+    signalled(container, 1)
+    until(lambda: (place / "kept").read_bytes() != old, "it is written again", container.pid)
+    signalled(container, 1)
+    where = warnings(container)
+    assert len(where) == 1
+    event, path, reason = where[0]
+    assert (event, reason) == ("not_written", "No space left on device")
+    assert path.endswith("/kept")
+
+
+def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
+    """After one that was written the next failure is news."""
+    container, place = full
+    for _ in range(2):
+        fill(place)
+        signalled(container, 3)
+        (place / "fill").unlink()
+        old = (place / "kept").stat().st_ino
+        signalled(container, 1)
+        until(lambda: (place / "kept").stat().st_ino != old, "it is written", container.pid)  # noqa: B023
+    assert [event for event, _, _ in warnings(container)] == ["not_written"] * 2
+
+
+def test_a_directory_that_vanishes(mode: str, tmp_path: Path, option: str) -> None:
+    """It is not made again by us; when somebody does, the file is there again."""
+    place = tmp_path / "place"
+    place.mkdir()
+    options = [*OPTIONS, option, str(place / "kept")]
+    with Container(WAITING, options=options, mode=mode) as container:
+        container.expect("ready")
+        until((place / "kept").exists, "the file is there", container.pid)
+        signalled(container, 1)
+        until(lambda: "SIGUSR1" in (place / "kept").read_text(), "it is told", container.pid)
+        shutil.rmtree(place)
+        signalled(container, 3)
+        assert not place.exists()
+        place.mkdir()
+        signalled(container, 1)
+        until((place / "kept").exists, "the file is there again", container.pid)
+        found = [(event, reason) for event, _, reason in warnings(container)]
+        assert found == [("not_written", "No such file or directory")]
+        assert os.listdir(place) == ["kept"]
+
+
+def test_the_end_is_told_all_the_same(tmp_path: Path) -> None:
+    """The command's exit code is not the disk's affair."""
+    place = tmp_path / "place"
+    place.mkdir()
+    options = [*OPTIONS, "--status-file", str(place / "kept")]
+    with Container(
+        ["sh", "-c", "echo ready; read _; exit 3"], options=options, stdin=subprocess.PIPE
+    ) as container:
+        container.expect("ready")
+        until_told(place / "kept", lambda told: told["child"], container)
+        shutil.rmtree(place)
+        assert container.process.stdin is not None
+        container.process.stdin.close()
+        assert container.wait() == 3
+        (line,) = container.errors().splitlines()
+        assert json.loads(line)["event"] == "not_written"
+        assert facts(place / "kept") == {}
