@@ -129,7 +129,7 @@ def sender(signal: Facts, facts: Facts) -> str:
     if origin == "kernel":
         return _from_kernel(signal["signal"])
     if origin == "self":
-        return "from pyinit itself"
+        return f"from pyinit itself{', for an OOM kill' if facts['oom_kills'] else ''}"
     parent = facts["parent"]
     is_parent = parent["death_signal"] == signal["signal"] and pid == parent["pid"]
     if is_parent and parent["ended"]:

@@ -1,0 +1,34 @@
+"""senders.py NUMBER: so many children, each with a name of its own, send the init one signal each.
+
+One after the other: each waits until the signal has come back here.  Then one named
+`the last` sends TERM.
+"""
+
+import os
+import signal
+import sys
+
+BACK = signal.SIGRTMIN + 1
+init = os.getppid()
+
+
+def send(name: str, number: int) -> int:
+    """Have a child of that name send signal ``number``; return its PID."""
+    pid = os.fork()
+    if pid == 0:
+        with open("/proc/self/comm", "w") as file:
+            file.write(name)
+        os.kill(init, number)
+        while True:
+            signal.pause()
+    return pid
+
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {BACK})
+for count in range(int(sys.argv[1])):
+    child = send(f"sender {count}", BACK)
+    signal.sigwait({BACK})
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+send("the last", signal.SIGTERM)
+signal.pause()
