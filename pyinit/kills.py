@@ -6,11 +6,14 @@ not send.
 
 import _signal
 
-from pyinit import events, oom
+from pyinit import events, oom, proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# PF_EXITING and PF_SIGNALED, of the flags in /proc/PID/stat.
+_ENDS = 0x404
 
 # A PID, and the name if it is known.
 Killed = tuple[int, "str | None"]
@@ -29,14 +32,17 @@ class Kills:
         self._told = 0 if late else self.counter.read() or 0
         self._watch: oom.Watch | None = None
 
-    def look(self, log: events.Log, killed: "Sequence[Killed]" = ()) -> bool:
+    def look(self, log: events.Log, killed: "Sequence[Killed]" = (), main: int = 0) -> bool:
         """Tell of the kills since the last look; return whether there were any.
 
         ``killed`` are children of ours who have died by a SIGKILL of somebody else since then.
         The kernel does not tell whom it has killed: that the first of them is among the
-        victims is most likely.
+        victims is most likely.  Where ``main`` is about to end it may be the one, and its
+        end is waited for: it has SIGCHLD sent.
         """
         total = self.counter.read() or 0
+        if total > self._told and main and not killed and _is_ending(main):
+            return False
         new, self._told = total - self._told, total
         since = {"since": "the cgroup was made"} if self._is_late else {}
         self._is_late = False
@@ -77,3 +83,21 @@ class Kills:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+
+
+def _is_ending(pid: int) -> bool:
+    """Return whether a process has been killed, or has called _exit(2), as far as /proc tells."""
+    with proc.Ours() as directory:
+        if directory is None:
+            return False
+        try:
+            line = proc.read(f"{pid}/stat", directory)
+            lines = proc.read(f"{pid}/status", directory).splitlines()
+        except OSError:
+            return False
+    pending = 0
+    for each in lines:
+        if each.startswith((b"SigPnd:", b"ShdPnd:")):
+            pending |= int(each.split()[1], 16)
+    flags = int(line.rpartition(b")")[2].split()[6])
+    return bool(flags & _ENDS or pending >> (_signal.SIGKILL - 1) & 1)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_MS = 1
 _LAST_PAUSE_MS = 1024
 
+_BEFORE_WAKE_MS = 10
+
 # By version of cgroups.
 _COUNTER = {1: "memory.oom_control", 2: "memory.events"}
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
@@ -183,6 +185,8 @@ class Watch:
         if kills <= self._last:
             return False
         self._last = kills
+        # The kernel counts first, and kills then: whoever looks is to find it done.
+        self._at_end.poll(_BEFORE_WAKE_MS)
         self._wake()
         return True
 

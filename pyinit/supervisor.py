@@ -420,7 +420,8 @@ class Supervisor:
             from pyinit import kills
 
             self.kills = kills.Kills(late=True)
-        if self.kills.look(self.log, killed) and self._asked.on_oom:
+        main = self.main if self.alive else 0
+        if self.kills.look(self.log, killed, main) and self._asked.on_oom:
             self._stop_after_oom()
 
     def _stop_after_oom(self) -> None:

@@ -17,7 +17,7 @@ HIERARCHY = Path("/sys/fs/cgroup/memory")
 # Version 2, where it is mounted; without the controller, which is in the other one.
 UNIFIED = Path("/sys/fs/cgroup/unified")
 # Enough for a few interpreters: theirs are some ten.
-LIMIT_BYTES = 96 << 20
+LIMIT_BYTES = 64 << 20
 
 
 def can_be_had() -> bool:
