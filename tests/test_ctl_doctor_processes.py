@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import types
 from typing import TYPE_CHECKING
 
@@ -85,7 +84,7 @@ def test_zombies_of_another_parent(capsys: pytest.CaptureFixture[str], mode: str
 
 def test_zombies_of_a_stopped_parent(capsys: pytest.CaptureFixture[str]) -> None:
     """It would reap them, if it could do anything."""
-    with Container(["sh", "-c", "cat & echo ready; wait"], stdin=subprocess.PIPE) as container:
+    with Container(["sh", "-c", "sleep 1000 & echo ready; wait"]) as container:
         container.expect("ready")
         shell = container.main_child()
         until(lambda: children(shell), "it has a child")
@@ -200,8 +199,10 @@ def on_terminal(init: tuple[str, ...], command: list[str], terminal: Terminal) -
         (PYINIT, {}),
         (("dumb-init",), {"init-kind": "hint"}),
         (("dumb-init", "-c"), {"init-kind": "hint", "process-group": "hint"}),
+        # It sees from where a signal comes.
+        ((*PYINIT, "--as", "dumb-init", "-c"), {}),
     ],
-    ids=["pyinit", "dumb-init", "dumb-init-c"],
+    ids=["pyinit", "dumb-init", "dumb-init-c", "as-dumb-init-c"],
 )
 def test_what_is_typed_arrives_once(
     capsys: pytest.CaptureFixture[str], init: tuple[str, ...], expected: dict[str, str]
@@ -234,6 +235,18 @@ def test_a_foreground_that_nobody_has(capsys: pytest.CaptureFixture[str]) -> Non
         found = examine(capsys, container.pid)
         assert severities(found) == {"terminal-foreground": "hint"}
         assert "that has ended" in finding(found, "terminal-foreground")["what"]
+
+
+def test_a_foreground_that_is_stopped(capsys: pytest.CaptureFixture[str]) -> None:
+    """By STOP, of which no shell hears that would take the terminal back."""
+    with Terminal() as terminal, on_terminal(PYINIT, WAITING, terminal) as container:
+        terminal.expect("ready")
+        child = container.main_child()
+        os.kill(child, signal.SIGSTOP)
+        wait_for_state(child, "T")
+        found = examine(capsys, container.pid)
+        assert severities(found) == {"terminal-foreground": "hint", "stopped-processes": "hint"}
+        assert named(finding(found, "terminal-foreground")) == [2]
 
 
 def test_a_stopped_job_is_not_the_foreground(capsys: pytest.CaptureFixture[str]) -> None:

@@ -199,7 +199,7 @@ def foreground(case: Case) -> Iterator[Finding]:
             "what is typed reaches nobody, and whoever reads from the terminal is stopped by TTIN",
             "`fg` in the shell there, or end it; who hands the terminal over (tcsetpgrp(3)) has to "
             "take it back",
-            (process, *group),
+            tuple(group) or (process,),
         )
 
 
