@@ -94,6 +94,8 @@ def _ended_by_stop(how: str, facts: Facts) -> str:
     stop = facts["stop"]
     if stop["signal"] != facts["child"]["signal"]:
         how += f", which pyinit made of {stop['signal']},"
+    elif facts["child"]["core_dumped"]:
+        how += ","
     return f"{how} {_after(facts)} the stop {sender(stop, facts)}{_drained(stop)}"
 
 

@@ -266,4 +266,11 @@ def fork_and_list() -> None:
     say(*sorted({*sys.modules} - before))
 
 
+def fork_and_list_files() -> None:
+    """Fork the init; say which files the program has open."""
+    pyinit.fork_init(**OPTIONS)
+    fds = "/proc/self/fd"
+    say(*(os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds) if os.path.exists(f"{fds}/{fd}")))
+
+
 globals()[SCENARIO]()
