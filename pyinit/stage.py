@@ -15,7 +15,7 @@ import marshal
 import posix
 import sys
 
-from pyinit import cli, entering, environment, kinds, launch, linux, settings
+from pyinit import cli, environment, kinds, launch, linux, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,6 +249,8 @@ def _enter(order: "dict[str, Any]") -> None:
         reason = "it has ended" if error.errno in {2, 3} else ""
         raise StageError(f"looking at process {pid}", error, reason) from None
     if order["namespaces"]:
+        from pyinit import entering
+
         try:
             entering.enter(target, pid, order["namespaces"])
         except kinds.NamespaceError as error:

@@ -408,10 +408,11 @@ class _Imports(ast.NodeVisitor):
         self.found.update(whole if node.module == "pyinit" else {str(node.module)})
 
 
-# For other names and for the command line, and what there is another way without.
+# For other names and for the command line, what there is another way without, and what has been
+# loaded by whoever enters and so makes no root.
 NOT_NEEDED = {
     *("pyinit.dialect", "pyinit.options", "pyinit.peers", "pyinit.rendering"),
-    *("ctypes", "psutil", "structlog"),
+    *("ctypes", "psutil", "pyinit.entering", "structlog"),
 }
 
 
