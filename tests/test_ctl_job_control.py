@@ -88,6 +88,10 @@ def test_bg_lets_the_job_run_without_the_terminal(interactive: Shell, start: str
     terminal.type(SUSPEND)
     until_stopped(terminal, container)
     assert state(sleep) == "T"
+    terminal.type("fg\n")
+    until(lambda: terminal.foreground() == sleep, "the command has the terminal again")
+    terminal.type(SUSPEND)
+    until_stopped(terminal, container)
     terminal.type("bg\n")
     until(lambda: state(sleep) == "S", "the command goes on")
     terminal.type("echo shell-has-the-terminal\n")
@@ -164,16 +168,18 @@ def test_a_shell_inside_has_jobs_of_its_own(interactive: Shell, start: str) -> N
     """The key is passed on, and stops what runs in the foreground there; nothing stops here."""
     terminal, container = interactive
     terminal.type(f"{start} -t -- bash --norc --noprofile --noediting -i\n")
-    terminal.type("stty -echo; PS1=; echo in''side-$SHLVL\n")
-    terminal.expect("inside-")
+    until(lambda: is_raw(terminal), "keys are passed on")
+    terminal.type("stty -echo; PS1=; echo in''side\r")
+    terminal.expect("inside\r\n")
     terminal.type("sleep 1000\r")
-    find(container, "sleep")
+    sleep = find(container, "sleep")
     terminal.type(SUSPEND)
     terminal.expect("Stopped")
     terminal.type("jobs; echo that-is''-all\r")
     terminal.expect("sleep 1000", "that-is-all\r\n")
     terminal.type("fg\r")
-    terminal.expect("sleep 1000")
+    # A shell hands the terminal over before it continues the job.
+    until(lambda: state(sleep) == "S", "the job goes on")
     terminal.type(INTERRUPT)
     terminal.type("exit 7\r")
     until(lambda: terminal.foreground() == container.pid, "the shell has the terminal")

@@ -80,6 +80,7 @@ class _Loop:
     def __init__(self, process: Process, timeout_s: float | None) -> None:
         self._process = process
         self._channel: Channel | None = process.channel
+        self._is_to_end = False
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self.is_late = False
 
@@ -127,18 +128,26 @@ class _Loop:
 
     def _take(self, numbers: bytes, shown: screen.Screen | None) -> None:
         """Act on signals that came: what is not about our own terminal is for the command."""
+        if not _ENDS.isdisjoint(numbers):
+            self._is_to_end = True
         for number in numbers:
             if shown is not None and number == signal.SIGWINCH:
                 shown.resize()
                 continue
             if shown is not None and number == signal.SIGCONT:
-                # A shell that ends a stopped job continues it in the background.
-                if _ENDS.isdisjoint(numbers) or terminals.is_ours(0):
-                    shown.resume()
-                else:
-                    shown.leave()
+                self._resume(shown)
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def _resume(self, shown: screen.Screen) -> None:
+        """Go on after a stop.
+
+        A shell that ends a stopped job continues it in the background: no keys are read there.
+        """
+        if self._is_to_end and shown.has_keyboard() and not terminals.is_ours(0):
+            shown.leave()
+        else:
+            shown.resume()
 
     def _hear(self, channel: Channel, shown: screen.Screen | None) -> None:
         """Take what the init tells: of stops we are a part."""
