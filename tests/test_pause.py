@@ -142,7 +142,7 @@ def test_whoever_ends_is_reaped(mode: str, first: str, words: str) -> None:
         until(lambda: len(children(container.pid)) == living, "no zombie is left")
         for pid in children(container.pid):
             os.kill(pid, signal.SIGKILL)
-            said(container, "signal=SIGKILL")
+            said(container, '"signal": "SIGKILL"')
         until(lambda: children(container.pid) == [], "all are reaped", container.pid)
         container.signal(signal.SIGTERM)
         assert_over(container)

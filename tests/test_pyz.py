@@ -18,7 +18,7 @@ import pyinit
 from pyinit.ctl import pyz
 from pyinit.ctl.install import FIRST, THEN
 from tests.conftest import missing, need
-from tests.harness import PYINIT, Container, python, run
+from tests.harness import PYINIT, Container, logged, python, run
 from tests.runtimes import Podman
 
 VERSION = f"pyinit {pyinit.__version__}\n"
@@ -149,7 +149,8 @@ def test_it_does_not_need_its_file_any_more(file: Path, mode: str, damage: str, 
         container.expect("done")
         assert container.wait() == 7
         errors = container.errors()
-    assert "teardown_started leftovers=['python" in errors
+    (event,) = (event for event in logged(errors) if event["event"] == "teardown_started")
+    assert event["leftovers"][0].startswith("python")
     assert "internal_error" not in errors
 
 
@@ -199,17 +200,26 @@ def test_python_alone_is_enough(original: Path, tmp_path: Path, options: list[st
     )
     assert code == 7, err
     assert not {"bin", "etc", "sbin"} & set(out.split())
-    for event in ("structlog_missing", "teardown_started", "exiting"):
+    for event in ("child_started", "teardown_started", "exiting"):
         assert (event in err) == bool(options)
 
 
 def test_a_log_without_structlog_says_so_once(init: list[str], mode: str) -> None:
     """With -v before its first line; its lines have the event all the same."""
-    _, _, err = run(["true"], mode=mode, init=[*init, "-v"])
+    _, _, err = run(["true"], mode=mode, init=[*init, "-v", "--log-format", "console"])
     lines = err.splitlines()
     assert lines[0] == "pyinit: info: structlog_missing effect=lines have no time and no color"
-    assert "pyinit: info: child_started pid=" in lines[1]
+    assert "pyinit: info: init_started " in lines[1]
+    assert "pyinit: info: child_started pid=" in lines[2]
     assert err.count("structlog") == 1
+
+
+def test_json_needs_no_structlog(init: list[str], mode: str) -> None:
+    """The lines have all that they have with it."""
+    _, _, err = run(["true"], mode=mode, init=[*init, "-v"])
+    found = logged(err)
+    assert [event["event"] for event in found][:2] == ["init_started", "child_started"]
+    assert all(event["timestamp"].endswith("Z") for event in found)
 
 
 def test_a_warning_is_only_a_warning(original: Path, mode: str) -> None:
@@ -220,6 +230,7 @@ def test_a_warning_is_only_a_warning(original: Path, mode: str) -> None:
 
 
 LONG_NAME = "x" * 15
+TOLD = "names of processes end after 15 bytes"
 
 
 def test_names_come_from_the_kernel(original: Path, mode: str) -> None:
@@ -232,8 +243,10 @@ def test_names_come_from_the_kernel(original: Path, mode: str) -> None:
         ) as container:
             assert container.wait() == 0
             err = container.errors()
-        assert err.count(f"name={name} ") == 2, err
-        assert err.count("psutil_missing effect=names of processes end after 15 bytes") == told
+        found = logged(err)
+        assert [event.get("name") for event in found].count(name) == 2, err
+        missing = [event for event in found if event["event"] == "psutil_missing"]
+        assert [event["effect"] for event in missing] == [TOLD] * told
 
 
 # Two orphans of that name, ended before the main child does: its pipe tells.

@@ -85,9 +85,11 @@ def test_a_failure_in_a_plan_is_survived(mode: str, name: str, times: int) -> No
     [
         "describe.names",
         "describe.name",
-        "describe.end",
+        "senders.describe_sender",
+        "record.Record.take",
+        "record.Record.finish",
         "output.Sink.write",
-        "output._make_logger",
+        "rendering.make_logger",
         "sigset.name",
     ],
 )
