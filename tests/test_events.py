@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pyinit
+from pyinit import output
 from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def rows() -> Iterator[list[str]]:
     """Return the rows of all tables of the document, cell by cell."""
     for line in DOCUMENT.splitlines():
         if line.startswith("| `"):
-            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+            yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def documented() -> dict[str, tuple[list[str], list[Field]]]:
@@ -125,7 +127,7 @@ def life(mode: str, *options: str) -> list[dict[str, Any]]:
         container.expect("ready")
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
             container.signal(number)
-        container.signal(signal.SIGSTOP + 0 if mode == "" else signal.SIGTERM)
+        container.signal(signal.SIGTERM)
         log = container.errors()
         assert container.wait() == 3
     return logged(log)
@@ -170,8 +172,6 @@ def test_stop_and_continuation_of_the_command(mode: str) -> None:
     with Container(command, mode=mode, options=["-v"], before=["setsid"]) as container:
         container.expect("ready")
         child = container.main_child()
-        import os
-
         os.kill(child, signal.SIGSTOP)
         lines = []
         while "child_stopped" not in (line := container.line(2)):
@@ -203,7 +203,7 @@ def test_the_cpu_time_of_an_orphan_is_told(mode: str) -> None:
 def test_leftovers_without_grace_are_told_too(mode: str) -> None:
     """They are killed at once, and named before."""
     with Container(
-        python("leave.py", "-", "end"),
+        python("leave.py", "session", "end"),
         mode=mode,
         options=["-v", "--grace", "0"],
         stdin=subprocess.PIPE,
@@ -247,7 +247,5 @@ def test_names_of_processes_are_in_their_field(name: str, mode: str) -> None:
         found = logged(container.errors())
         assert container.wait() == 0
     check(found)
-    from pyinit import output
-
     reaped = {event["name"] for event in found if event["event"] == "orphan_reaped"}
     assert output.printable(os.fsdecode(name.encode())) in reaped

@@ -209,7 +209,7 @@ def test_a_second_stop_signal_cuts_the_grace_short(mode: str) -> None:
         container.signal(signal.SIGQUIT)
         until_settled(container.pid)
         container.signal(signal.SIGINT)
-        said(container, "leftovers_killed")
+        said(container, "leftover_killed")
         assert_over(container)
 
 

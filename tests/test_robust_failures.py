@@ -89,7 +89,7 @@ def test_a_failure_in_a_plan_is_survived(mode: str, name: str, times: int) -> No
         "record.Record.take",
         "record.Record.finish",
         "output.Sink.write",
-        "rendering.make_logger",
+        "output.Writer._load",
         "sigset.name",
     ],
 )
