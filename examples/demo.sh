@@ -18,12 +18,13 @@ main() {
 
 	cat <<-END
 		A new PID namespace: pyinit is its PID 1 and starts a shell. Lines that begin
-		with a time are pyinit's (options -v and -w), the others those of its processes.
+		with a time are pyinit's (-v, -w; for people also in a pipe), the others those of
+		its processes.
 
-		\$ $way pyinit -vw -- sh $0 shell
+		\$ $way pyinit -vw --log-format console -- sh $0 shell
 	END
 	status=0
-	$way "$pyinit" -vw -- sh "$0" shell 2>&1 || status=$?
+	$way "$pyinit" -vw --log-format console -- sh "$0" shell 2>&1 || status=$?
 	cat <<-END
 
 		The exit status is the shell's: $status. The orphan was reaped, the leftovers were

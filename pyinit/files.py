@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import select
 import stat
 import time
 from typing import TYPE_CHECKING, Any
@@ -194,6 +193,8 @@ def _has_room(fd: int, deadline: float) -> bool:
     remaining_ms = (deadline - time.monotonic()) * 1000
     if remaining_ms <= 0:
         return False
+    import select  # a report of a run that went well does without it
+
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return bool(poll.poll(remaining_ms))
