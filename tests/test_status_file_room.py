@@ -15,6 +15,7 @@ import pytest
 
 from tests.harness import Container, python, until
 from tests.kept import facts, until_told
+from tests.terminals import until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +60,9 @@ def full(tmp_path: Path, option: str) -> Iterator[tuple[Container, Path]]:
         yield container, place
 
 
-def fill(place: Path) -> None:
-    """Take all the room there is."""
+def fill(container: Container, place: Path) -> None:
+    """Take all the room there is, once the file that was replaced last has given back its own."""
+    until_settled(container.pid)
     file = (place / "fill").open("wb", buffering=0)
     with file, pytest.raises(OSError, match="No space left"):
         file.writelines(itertools.repeat(bytes(4096)))
@@ -71,7 +73,7 @@ def test_a_full_disk(full: tuple[Container, Path]) -> None:
     container, place = full
     signalled(container, 1)
     until(lambda: "SIGUSR1" in (place / "kept").read_text(), "it is told", container.pid)
-    fill(place)
+    fill(container, place)
     old = (place / "kept").read_bytes()
     signalled(container, 3)
     # A signal is relayed before the file is written: the next one comes after that.
@@ -92,7 +94,7 @@ def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
     """After one that was written the next failure is news."""
     container, place = full
     for _ in range(2):
-        fill(place)
+        fill(container, place)
         signalled(container, 3)
         (place / "fill").unlink()
         old = (place / "kept").stat().st_ino
