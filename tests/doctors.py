@@ -19,13 +19,20 @@ if TYPE_CHECKING:
     import pytest
 
 
+def not_in_background() -> None:
+    """Have INT and QUIT as a container has them: tests in the background have them ignored."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def namespace(
     *command: str, before: Sequence[str] = UNSHARE, lines: int = 1, **options: Any
 ) -> Iterator[int]:
     """Run ``command`` as PID 1 of a namespace; give its PID when it has printed ``lines``."""
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | options
-    process = subprocess.Popen([*before, *command], **options)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    how: dict[str, Any] = pipes | {"preexec_fn": not_in_background} | options
+    process = subprocess.Popen([*before, *command], **how)
     try:
         for _ in range(lines):
             assert process.stdout is not None

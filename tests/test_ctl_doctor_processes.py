@@ -197,12 +197,13 @@ def on_terminal(init: tuple[str, ...], command: list[str], terminal: Terminal) -
     ("init", "expected"),
     [
         (PYINIT, {}),
+        (("tini",), {"init-kind": "hint"}),
         (("dumb-init",), {"init-kind": "hint"}),
         (("dumb-init", "-c"), {"init-kind": "hint", "process-group": "hint"}),
         # It sees from where a signal comes.
         ((*PYINIT, "--as", "dumb-init", "-c"), {}),
     ],
-    ids=["pyinit", "dumb-init", "dumb-init-c", "as-dumb-init-c"],
+    ids=["pyinit", "tini", "dumb-init", "dumb-init-c", "as-dumb-init-c"],
 )
 def test_what_is_typed_arrives_once(
     capsys: pytest.CaptureFixture[str], init: tuple[str, ...], expected: dict[str, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,15 @@ import pytest
 
 from pyinit import sigset
 from tests.conftest import need
-from tests.doctors import examine, finding, named, namespace, severities, use_cgroup
+from tests.doctors import (
+    examine,
+    finding,
+    named,
+    namespace,
+    not_in_background,
+    severities,
+    use_cgroup,
+)
 from tests.harness import (
     PYINIT,
     SUBREAPER,
@@ -154,7 +163,12 @@ def test_a_trap_that_has_to_wait(capsys: pytest.CaptureFixture[str], shell: str)
 
 def fd3() -> dict[str, Any]:
     """Return what gives a shell a descriptor 3 to read from: in the background stdin is none."""
-    return {"preexec_fn": lambda: os.dup2(0, 3, inheritable=True), "close_fds": False}
+
+    def prepare() -> None:
+        not_in_background()
+        os.dup2(0, 3, inheritable=True)
+
+    return {"preexec_fn": prepare, "close_fds": False}
 
 
 @pytest.mark.parametrize("init", ["tini", "catatonit"])
@@ -228,6 +242,23 @@ def test_a_program_that_waits_for_signals(capsys: pytest.CaptureFixture[str], wa
         found = examine(capsys, pid)
         assert severities(found) == {"init-kind": "hint", "stop-ignored": "hint"}
         assert "sigwait(3) or signalfd(2)" in finding(found, "stop-ignored")["what"]
+
+
+def test_who_is_known_to_take_what_it_blocks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As systemd and s6 do, by signalfd(2); the same program under another name may not."""
+    block = (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [15]);"
+        "os.execv(sys.argv[1], [sys.argv[1], '-c', 'echo ready; read _; :'])"
+    )
+    for name, expected in (("s6-svscan", []), ("server", ["stop-ignored"])):
+        program = str(tmp_path / name)
+        shutil.copy("/bin/sh", program)
+        with namespace(*PYTHON, "-c", block, program) as pid:
+            told = severities(examine(capsys, pid))
+            assert told.pop("init-kind") == "hint"
+            assert list(told) == expected
 
 
 def test_node(capsys: pytest.CaptureFixture[str]) -> None:

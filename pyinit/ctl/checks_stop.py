@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Node.js catches these by itself, to leave a terminal as it was; seen with Node.js 20.
 _OF_NODE = (signal.SIGINT, signal.SIGTERM)
 
+# They block what they take, by signalfd(2).
+_BY_SIGNALFD = ("systemd", "s6")
+
 _WAITS = (
     "a stop takes its whole time-out, and then KILL ends everybody at once, with work unfinished"
 )
@@ -55,6 +58,8 @@ def stop_ignored(case: Case) -> Iterator[Finding | NotChecked]:
     if process.does("Cgt", number):
         if case.init.kind.name == "node" and number in _OF_NODE:
             yield _node(process, word)
+        return
+    if process.does("Blk", number) and case.init.kind.name in _BY_SIGNALFD:
         return
     if not process.does("Ign", number) and (
         process.does("Blk", number) or process.awaits_signals()
