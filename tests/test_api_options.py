@@ -48,6 +48,16 @@ SAME: list[tuple[dict[str, Any], list[str]]] = [
     ({"warn_on_reap": True}, ["--warn-on-reap"]),
     ({"verbose": 2}, ["-vv"]),
     ({"quiet": True}, ["--quiet"]),
+    ({"on_oom": "stop"}, ["--on-oom", "stop"]),
+    ({"log_level": "info"}, ["--log-level", "info"]),
+    ({"log_format": "json"}, ["--log-format", "json"]),
+    ({"log_fd": 7}, ["--log-fd", "7"]),
+    ({"log_file": Path("/l")}, ["--log-file", "/l"]),
+    ({"report": 5}, ["--report", "fd:5"]),
+    ({"report": Path("/r")}, ["--report", "/r"]),
+    ({"termination_log": True}, ["--termination-log"]),
+    ({"status_file": "/s"}, ["--status-file", "/s"]),
+    ({"metrics_file": "/m"}, ["--metrics-file", "/m"]),
 ]
 
 # Rows of the table of options that no keyword stands for: who they are is said by the call.
@@ -132,6 +142,15 @@ TYPES: list[tuple[str, Any, str]] = [
     ("umask", True, "expected a number such as"),
     ("parent_death_signal", None, "expected a signal's number or name"),
     ("verbose", "2", "expected how often"),
+    ("on_oom", None, "expected a word"),
+    ("log_level", 2, "expected a level"),
+    ("log_format", b"json", "expected a word"),
+    ("log_fd", "3", "expected a file descriptor"),
+    ("log_fd", True, "expected a file descriptor"),
+    ("log_file", 3, "expected a path"),
+    ("report", None, "expected a path"),
+    ("status_file", 3, "expected a path"),
+    ("metrics_file", None, "expected a path"),
 ]
 VALUES: list[tuple[str, Any, str]] = [
     ("rewrite", {"TREM": "QUIT"}, "expected a name such as TERM"),
@@ -162,6 +181,14 @@ VALUES: list[tuple[str, Any, str]] = [
     ("umask", -1, "expected 0 to 0o777"),
     ("parent_death_signal", 0, "expected a name such as TERM"),
     ("verbose", -1, "expected 0 to 9"),
+    ("on_oom", "restart", "expected stop"),
+    ("log_level", "loud", "expected one of error, warning, info, debug"),
+    ("log_format", "xml", "expected one of console, json, logfmt"),
+    ("log_fd", -1, "expected a number"),
+    ("log_file", "", "expected a path"),
+    ("report", "/", "expected a path"),
+    ("status_file", "a\0b", "has a NUL"),
+    ("metrics_file", "", "expected a path"),
     ("pause", True, "expected an empty argv"),
 ]
 
@@ -186,7 +213,7 @@ def test_a_wrong_value_is_named(name: str, value: object, expected: str) -> None
 def test_wrong_values_of_one_keyword_or_another_are_all_tried() -> None:
     """Each keyword that can be wrong is in one of the two lists."""
     wrong = {name for name, _, _ in TYPES + VALUES}
-    switches = {"no_new_privs", "notify", "subreaper", "warn_on_reap", "quiet"}
+    switches = {"no_new_privs", "notify", "subreaper", "warn_on_reap", "quiet", "termination_log"}
     assert wrong | switches == set(keywords.SETTERS)
     for name in switches:
         assert keywords.SETTERS[name] is keywords.SETTERS["group"]

@@ -90,6 +90,21 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
         (["-pKILL"], {"parent_death_signal": 9}),
         (["--parent-death-signal=sigusr1"], {"parent_death_signal": 10}),
         (["--notify"], {"notify": True}),
+        (["--on-oom", "stop"], {"on_oom": "stop"}),
+        (["--log-level", "info"], {"verbose": 1}),
+        (["--log-level=Debug"], {"verbose": 2}),
+        (["--log-level=error"], {"verbose": -1}),
+        (["-vv", "--log-level=warning"], {}),
+        (["--log-level=info", "-v"], {"verbose": 2}),
+        (["--log-format", "json"], {"log_format": "json"}),
+        (["--log-fd", "3"], {"log_to": 3}),
+        (["--log-file", "/var/log/x"], {"log_to": "/var/log/x"}),
+        (["--log-file=/var/log/x", "--log-fd=4"], {"log_to": 4}),
+        (["--report", "/tmp/r"], {"report": "/tmp/r"}),
+        (["--report=fd:0"], {"report": 0}),
+        (["--termination-log"], {"termination_log": True}),
+        (["--status-file=s"], {"status_file": "s"}),
+        (["--metrics-file", "m.prom"], {"metrics_file": "m.prom"}),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -185,6 +200,15 @@ def test_parsing_stops_at_the_first_operand(words: list[str], command: list[str]
         ("PYINIT_PARENT_DEATH_SIGNAL", "9", {"parent_death_signal": 9}),
         ("PYINIT_NOTIFY", "on", {"notify": True}),
         ("PYINIT_PAUSE", "0", {}),
+        ("PYINIT_ON_OOM", "STOP", {"on_oom": "stop"}),
+        ("PYINIT_LOG_LEVEL", "info", {"verbose": 1}),
+        ("PYINIT_LOG_FORMAT", "JSON", {"log_format": "json"}),
+        ("PYINIT_LOG_FD", "3", {"log_to": 3}),
+        ("PYINIT_LOG_FILE", "/l", {"log_to": "/l"}),
+        ("PYINIT_REPORT", "fd:5", {"report": 5}),
+        ("PYINIT_TERMINATION_LOG", "1", {"termination_log": True}),
+        ("PYINIT_STATUS_FILE", "/s", {"status_file": "/s"}),
+        ("PYINIT_METRICS_FILE", "/m", {"metrics_file": "/m"}),
         ("PYINIT_VERSION", "1.2", {}),  # an image's own note of what it has installed
         ("PYINIT_PORT", "tcp://10.0.0.1:80", {}),  # what Kubernetes sets for a service pyinit
     ],
@@ -241,6 +265,10 @@ def test_plans_of_two_variables_merge() -> None:
         (["--escalate=INT@5"], {"PYINIT_STOP_TIMEOUT": "9"}, {"escalation": ((5.0, 2),)}),
         (["--session"], {"PYINIT_SESSION": "0"}, {"place": settings.SESSION}),
         (["-ua"], {"PYINIT_USER": "b:c"}, {"user": "a"}),
+        (["-v"], {"PYINIT_LOG_LEVEL": "debug"}, {"verbose": 1}),
+        (["--log-level=error"], {"PYINIT_VERBOSE": "2"}, {"verbose": -1}),
+        (["--log-level=info"], {"PYINIT_QUIET": "1"}, {"verbose": 1}),
+        (["--log-fd=3"], {"PYINIT_LOG_FILE": "/l"}, {"log_to": 3}),
     ],
 )
 def test_the_command_line_wins(
@@ -507,7 +535,7 @@ def test_the_default_in_the_help_is_the_default(option: options.Option) -> None:
         if option.attribute == "stop_signals":
             default = sigset.STOP_SIGNALS
         assert parser(option.default, "") == default
-    elif option.takes_value:
+    elif option.takes_value and option.name != "log-file":  # stderr stands with --log-fd
         assert not getattr(DEFAULTS, option.attribute)
 
 
