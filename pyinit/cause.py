@@ -204,10 +204,11 @@ def _left(teardown: Facts) -> str:
 
 def _used(usage: Facts) -> list[str]:
     parts = [f"CPU {duration(usage['cpu_user_s'] + usage['cpu_system_s'])}"]
+    # Of the two only one may be the command's alone: a cgroup can hold others, and page cache.
+    if usage["peak_process_bytes"]:
+        parts.append(f"peak memory of a process {size(usage['peak_process_bytes'])}")
     if usage.get("peak_cgroup_bytes"):
-        parts.append(f"peak memory {size(usage['peak_cgroup_bytes'])}")
-    elif usage["peak_process_bytes"]:
-        parts.append(f"peak memory {size(usage['peak_process_bytes'])} in one process")
+        parts.append(f"peak memory of the cgroup {size(usage['peak_cgroup_bytes'])}")
     return parts
 
 
