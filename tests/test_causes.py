@@ -49,10 +49,10 @@ def asks(name: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_the_command_ends_itself(
-    script: str, code: int, words: str, mode: str, tmp_path: Path
+    script: str, code: int, words: str, namespaces: None, tmp_path: Path
 ) -> None:
     """An exit, or a signal that did not come by pyinit."""
-    found, report = reported(tmp_path, sh(script), mode=mode)
+    found, report = reported(tmp_path, sh(script))
     assert (found, report["exit_code"], cause(report)) == (code, code, words)
     assert report["child"]["exit_code"] == code
     assert report["stop"] is None
@@ -79,10 +79,10 @@ def test_the_command_ends_itself(
     ],
 )  # fmt: skip
 def test_what_pyinit_relays_ends_it(
-    name: str, options: tuple[str, ...], words: str, mode: str, tmp_path: Path
+    name: str, options: tuple[str, ...], words: str, namespaces: None, tmp_path: Path
 ) -> None:
     """By the name that the command got, and the one that pyinit got if that is another."""
-    _, report = reported(tmp_path, asks(name), *options, mode=mode)
+    _, report = reported(tmp_path, asks(name), *options)
     assert cause(report) == words
 
 
@@ -285,10 +285,10 @@ def test_a_mapped_exit_code(mode: str, tmp_path: Path) -> None:
     assert (report["child"]["exit_code"], report["child"]["signal"]) == (143, "SIGTERM")
 
 
-def test_a_core(mode: str, tmp_path: Path) -> None:
+def test_a_core(namespaces: None, tmp_path: Path) -> None:
     """Whether there is one depends on the machine, core(5); what is said is what wait(2) says."""
     script = 'cd "$1" && ulimit -c unlimited && kill -SEGV $$'
-    _, report = reported(tmp_path, ["sh", "-c", script, "sh", str(tmp_path)], mode=mode)
+    _, report = reported(tmp_path, ["sh", "-c", script, "sh", str(tmp_path)])
     dumped = report["child"]["core_dumped"]
     assert report["cause"] == "crashed by SIGSEGV" + ", core dumped" * dumped
     if Path("/proc/sys/kernel/core_pattern").read_text().strip() == "core":

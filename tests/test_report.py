@@ -100,13 +100,11 @@ def test_a_leftover_that_had_to_be_killed(mode: str, tmp_path: Path) -> None:
     assert teardown["took_s"] >= 0.01
 
 
-def test_leftovers_that_end_in_time(mode: str, tmp_path: Path) -> None:
+def test_leftovers_that_end_in_time(namespaces: None, tmp_path: Path) -> None:
     """None is killed."""
     path = tmp_path / "report"
     command = python("leave.py", "session", "end", "3")
-    with Container(
-        command, mode=mode, options=reports.option(path), stdin=subprocess.PIPE
-    ) as container:
+    with Container(command, options=reports.option(path), stdin=subprocess.PIPE) as container:
         for _ in range(3):
             container.expect("ready")
         assert container.process.stdin is not None
@@ -137,12 +135,12 @@ def test_a_leftover_that_does_not_go_away(tmp_path: Path, namespaces: None) -> N
     assert "), 1 still there after T and SIGKILL; CPU" in timeless(json.loads(line)["summary"])
 
 
-def test_500_leftovers(mode: str, tmp_path: Path) -> None:
+def test_500_leftovers(namespaces: None, tmp_path: Path) -> None:
     """All are counted, and the first of them named: the report stays small."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--grace", "0"]
     command = python("leave.py", "plain", "ignore", "500")
-    with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+    with Container(command, options=options, stdin=subprocess.PIPE) as container:
         for _ in range(500):
             container.expect("ready")
         assert container.process.stdin is not None
@@ -192,17 +190,17 @@ def test_orphans(mode: str, tmp_path: Path) -> None:
     assert report["orphans"] == {"reaped": 6, "killed": 2, "failed": 2}
 
 
-def test_names_and_words_that_are_no_text(mode: str, tmp_path: Path) -> None:
+def test_names_and_words_that_are_no_text(namespaces: None, tmp_path: Path) -> None:
     """Bytes, newlines, quotes and controls: it is JSON, in one line."""
     words = [b"true", b"\xff\xfe", b"a\nb", b'"quoted"\\', b"\x1b[31m", "é €".encode()]
-    _, report = reported(tmp_path, words, mode=mode)
+    _, report = reported(tmp_path, words)
     shown = ["true", "\\xff\\xfe", "a\\x0ab", '"quoted"\\', "\\x1b[31m", "é €"]
     assert report["command"] == shown
 
 
-def test_a_long_command(mode: str, tmp_path: Path) -> None:
+def test_a_long_command(namespaces: None, tmp_path: Path) -> None:
     """A script with -c can have a hundred thousand characters; the report is cut."""
-    _, report = reported(tmp_path, ["sh", "-c", "exit 3", "x" * 100_000, "y"], mode=mode)
+    _, report = reported(tmp_path, ["sh", "-c", "exit 3", "x" * 100_000, "y"])
     assert report["command"][:3] == ["sh", "-c", "exit 3"]
     assert len(report["command"]) == 4
     assert re.fullmatch(r"x+\.\.\.", report["command"][3])
@@ -219,17 +217,17 @@ def test_processor_and_memory(mode: str, tmp_path: Path) -> None:
     assert BLOCK < usage["peak_process_bytes"] < 3 * BLOCK
 
 
-def test_the_peak_of_a_small_process(mode: str, tmp_path: Path) -> None:
+def test_the_peak_of_a_small_process(namespaces: None, tmp_path: Path) -> None:
     """Before exec(2) it was a copy of pyinit, and the kernel counts that in: not known."""
-    _, report = reported(tmp_path, ["true"], mode=mode)
+    _, report = reported(tmp_path, ["true"])
     assert report["usage"]["peak_process_bytes"] is None
 
 
 @pytest.mark.parametrize("options", [["-v"], ["-vv"], ["--log-level", "info"]])
-def test_the_line_for_people(options: list[str], mode: str, tmp_path: Path) -> None:
+def test_the_line_for_people(options: list[str], namespaces: None, tmp_path: Path) -> None:
     """At the end of the log, with the same words, report or not."""
     script = "kill -HUP $PPID; exec sleep 1000"
-    _, _, errors = run(["sh", "-c", script], options=options, mode=mode)
+    _, _, errors = run(["sh", "-c", script], options=options)
     told = json.loads(errors.splitlines()[-1])
     assert told["event"] == "exiting"
     sentence = "ended by SIGHUP, which pyinit relayed T before from the command itself"
@@ -238,11 +236,11 @@ def test_the_line_for_people(options: list[str], mode: str, tmp_path: Path) -> N
     assert words.startswith(f"sh -c {script}: {sentence}; ran T; CPU T")
 
 
-def test_the_line_tells_what_else_was(mode: str, tmp_path: Path) -> None:
+def test_the_line_tells_what_else_was(namespaces: None, tmp_path: Path) -> None:
     """Leftovers by name, and an exit code that is another than the command's."""
     path = tmp_path / "report"
     options = [*reports.option(path), "-v", "--grace", "0.01", "--remap-exit", "7:0"]
-    with Container(LEFT, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+    with Container(LEFT, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
         assert container.process.stdin is not None
         container.process.stdin.close()

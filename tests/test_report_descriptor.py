@@ -95,28 +95,28 @@ def test_a_full_pipe_is_not_waited_for(mode: str) -> None:
     assert f'"path": "fd:{writer}", "reason": "nobody reads it"' in errors
 
 
-def test_a_pipe_without_a_reader(mode: str) -> None:
+def test_a_pipe_without_a_reader(namespaces: None) -> None:
     """The SIGPIPE of the write is pyinit's own."""
     with pipe() as (reader, writer):
         os.close(reader)
-        code, _, errors = run(EXITS, options=fd_option(writer), mode=mode, pass_fds=[writer])
+        code, _, errors = run(EXITS, options=fd_option(writer), pass_fds=[writer])
     assert code == 7
     assert '"reason": "Broken pipe"' in errors
 
 
-def test_a_socket(mode: str) -> None:
+def test_a_socket(namespaces: None) -> None:
     """As good as a pipe."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         fd = theirs.fileno()
-        assert run(EXITS, options=fd_option(fd), mode=mode, pass_fds=[fd])[0] == 7
+        assert run(EXITS, options=fd_option(fd), pass_fds=[fd])[0] == 7
         assert json.loads(read_now(ours.fileno()))["exit_code"] == 7
 
 
-def test_stderr(mode: str) -> None:
+def test_stderr(namespaces: None) -> None:
     """One of the three that are always there; the command keeps those."""
     command = ["sh", "-c", "echo mine >&2; exit 7"]
-    code, _, errors = run(command, options=["--report", "fd:2"], mode=mode)
+    code, _, errors = run(command, options=["--report", "fd:2"])
     assert code == 7
     mine, report = errors.splitlines()
     assert mine == "mine"
@@ -124,13 +124,12 @@ def test_stderr(mode: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["9", "1"])
-def test_one_that_is_not_open(number: str, mode: str) -> None:
+def test_one_that_is_not_open(number: str, namespaces: None) -> None:
     """A mistake, told before anything is started."""
     before = ["sh", "-c", f'exec "$@" {number}>&-', "sh"]
     code, out, errors = run(
         ["sh", "-c", "echo started >&2"],
         options=["--report", f"fd:{number}"],
-        mode=mode,
         before=before,
     )
     assert (code, out) == (125, "")
@@ -138,12 +137,10 @@ def test_one_that_is_not_open(number: str, mode: str) -> None:
     assert errors == f"pyinit: {told}: expected one that is, such as 2 for stderr\n"
 
 
-def test_one_that_can_only_be_read(mode: str) -> None:
+def test_one_that_can_only_be_read(namespaces: None) -> None:
     """The same."""
     with pipe() as (reader, _):
-        code, out, errors = run(
-            ["echo", "started"], options=fd_option(reader), mode=mode, pass_fds=[reader]
-        )
+        code, out, errors = run(["echo", "started"], options=fd_option(reader), pass_fds=[reader])
     assert (code, out) == (125, "")
     assert f"descriptor {reader} is open for reading: expected one to write to" in errors
 
@@ -155,11 +152,11 @@ def test_one_by_its_path_is_checked_too(namespaces: None) -> None:
     assert "descriptor 9 is not open" in errors
 
 
-def test_it_comes_when_all_have_ended(mode: str) -> None:
+def test_it_comes_when_all_have_ended(namespaces: None) -> None:
     """The last word: nobody of the namespace's is left to be told of."""
     with pipe() as (reader, writer):
         with Container(
-            python("record.py", "USR1"), options=fd_option(writer), mode=mode, pass_fds=[writer]
+            python("record.py", "USR1"), options=fd_option(writer), pass_fds=[writer]
         ) as container:
             container.expect("ready")
             container.signal(signal.SIGUSR1)

@@ -100,14 +100,14 @@ def test_a_directory_that_may_not_be_changed(mode: str, tmp_path: Path) -> None:
     assert path.stat().st_ino == before
 
 
-def test_a_mount_point(mode: str, tmp_path: Path) -> None:
+def test_a_mount_point(namespaces: None, tmp_path: Path) -> None:
     """It cannot be replaced (EBUSY): what is mounted is written to."""
     place, mounted = tmp_path / "report", tmp_path / "mounted"
     place.write_text("below")
     mounted.write_text("old")
     script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
     before = ["sh", "-c", script, "sh", str(mounted), str(place)]
-    assert run(EXITS, options=option(place), mode=mode, before=before) == (7, "", "")
+    assert run(EXITS, options=option(place), before=before) == (7, "", "")
     assert reports.read(mounted)["exit_code"] == 7
     assert place.read_text() == "below"
 
@@ -125,14 +125,13 @@ def test_a_full_disk(tmp_path: Path, namespaces: None) -> None:
     assert not_written(errors, "report") == "No space left on device"
 
 
-def test_a_limit_of_file_size(mode: str, tmp_path: Path) -> None:
+def test_a_limit_of_file_size(namespaces: None, tmp_path: Path) -> None:
     """The SIGXFSZ of the failed write is for pyinit: a command that lives on does not get it."""
     status = tmp_path / "status"
     options = [*option(tmp_path / "report"), "--status-file", str(status)]
     limit = (resource.RLIMIT_FSIZE, (10, 10))
     with Container(
         python("record.py"),
-        mode=mode,
         options=options,
         preexec=lambda: resource.setrlimit(*limit),
     ) as container:
@@ -150,41 +149,41 @@ def test_a_limit_of_file_size(mode: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_directory_that_went_away(mode: str, tmp_path: Path) -> None:
+def test_a_directory_that_went_away(namespaces: None, tmp_path: Path) -> None:
     """It was there at the start."""
     path = tmp_path / "run" / "report"
     path.parent.mkdir()
-    code, _, errors = run(["rmdir", str(path.parent)], options=option(path), mode=mode)
+    code, _, errors = run(["rmdir", str(path.parent)], options=option(path))
     assert code == 0
     assert not_written(errors, path) == "No such file or directory"
 
 
-def test_a_fifo_is_written_to(mode: str, tmp_path: Path) -> None:
+def test_a_fifo_is_written_to(namespaces: None, tmp_path: Path) -> None:
     """Its reader gets it all, and it stays one."""
     path = tmp_path / "report"
     os.mkfifo(path)
     found: list[str] = []
     reader = threading.Thread(target=lambda: found.append(path.read_text()))
     reader.start()
-    assert run(EXITS, options=option(path), mode=mode) == (7, "", "")
+    assert run(EXITS, options=option(path)) == (7, "", "")
     reader.join()
     assert found[0].startswith('{"schema": 1, ')
     assert found[0].endswith("}\n")
     assert path.is_fifo()
 
 
-def test_a_fifo_that_nobody_reads(mode: str, tmp_path: Path) -> None:
+def test_a_fifo_that_nobody_reads(namespaces: None, tmp_path: Path) -> None:
     """It is not waited for."""
     path = tmp_path / "report"
     os.mkfifo(path)
-    code, _, errors = run(EXITS, options=option(path), mode=mode)
+    code, _, errors = run(EXITS, options=option(path))
     assert code == 7
     assert not_written(errors, path) == "nobody reads it"
 
 
-def test_a_full_device(mode: str) -> None:
+def test_a_full_device(namespaces: None) -> None:
     """What a write says is said."""
-    code, _, errors = run(EXITS, options=["--report", "/dev/full"], mode=mode)
+    code, _, errors = run(EXITS, options=["--report", "/dev/full"])
     assert code == 7
     assert not_written(errors, "/dev/full") == "No space left on device"
 

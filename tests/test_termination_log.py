@@ -76,19 +76,21 @@ def test_what_the_command_has_written_stays(mode: str, tmp_path: Path) -> None:
     assert len(lines) == 2
 
 
-def test_newlines_and_controls_of_the_command(mode: str, tmp_path: Path) -> None:
+def test_newlines_and_controls_of_the_command(namespaces: None, tmp_path: Path) -> None:
     """They stay in their line."""
     path = tmp_path / "log"
     command = ["sh", "-c", "exit 3\n: \x1b[31m"]
-    assert run(command, options=OPTION, mode=mode, before=mounted(path))[0] == 3
+    assert run(command, options=OPTION, before=mounted(path))[0] == 3
     assert told(path).startswith("sh -c exit 3\\x0a: \\x1b[31m: exited with 3; ran ")
 
 
 @pytest.mark.parametrize("command", [["x" * 3000], ["/" + "é" * 3000]])
-def test_at_most_what_kubernetes_reads(command: Sequence[str], mode: str, tmp_path: Path) -> None:
+def test_at_most_what_kubernetes_reads(
+    command: Sequence[str], namespaces: None, tmp_path: Path
+) -> None:
     """4096 bytes, and not inside of a character."""
     path = tmp_path / "log"
-    result = run(command, options=OPTION, mode=mode, before=mounted(path))
+    result = run(command, options=OPTION, before=mounted(path))
     assert result[0] in (126, 127)
     line = told(path)
     assert len(line.encode()) < MOST_BYTES
@@ -96,40 +98,40 @@ def test_at_most_what_kubernetes_reads(command: Sequence[str], mode: str, tmp_pa
         assert line.endswith("é...")
 
 
-def test_one_that_could_not_be_started(mode: str, tmp_path: Path) -> None:
+def test_one_that_could_not_be_started(namespaces: None, tmp_path: Path) -> None:
     """The most frequent of all ends that somebody looks for there."""
     path = tmp_path / "log"
     before = mounted(path)
-    assert run(["/no/such"], options=OPTION, mode=mode, before=before)[0] == 127
+    assert run(["/no/such"], options=OPTION, before=before)[0] == 127
     words = "/no/such: could not be started: '/no/such': not found; exit code 127"
     assert told(path) == words
 
 
-def test_where_there_is_none(mode: str) -> None:
+def test_where_there_is_none(namespaces: None) -> None:
     """Elsewhere than under Kubernetes: one is not made, and it is no matter for a warning."""
     before = ["sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]
     command = ["sh", "-c", "test ! -e /dev/termination-log; exit 7"]
-    assert run(command, options=OPTION, mode=mode, before=before) == (7, "", "")
-    _, _, errors = run(command, options=[*OPTION, "-v"], mode=mode, before=before)
+    assert run(command, options=OPTION, before=before) == (7, "", "")
+    _, _, errors = run(command, options=[*OPTION, "-v"], before=before)
     (line,) = (line for line in errors.splitlines() if "not_written" in line)
     assert '"level": "info"' in line
     assert '"path": "/dev/termination-log", "reason": "No such file or directory"' in line
 
 
-def test_one_that_is_read_only(mode: str, tmp_path: Path) -> None:
+def test_one_that_is_read_only(namespaces: None, tmp_path: Path) -> None:
     """A warning, and the command's exit code."""
     path = tmp_path / "log"
     before = [*mounted(path), "sh", "-c", READ_ONLY, "sh"]
-    code, _, errors = run(["sh", "-c", "exit 7"], options=OPTION, mode=mode, before=before)
+    code, _, errors = run(["sh", "-c", "exit 7"], options=OPTION, before=before)
     assert code == 7
     assert '"level": "warning", "event": "not_written"' in errors
     assert '"reason": "Read-only file system"' in errors
     assert path.read_text() == ""
 
 
-def test_with_a_report(mode: str, tmp_path: Path) -> None:
+def test_with_a_report(namespaces: None, tmp_path: Path) -> None:
     """Both, by variables, as a pod's manifest has them."""
     path, report = tmp_path / "log", tmp_path / "report"
     before = [*mounted(path), "env", "PYINIT_TERMINATION_LOG=1", f"PYINIT_REPORT={report}"]
-    assert run(["sh", "-c", "exit 7"], mode=mode, before=before) == (7, "", "")
+    assert run(["sh", "-c", "exit 7"], before=before) == (7, "", "")
     assert reports.read(report)["cause"] in told(path)
