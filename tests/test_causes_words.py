@@ -108,7 +108,7 @@ def test_the_cause(given: dict[str, Any], words: str) -> None:
         ({"usage": {"cpu_user_s": 0.0, "cpu_system_s": 0.0, "peak_process_bytes": 3 << 30,
                     "peak_cgroup_bytes": None}},
          ("app --serve: exited with 0; ran 3 h 2 min; CPU 0.0 s; "
-          "peak memory 3.0 GiB in one process")),
+          "peak memory of a process 3.0 GiB")),
         ({"orphans": {"reaped": 1, "killed": 0, "failed": 0}, "oom_kills": 2, "signals_dropped": 1},
          ("app --serve: exited with 0; ran 3 h 2 min; 2 OOM kills; 1 signal could not be relayed; "
          "1 orphan reaped; CPU 1 min 2 s")),
