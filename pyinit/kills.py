@@ -5,6 +5,7 @@ not send.
 """
 
 import _signal
+import posix
 
 from pyinit import events, oom, proc
 
@@ -65,10 +66,7 @@ class Kills:
         try:
             if self.counter.read() is None:
                 raise FileNotFoundError(2, "the kernel counts none for a memory cgroup of our own")
-            # To the thread: any other of a program with an init inside may take what comes to all.
-            self._watch = oom.Watch(
-                self.counter, lambda: _signal.pthread_kill(thread, _signal.SIGCHLD)
-            )
+            self._watch = oom.Watch(self.counter, lambda: _wake(thread))
         except (OSError, RuntimeError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             log.emit(
@@ -83,6 +81,16 @@ class Kills:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+
+
+def _wake(thread: int) -> None:
+    """Send a thread of ours a SIGCHLD; another one of a program with an init inside may take it."""
+    try:
+        _signal.pthread_kill(thread, _signal.SIGCHLD)
+    except ProcessLookupError:
+        # The C library does not know of a clone(2) by number, and takes us for our parent;
+        # see `pyinit.linux.fork_sibling`.  There nobody else is.
+        posix.kill(posix.getpid(), _signal.SIGCHLD)
 
 
 def _is_ending(pid: int) -> bool:

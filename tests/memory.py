@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests import conftest
 from tests.harness import until
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ def can_be_had() -> bool:
 @contextlib.contextmanager
 def cgroup(hierarchy: Path = HIERARCHY) -> Iterator[Path]:
     """Make one, and remove it once nobody is in it any more."""
+    from tests import conftest  # which asks `can_be_had`
+
     if os.geteuid() != 0:
         conftest.missing("root")
     directory = hierarchy / f"pyinit-test-{os.getpid()}"

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyinit import Exit
 from tests import memory
-from tests.harness import Container, embeds, python, status_field, until
+from tests.harness import DEADLINE_S, Container, embeds, python, status_field, until
+from tests.spawning import line, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -255,3 +257,19 @@ def test_embedded(mode: str) -> None:
             container.expect("5 0")
             container.expect("new 0")
         assert container.wait() == 0
+
+
+def test_spawned() -> None:
+    """As a keyword of `pyinit.spawn`, in a container with namespaces of its own."""
+    with memory.cgroup() as directory:
+        argv = python("workers.py")
+        with spawn(
+            argv, stdin=subprocess.PIPE, cgroup=directory, on_oom="stop", quiet=True
+        ) as container:
+            assert line(container.stdout) == "ready"
+            assert container.stdin is not None
+            container.stdin.write(b"\n")
+            container.stdin.flush()
+            assert line(container.stdout) == "killed 9"
+            assert line(container.stdout) == "stopped"
+            assert container.wait(DEADLINE_S) == Exit(4)
