@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -97,8 +98,13 @@ def test_a_launcher_is_known_by_what_it_is(tmp_path: Path) -> None:
     with process([sys.executable, str(launcher), "true"]) as found:
         assert recognised(found).kind.name == "pyinit"
         launcher.unlink()
-        subprocess.run(["mkfifo", str(launcher)], check=True)
-        assert recognised(found).kind.name == "python"
+        os.mkfifo(launcher)
+        fd = os.open(launcher, os.O_RDWR)
+        try:
+            os.write(fd, b"pyinitctl install\n".ljust(1024))
+            assert recognised(found).kind.name == "python"
+        finally:
+            os.close(fd)
 
 
 def test_each_kind_says_all() -> None:
