@@ -10,6 +10,9 @@ from pyinit import events, proc
 # TASK_COMM_LEN without its end: the kernel keeps no more of a name; see proc(5).
 _COMM_LENGTH = 15
 
+# What psutil makes longer has no end: it is what a process writes into its command line.
+_LONGEST_NAME = 64
+
 # So many leftovers are named; a log is read by people.
 MOST_NAMES = 20
 
@@ -32,7 +35,7 @@ def name(pid: int, log: events.Log) -> str | None:
             if not _lacks_psutil and log.shown >= events.WARNING:
                 import psutil
 
-                return psutil.Process(pid).name()
+                return psutil.Process(pid).name()[:_LONGEST_NAME]
         except ImportError:
             _lacks_psutil = True
         except Exception:

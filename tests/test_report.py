@@ -198,6 +198,21 @@ def test_names_and_words_that_are_no_text(namespaces: None, tmp_path: Path) -> N
     assert report["command"] == shown
 
 
+def test_a_long_name(tmp_path: Path, namespaces: None) -> None:
+    """A process has the name that its command line gives it, and that can be very long."""
+    sleep = tmp_path / ("sleep" * 5)
+    sleep.symlink_to("/bin/sleep")
+    name = "sleep" * 20_000
+    script = """
+        (exec -a "$1" "$2" 1000) &
+        until [[ $(tr -d "\\0" </proc/$!/cmdline) = sleep* ]]; do :; done
+    """
+    command = ["bash", "-c", script, "bash", name, str(sleep)]
+    _, report = reported(tmp_path, command)
+    (told,) = report["teardown"]["leftovers"]
+    assert re.fullmatch(r"(sleep){12}slee\[\d+\]", told)
+
+
 def test_a_long_command(namespaces: None, tmp_path: Path) -> None:
     """A script with -c can have a hundred thousand characters; the report is cut."""
     _, report = reported(tmp_path, ["sh", "-c", "exit 3", "x" * 100_000, "y"])
