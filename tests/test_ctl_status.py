@@ -212,7 +212,7 @@ def test_what_has_happened_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
         assert lines["command"].endswith(" here, running)")
         assert lines["stop"].startswith("SIGTERM from outside the namespace, ")
         assert "1 SIGUSR1 from outside the namespace" in lines["signals"]
-        assert lines["orphans"] == "0 reaped; 0 were killed, 0 failed"
+        assert lines["orphans"] == "0 reaped"
 
 
 def test_it_fits_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

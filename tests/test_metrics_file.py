@@ -150,6 +150,25 @@ def test_names_and_kinds_are_as_prometheus_wants_them(tmp_path: Path) -> None:
     ]
 
 
+def test_each_is_documented(tmp_path: Path) -> None:
+    """With its kind and its labels, in docs/metrics.md, and nothing else is."""
+    harness.run(["true"], options=["--status-file", str(tmp_path / "status")])
+    signals = [{"signal": "SIGTERM", "origin": "inside", "count": 5}]
+    found = parse(metrics.render(facts(tmp_path / "status") | {"signals": signals}))
+    rows = re.findall(
+        r"^\| `(pyinit_\w+)` \| (\w+) \| [^|]* \| ([^|]*)\|$",
+        (harness.ROOT / "docs" / "metrics.md").read_text(),
+        re.MULTILINE,
+    )
+    assert {name: kind for name, kind, _ in rows} == {
+        name: each.kind for name, each in found.items()
+    }
+    for name, _, text in rows:
+        labels = {label for labels in found[name].samples for label, _ in labels}
+        assert all(f"`{label}`" in text for label in labels), name
+        assert bool(labels) == bool(text)
+
+
 def test_labels_are_escaped(tmp_path: Path) -> None:
     """Backslash, quote and newline."""
     harness.run(["true"], options=["--status-file", str(tmp_path / "status")])

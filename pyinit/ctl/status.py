@@ -276,9 +276,7 @@ def _told(facts: dict[str, Any], uptime_s: float | None, child: str) -> list[tup
     if facts["teardown"]:
         pairs.append(("teardown", _teardown(facts["teardown"])))
     pairs.append(("signals", _signals(facts)))
-    orphans = facts["orphans"]
-    ends = f"{orphans['killed']} were killed, {orphans['failed']} failed"
-    pairs.append(("orphans", f"{orphans['reaped']} reaped; {ends}"))
+    pairs.append(("orphans", _orphans(facts["orphans"])))
     if facts["oom_kills"]:
         pairs.append(("OOM kills", str(facts["oom_kills"])))
     return pairs
@@ -294,6 +292,15 @@ def _teardown(teardown: dict[str, Any]) -> str:
     names = ", ".join(str(each) for each in teardown["leftovers"])
     grace = cause.duration(teardown["grace_s"])
     return f"{cause.plural(teardown['count'], 'leftover')} with a grace of {grace}: {names}"
+
+
+def _orphans(orphans: dict[str, Any]) -> str:
+    words = [f"{orphans['reaped']} reaped"]
+    if orphans["killed"]:
+        words.append(f"{orphans['killed']} killed by a signal")
+    if orphans["failed"]:
+        words.append(f"{orphans['failed']} with an exit code other than 0")
+    return ", ".join(words)
 
 
 def _signals(facts: dict[str, Any]) -> str:
