@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import conftest
-from tests.harness import SUBREAPER, Container, python
+from tests.harness import SUBREAPER, Container, children, python, status_field, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def test_the_main_child(mode: str, tmp_path: Path, cover: list[str]) -> None:
     ) as container:
         container.expect("ready")
         count(tmp_path, 6)
-        os.kill(container.main_child(), 9)
+        os.kill(container.main_child(), signal.SIGKILL)
         told = json.loads(container.errors())
         assert container.wait() == 137
     assert (told["event"], told["kills"], told["total"]) == ("oom_kill", 1, 6)
@@ -71,7 +72,7 @@ def test_nobody(mode: str, tmp_path: Path, cover: list[str]) -> None:
     ) as container:
         container.expect("ready")
         (tmp_path / "memory.events").write_text("max 99\noom 44\noom_kill 5\noom_group_kill 7\n")
-        os.kill(container.main_child(), 9)
+        os.kill(container.main_child(), signal.SIGKILL)
         log = container.errors()
         assert container.wait() == 137
     assert "oom_kill" not in log
@@ -98,3 +99,51 @@ def test_a_quiet_run(mode: str, namespaces: None, cover: list[str]) -> None:
         told = json.loads(container.errors())
         assert container.wait() == 137
     assert (told["kills"], told["since"]) == (5, "the cgroup was made")
+
+
+def test_two_at_a_time(mode: str, tmp_path: Path, cover: list[str]) -> None:
+    """Of two children that have died by SIGKILL the command is named, also if it is not the first.
+
+    wait(2) gives the older one first, and that is a child from before pyinit's exec(2).
+    """
+    before = [*cover, "sh", "-c", 'sleep 1000 & exec "$@"', "sh"]
+    report = tmp_path / "report"
+    with Container(
+        python("record.py"), mode=mode, options=["--report", str(report)], before=before
+    ) as container:
+        container.expect("ready")
+        container.signal(signal.SIGSTOP)
+        until(lambda: status_field(container.pid, "State")[0] == "T", "pyinit has stopped")
+        count(tmp_path, 6)
+        both = children(container.pid)
+        assert len(both) == 2
+        for pid in both:
+            os.kill(pid, signal.SIGKILL)
+        for pid in both:
+            until(lambda pid=pid: status_field(pid, "State")[0] == "Z", "it has ended")  # type: ignore[misc]
+        container.signal(signal.SIGCONT)
+        told = json.loads(container.errors())
+        assert container.wait() == 137
+    facts = json.loads(report.read_text())
+    assert told["pid"] == facts["child"]["pid"]
+    assert facts["cause"] == "killed by SIGKILL: the kernel's OOM killer"
+
+
+def test_a_stop_that_ends_by_sigkill(mode: str, tmp_path: Path, cover: list[str]) -> None:
+    """The SIGKILL is ours, whatever was counted meanwhile; that is told without a name."""
+    script = 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+    report = tmp_path / "report"
+    with Container(
+        ["sh", "-c", script],
+        mode=mode,
+        options=["--stop-timeout", "0.05", "--grace", "0", "--report", str(report)],
+        before=cover,
+    ) as container:
+        container.expect("ready")
+        count(tmp_path, 6)
+        container.signal(signal.SIGTERM)
+        log = [json.loads(each) for each in container.errors().splitlines()]
+        assert container.wait() == 137
+    (told,) = [each for each in log if each["event"] == "oom_kill"]
+    assert "pid" not in told
+    assert "OOM" not in json.loads(report.read_text())["cause"]
