@@ -236,9 +236,11 @@ def test_a_key_of_the_terminal_that_is_ours_too(mode: str, tmp_path: Path) -> No
 def test_the_end_of_the_parent(mode: str, tmp_path: Path) -> None:
     """As PID 1 nobody can tell whether it was that: the parent is outside."""
     path = tmp_path / "report"
-    options = [*reports.option(path), "-p", "TERM"]
+    options = [*reports.option(path), "-p", "TERM", "-v"]
     with Family(mode, options, python("record.py", "TERM")) as container:
         container.expect("ready")
+        while "child_started" not in container.line(2):
+            pass  # until then pyinit has not looked at its parent
         container.end_parent()
         until(lambda: not os.path.exists(f"/proc/{container.pyinit}"), "pyinit has ended")
         report = reports.read(path)
