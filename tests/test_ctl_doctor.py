@@ -114,6 +114,8 @@ def test_what_people_read(capsys: pytest.CaptureFixture[str]) -> None:
         number = inode(pid, "pid")
     assert lines[0] == f"the container, pid:[{number}], 2 processes"
     assert lines[1] == f"PID 1: sh (1, {pid} here), a shell: sh -c 'echo ready; sleep 1000; true'"
+    titles = [line for line in lines if line.startswith(("problem: ", "hint: "))]
+    assert titles == ["problem: stop-ignored", "problem: shell-between", "hint: init-kind"]
     place = lines.index("problem: stop-ignored")
     assert lines[place + 1] == f"  PID 1, sh (1, {pid} here), has no handler for TERM"
     assert lines[place + 2].startswith("  why: ")

@@ -215,10 +215,10 @@ def user_processes(case: Case) -> Iterator[Finding]:
     told = set()
     for process in case.container.processes.values():
         uid = process.uids[0]
-        if uid in told or uid == 0 or any(process.has("CapEff", each) for each in _UNLIMITED):
+        if uid in told:
             continue
         try:
-            most = process.limit("Max processes")
+            most = None if _is_unlimited(process) else process.limit("Max processes")
         except OSError:
             continue  # it has ended
         if most is not None and used[uid] >= most * _NEAR:
@@ -231,6 +231,18 @@ def user_processes(case: Case) -> Iterator[Finding]:
                 "user, so give each a user of its own",
                 process,
             )
+
+
+def _is_unlimited(process: Process) -> bool:
+    """Return whether RLIMIT_NPROC does not bind a process.  Raises OSError.
+
+    Those of root and of the two capabilities count in the first user namespace only
+    (copy_process in the kernel's fork.c), which has every number mapped to itself.
+    """
+    words = Path(f"/proc/{process.pid}/uid_map").read_text(encoding="ascii").split()
+    if words != ["0", "0", str(2**32 - 1)]:
+        return False
+    return process.uids[0] == 0 or any(process.has("CapEff", each) for each in _UNLIMITED)
 
 
 def system(case: Case) -> Iterator[Finding]:
