@@ -180,10 +180,12 @@ def _counts(facts: Facts) -> list[str]:
         parts.append(plural(facts["oom_kills"], "OOM kill"))
     if facts["signals_dropped"]:
         parts.append(f"{plural(facts['signals_dropped'], 'signal')} could not be relayed")
-    if facts["orphans"]["reaped"]:
-        parts.append(f"{plural(facts['orphans']['reaped'], 'orphan')} reaped")
-    if facts["teardown"]:
-        parts.append(_left(facts["teardown"]))
+    teardown = facts["teardown"]
+    orphans = facts["orphans"]["reaped"] - (teardown["reaped"] if teardown else 0)
+    if orphans:
+        parts.append(f"{plural(orphans, 'orphan')} reaped")
+    if teardown:
+        parts.append(_left(teardown))
     return parts
 
 

@@ -273,6 +273,8 @@ class Record:
         orphans["reaped"] += 1
         orphans["killed"] += signal is not None
         orphans["failed"] += exit_code != 0
+        if self._facts["teardown"] is not None:
+            self._facts["teardown"]["reaped"] += 1
 
     def _teardown_started(self, *, leftovers: list[str], count: int, grace_s: float) -> None:
         self._facts["teardown"] = {
@@ -281,6 +283,7 @@ class Record:
             "grace_s": grace_s,
             "killed": [],
             "kills": 0,
+            "reaped": 0,
             "blocked": [],
             "took_s": None,
         }

@@ -140,5 +140,5 @@ def test_the_line(given: dict[str, Any], words: str) -> None:
 )  # fmt: skip
 def test_leftovers(teardown: dict[str, Any], words: str) -> None:
     """Who they were, and what became of them."""
-    given = {"kills": 0, "blocked": [], "took_s": 0.3, **teardown}
+    given = {"kills": 0, "reaped": 0, "blocked": [], "took_s": 0.3, **teardown}
     assert f"; {words}; " in cause.summary(facts(teardown=given))

@@ -169,13 +169,14 @@ def test_orphans(mode: str, tmp_path: Path) -> None:
     path = tmp_path / "report"
     # Each says that it is an orphan's before it ends.
     script = """
+        sleep 1000 &
         for how in 'exit 0' 'exit 0' 'exit 1' 'exit 255' 'kill -TERM $$' 'kill -KILL $$'; do
             (sh -c "echo orphan; $how" &)
         done; read _; exit 7
     """
     command = ["sh", "-c", script]
     with Container(
-        command, mode=mode, options=reports.option(path), stdin=subprocess.PIPE
+        command, mode=mode, options=[*reports.option(path), "-v"], stdin=subprocess.PIPE
     ) as container:
         for _ in range(6):
             container.expect("orphan")
@@ -187,7 +188,10 @@ def test_orphans(mode: str, tmp_path: Path) -> None:
         assert container.process.stdin is not None
         container.process.stdin.close()
         report = finish(container, path)
-    assert report["orphans"] == {"reaped": 6, "killed": 2, "failed": 2}
+        errors = container.errors()
+    assert report["orphans"] == {"reaped": 7, "killed": 3, "failed": 2}
+    assert report["teardown"]["reaped"] == 1
+    assert "; 6 orphans reaped; 1 leftover (" in errors
 
 
 def test_names_and_words_that_are_no_text(namespaces: None, tmp_path: Path) -> None:
