@@ -96,7 +96,7 @@ def _ended_by_stop(how: str, facts: Facts) -> str:
         how += f", which pyinit made of {stop['signal']},"
     elif facts["child"]["core_dumped"]:
         how += ","
-    return f"{how} {_after(facts)} the stop {sender(stop, facts)}{_drained(stop)}"
+    return f"{how} {_after(facts)} the stop {sender(stop, facts)}{_how_relayed(stop)}"
 
 
 def _ended_by_relayed(how: str, signal: Facts, facts: Facts) -> str:
@@ -110,19 +110,21 @@ def _ended_by_relayed(how: str, signal: Facts, facts: Facts) -> str:
 def _since_stop(facts: Facts) -> str:
     stop = facts["stop"]
     by = f"by {stop['signal']} {sender(stop, facts)}"
-    return f"{_after(facts)} the stop {by}{_drained(stop)}"
+    return f"{_after(facts)} the stop {by}{_how_relayed(stop)}"
 
 
 def _after(facts: Facts) -> str:
     return f"{duration(facts['stop']['took_s'])} after"
 
 
-def _drained(stop: Facts) -> str:
-    if not stop["drain_s"]:
-        return ""
-    if stop["relayed_after_s"] is None:
+def _how_relayed(stop: Facts) -> str:
+    if stop["relayed_after_s"] is not None:
+        return f", of which {duration(stop['relayed_after_s'])} drain" if stop["drain_s"] else ""
+    if stop["drain_s"]:
         return ", during its drain"
-    return f", of which {duration(stop['relayed_after_s'])} drain"
+    # Another way to it than a relay: the terminal, or a kill by pyinit.
+    has_come = stop["origin"] == "kernel" or stop["escalated"]
+    return "" if has_come else ", which was not relayed"
 
 
 def sender(signal: Facts, facts: Facts) -> str:

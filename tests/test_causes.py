@@ -13,7 +13,7 @@ import pytest
 from tests import reports
 from tests.harness import PID1, Container, python, until
 from tests.reports import cause, finish, reported
-from tests.terminals import INTERRUPT, session
+from tests.terminals import INTERRUPT, session, until_settled
 from tests.test_parent_death import Family
 
 OUTSIDE = "from outside the namespace"
@@ -170,6 +170,22 @@ def test_it_ends_while_it_drains(mode: str, tmp_path: Path) -> None:
     assert cause(report) == words
     assert report["stop"]["drain_s"] == 1000
     assert report["stop"]["relayed_as"] is None
+
+
+def test_a_stop_that_is_not_relayed(mode: str, tmp_path: Path) -> None:
+    """--rewrite drops it: it came before the end, but not to the command."""
+    path = tmp_path / "report"
+    options = [*reports.option(path), "--rewrite", "TERM:ignore"]
+    command = ["sh", "-c", "echo ready; read _; exit 7"]
+    with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTERM)
+        until_settled(container.pid)
+        assert container.process.stdin is not None
+        container.process.stdin.close()
+        report = finish(container, path)
+    words = f"exited with 7, T after the stop by SIGTERM {OUTSIDE}, which was not relayed"
+    assert cause(report) == words
 
 
 def test_a_drain_that_is_cut_short(mode: str, tmp_path: Path) -> None:
