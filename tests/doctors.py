@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from pyinit import cgroups, ctl
-from tests.harness import DEADLINE_S, UNSHARE, children, until
+from tests.harness import DEADLINE_S, UNSHARE, children, status_field, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,3 +87,9 @@ def use_cgroup(
     for name, text in files.items():
         (directory / name.replace("_", ".", 1)).write_text(text)
     monkeypatch.setattr(cgroups, "by_controller", lambda _: {controller: str(directory)})
+
+
+def runs(pid: int, name: str) -> bool:
+    """Return whether a child of a process is a program of that name."""
+    found = children(pid)
+    return bool(found) and status_field(found[0], "Name") == name

@@ -12,7 +12,7 @@ import pytest
 
 from pyinit import ctl
 from pyinit.ctl import checks, checks_kinds, checks_view, table
-from tests.doctors import examine, finding, named, namespace, severities, use_cgroup
+from tests.doctors import examine, finding, named, namespace, runs, severities, use_cgroup
 from tests.harness import (
     PYINIT,
     ROOT,
@@ -22,6 +22,7 @@ from tests.harness import (
     Container,
     python,
     status_field,
+    until,
 )
 from tests.views import PYINITCTL, SOMEBODY_ELSE, entered, inode, nested, run, wait_for_state
 
@@ -108,12 +109,13 @@ def test_pyinit_beneath_another_init_is_looked_at_too(capsys: pytest.CaptureFixt
 
 def test_what_people_read(capsys: pytest.CaptureFixture[str]) -> None:
     """What was looked at; each finding with why it matters and what to do; the sum."""
-    with namespace("sh", "-c", "echo ready; sleep 1000; true") as pid:
+    with namespace("sh", "-c", "sleep 1000; true", lines=0) as pid:
+        until(lambda: runs(pid, "sleep"), "the shell waits for sleep")
         assert ctl.main(["doctor", str(pid)]) == 1
         lines = capsys.readouterr().out.splitlines()
         number = inode(pid, "pid")
     assert lines[0] == f"the container, pid:[{number}], 2 processes"
-    assert lines[1] == f"PID 1: sh (1, {pid} here), a shell: sh -c 'echo ready; sleep 1000; true'"
+    assert lines[1] == f"PID 1: sh (1, {pid} here), a shell: sh -c 'sleep 1000; true'"
     titles = [line for line in lines if line.startswith(("problem: ", "hint: "))]
     assert titles == ["problem: stop-ignored", "problem: shell-between", "hint: init-kind"]
     place = lines.index("problem: stop-ignored")
@@ -128,7 +130,8 @@ def test_on_a_terminal_lines_fit(
 ) -> None:
     """Wrapped between words; coloured by how bad it is."""
     monkeypatch.setattr(table, "screen", lambda: table.Screen(60, colour=True))
-    with namespace("sh", "-c", "echo ready; sleep 1000; true") as pid:
+    with namespace("sh", "-c", "sleep 1000; true", lines=0) as pid:
+        until(lambda: runs(pid, "sleep"), "the shell waits for sleep")
         assert ctl.main(["doctor", str(pid)]) == 1
     out = capsys.readouterr().out
     assert "\x1b[31mproblem: stop-ignored\x1b[0m\n" in out

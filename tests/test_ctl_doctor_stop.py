@@ -20,6 +20,7 @@ from tests.doctors import (
     named,
     namespace,
     not_in_background,
+    runs,
     severities,
     use_cgroup,
 )
@@ -135,12 +136,6 @@ def test_a_shell_that_waits_for_its_command(capsys: pytest.CaptureFixture[str], 
         assert "cat (2, " in between["what"]
         assert "the exec form" in between["remedy"]
         assert named(between) == [1, 2]
-
-
-def runs(pid: int, name: str) -> bool:
-    """Return whether a child of a process is a program of that name."""
-    found = children(pid)
-    return bool(found) and status_field(found[0], "Name") == name
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash"])

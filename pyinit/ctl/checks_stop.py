@@ -61,8 +61,11 @@ def stop_ignored(case: Case) -> Iterator[Finding | NotChecked]:
         return
     if process.does("Blk", number) and case.init.kind.name in _BY_SIGNALFD:
         return
-    if not process.does("Ign", number) and (
-        process.does("Blk", number) or process.awaits_signals()
+    # A shell blocks all while it forks, and takes nothing that way.
+    if (
+        case.init.kind.name != SHELL
+        and not process.does("Ign", number)
+        and (process.does("Blk", number) or process.awaits_signals())
     ):
         yield Finding(
             "stop-ignored",
