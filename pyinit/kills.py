@@ -29,8 +29,9 @@ class Kills:
 
     def __init__(self, *, late: bool = False) -> None:
         self.counter = oom.Counter()
-        self._is_late = late
-        self._told = 0 if late else self.counter.read() or 0
+        before = None if late else self.counter.read()
+        self._is_late = before is None
+        self._told = before or 0
         self._watch: oom.Watch | None = None
 
     def look(self, log: events.Log, killed: "Sequence[Killed]" = (), main: int = 0) -> bool:
@@ -41,14 +42,16 @@ class Kills:
         victims is most likely.  Where ``main`` is about to end it may be the one, and its
         end is waited for: it has SIGCHLD sent.
         """
-        total = self.counter.read() or 0
+        total = self.counter.read()
+        if total is None:
+            return False  # no descriptor is left, perhaps: the next look tells
         if total > self._told and main and not killed and _is_ending(main):
             return False
-        new, self._told = total - self._told, total
         since = {"since": "the cgroup was made"} if self._is_late else {}
         self._is_late = False
-        if new <= 0:
+        if total <= self._told:
             return False
+        new, self._told = total - self._told, total
         fields: dict[str, object] = {"kills": new, "total": total}
         fields["cgroup_version"] = self.counter.version
         for pid, name in killed[:1]:
