@@ -58,9 +58,6 @@ def test_oom_kills_so_far(
     assert told["what"].startswith("the kernel has killed 3 processes of this cgroup")
 
 
-@pytest.mark.skipif(
-    os.geteuid() == 0 and not memory.can_be_had(), reason="needs root, and its own cgroups"
-)
 def test_a_real_oom_kill(capsys: pytest.CaptureFixture[str]) -> None:
     """In the cgroup of the container; the container itself goes on, as if nothing had been."""
     need_root()
@@ -82,6 +79,10 @@ def test_a_real_oom_kill(capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+if os.geteuid() == 0 and not memory.can_be_had():
+    del test_a_real_oom_kill  # as tests/conftest.py leaves out the files of such tests
 
 
 def test_a_cgroup_that_is_nearly_full(
