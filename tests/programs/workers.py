@@ -1,7 +1,7 @@
 """workers.py: a parent that starts a new worker for each line of stdin and waits for it.
 
 The worker takes memory until it is killed for it.  The parent says ``ready``, then of each
-worker ``killed N``, and at TERM ``stopped`` and ends with 4.
+worker ``killed N``, and at TERM ``stopped`` and ends with 4, but not before that is said.
 """
 
 import os
@@ -18,6 +18,7 @@ def stop(number: int, frame: object) -> None:
 signal.signal(signal.SIGTERM, stop)
 os.write(1, b"ready\n")
 while sys.stdin.readline():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     worker = os.fork()
     if not worker:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
@@ -27,3 +28,4 @@ while sys.stdin.readline():
             taken.append(bytearray(1 << 20))
     _, status = os.waitpid(worker, 0)
     os.write(1, b"killed %d\n" % os.WTERMSIG(status))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
