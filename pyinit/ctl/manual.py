@@ -165,8 +165,8 @@ whenever something has happened.""",
     "on-oom": """\
 The kernel kills one process, often not the command itself, and the rest goes on as a torso. With
 `stop` the container is stopped then, by SIGTERM or what else counts as a stop signal, with drain,
-plan and all. Each such kill is a warning in the log in any case; docs/oom.md says what is seen
-where.""",
+plan and all. docs/oom.md says what is seen where, and what is said of OOM kills without the
+option.""",
     "quiet": """\
 The one of `--quiet` and `--verbose` that stands on the command line switches off the variable of
 the other.""",
