@@ -21,18 +21,18 @@ _lacks_psutil = False
 _told = False
 
 
-def name(pid: int, log: events.Log) -> str | None:
-    """Return the name of process ``pid``, or None when nothing can tell.
+def name(pid: int, log: events.Log, level: int = events.WARNING) -> str | None:
+    """Return the name of process ``pid`` for an event of ``level``, or None when nothing can tell.
 
-    Without psutil, which takes the end of a long name from the command line,
-    ``log`` is told so once.  It is not loaded for a record alone.
+    Without psutil, which takes the end of a long name from the command line, ``log``
+    is told so once.  It is not loaded for an event that is only kept in a record.
     """
     global _lacks_psutil  # noqa: PLW0603
     with proc.Ours() as directory:
         if directory is None:
             return None
         try:
-            if not _lacks_psutil and log.shown >= events.WARNING:
+            if not _lacks_psutil and level <= log.shown:
                 import psutil
 
                 return psutil.Process(pid).name()[:_LONGEST_NAME]
@@ -52,20 +52,20 @@ def _comm(pid: int, directory: int, log: events.Log) -> str | None:
         comm = proc.read(f"{pid}/comm", directory)[:-1]
     except OSError:
         return None
-    if len(comm) >= _COMM_LENGTH and not _told:
+    if len(comm) >= _COMM_LENGTH and _lacks_psutil and not _told:
         _told = True
         effect = f"names of processes end after {_COMM_LENGTH} bytes"
         log.emit(events.INFO, "psutil_missing", effect=effect)
     return comm.decode(errors="surrogateescape")
 
 
-def names(processes: list[proc.Process], log: events.Log) -> list[str]:
-    """Return ``NAME[PID]`` of each process, of the first `MOST_NAMES`."""
-    return [_label(process.pid, log) for process in processes[:MOST_NAMES]]
+def names(processes: list[proc.Process], log: events.Log, level: int) -> list[str]:
+    """Return ``NAME[PID]`` of the first `MOST_NAMES` processes, for an event of ``level``."""
+    return [_label(process.pid, log, level) for process in processes[:MOST_NAMES]]
 
 
-def _label(pid: int, log: events.Log) -> str:
-    return f"{name(pid, log) or '?'}[{pid}]"
+def _label(pid: int, log: events.Log, level: int = events.WARNING) -> str:
+    return f"{name(pid, log, level) or '?'}[{pid}]"
 
 
 def blockers(processes: list[proc.Process], log: events.Log) -> list[str]:

@@ -138,7 +138,7 @@ class Teardown:
         self._log.emit(
             events.INFO,
             "teardown_started",
-            leftovers=describe.names(left, self._log),
+            leftovers=describe.names(left, self._log, events.INFO),
             count=self._count,
             grace_s=self._lifecycle.grace_s,
         )
@@ -154,7 +154,7 @@ class Teardown:
         left = self._left_now()
         self._killed = len(left)
         for process in left[: describe.MOST_NAMES]:
-            name = describe.name(process.pid, self._log)
+            name = describe.name(process.pid, self._log, events.INFO)
             self._log.emit(events.INFO, "leftover_killed", pid=process.pid, name=name)
 
     def _tell_of_end(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 import pyinit
 from pyinit.ctl.install import FIRST, SUBREAPER, THEN
 from tests import harness
@@ -42,6 +44,26 @@ def test_an_option(namespaces: None) -> None:
     more = {"pyinit.options", "pyinit.values"}
     assert loaded("true", options=("--group",)) == ALLOWED | more
     assert loaded("true", options=("-g", "--grace=1", "-rTERM:INT", "-e1", "-q")) == ALLOWED | more
+
+
+@pytest.mark.parametrize("verbose", [(), ("-v",)])
+def test_a_report_is_no_log(namespaces: None, tmp_path: Path, verbose: tuple[str, ...]) -> None:
+    """Signals, orphans and leftovers are kept for it by the names that the kernel has.
+
+    With -v the stand-ins for structlog and psutil are loaded, so they could have been.
+    """
+    for name in ("structlog", "psutil"):
+        (tmp_path / f"{name}.py").touch()
+    (tmp_path / "pyinit").symlink_to(Path(pyinit.__file__).parent)
+    init = (*INIT[:-1], str(tmp_path))
+    script = "(true &); trap 'sleep 1000 & exit 0' USR1; kill -HUP 1; kill -USR1 1; "
+    command = ("sh", "-c", f"trap : HUP; {script} while :; do read x; done")
+    options = ("--report", str(tmp_path / "report"), *verbose)
+    code, out, _ = run(command, options=options, init=init)
+    found = set(out.splitlines()[-1].split())
+    assert code == 0
+    assert {"pyinit.record", "pyinit.senders", "pyinit.teardown"} <= found
+    assert {"structlog", "psutil"} & found == ({"structlog", "psutil"} if verbose else set())
 
 
 def test_a_quiet_subreaper(namespaces: None) -> None:
