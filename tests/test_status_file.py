@@ -129,6 +129,7 @@ def test_in_a_teardown(mode: str, history: History) -> None:
     command = python("leave.py", "session", "ignore")
     with Container(command, options=options, mode=mode, stdin=subprocess.PIPE) as container:
         container.expect("ready")
+        history.until_state("running", container)
         assert container.process.stdin is not None
         container.process.stdin.close()
         container.expect("TERM")
