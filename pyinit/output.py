@@ -89,7 +89,9 @@ class Writer:
         try:
             from pyinit import rendering
 
-            color = self._sink.is_terminal
+            # https://no-color.org: present and not empty.
+            refused = posix.environ.get(b"NO_COLOR") or posix.environ.get(b"TERM") == b"dumb"
+            color = self._sink.is_terminal and not refused
             self._logger = rendering.make_logger(self.write, self._style, color=color)
         except ImportError:
             self._plain = self._missing = True

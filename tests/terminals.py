@@ -17,7 +17,7 @@ from tests import harness
 from tests.harness import PID1, SUBREAPER, Container
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 INTERRUPT = "\x03"
 QUIT = "\x1c"
@@ -133,7 +133,11 @@ def shell(name: str) -> Iterator[tuple[Terminal, Container]]:
 
 @contextlib.contextmanager
 def session(
-    command: Sequence[str], *, mode: str = PID1, options: Sequence[str] = ()
+    command: Sequence[str],
+    *,
+    mode: str = PID1,
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Terminal, Container]]:
     """Run pyinit as the leader of a session with a terminal of its own."""
     with (
@@ -147,6 +151,7 @@ def session(
             stdout=terminal.slave,
             stderr=terminal.slave,
             preexec=heed_keys,
+            env=env,
         ) as container,
     ):
         yield terminal, container

@@ -28,12 +28,25 @@ def test_elsewhere_than_on_a_terminal_it_is_json(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["pid1", "subreaper"])
 def test_on_a_terminal_it_is_for_people_and_in_colour(mode: str, namespaces: None) -> None:
     """Unless it is asked for otherwise."""
-    with session(["true"], mode=mode, options=["-v"]) as (terminal, container):
+    env = {**os.environ, "TERM": "xterm"}
+    env.pop("NO_COLOR", None)
+    with session(["true"], mode=mode, options=["-v"], env=env) as (terminal, container):
         text = terminal.until("exiting")
         assert container.wait() == 0
     assert "\x1b[" in text
     assert "child_exited" in text
     assert '"event"' not in text
+
+
+@pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_without_colour(variable: dict[str, str], namespaces: None) -> None:
+    """Who does not want any says so by these, as to other programs."""
+    env = {**os.environ, **variable}
+    with session(["true"], mode="pid1", options=["-v"], env=env) as (terminal, container):
+        text = terminal.until("exiting")
+        assert container.wait() == 0
+    assert "child_exited pid=2" in text
+    assert "\x1b[" not in text
 
 
 def test_console(mode: str) -> None:
