@@ -90,6 +90,8 @@ def test_bg_lets_the_job_run_without_the_terminal(interactive: Shell, start: str
     assert state(sleep) == "T"
     terminal.type("fg\n")
     until(lambda: terminal.foreground() == sleep, "the command has the terminal again")
+    # A stop that comes before the CONT of `fg` is discarded by that; see signal(7).
+    until(lambda: state(sleep) == "S", "the command goes on")
     terminal.type(SUSPEND)
     until_stopped(terminal, container)
     terminal.type("bg\n")
