@@ -113,8 +113,7 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         posix.close(order_fd)
         environment.restore()
         if order["root"] or not {"mount", "user"}.isdisjoint(order["namespaces"]):
-            asked = _asked(order)
-            _load_all(writes=asked.keeps_record() or asked.writes_elsewhere())
+            _load_all(_asked(order), order)
         _prepare(order, channel)
         pid = _fork(order)
     except StageError as failure:
@@ -141,27 +140,47 @@ def _asked(order: "dict[str, Any]") -> settings.Settings:
     return asked
 
 
-def _load_all(*, writes: bool) -> None:
+def _load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
     """Load what would be loaded late: soon there may be other files, or none that we may read.
 
-    The command, too, may mount something over ours.  ``writes`` is whether files tell of the run.
+    The command, too, may mount something over ours.
     """
+    needed = {
+        "stop": asked.drain_s or asked.escalation or asked.notify,
+        "notify": asked.notify,
+        "pause": asked.pause,
+        "changes": asked.changes_command() or asked.pre_stop or _ACTIVATED in environment.current(),
+        "record": asked.keeps_record() or asked.writes_elsewhere(),
+        "descendants": "pid" not in order["namespaces"],
+        "terminal": order["terminal"],
+    }
     for name in _LATE:
         __import__(name)
-    if writes:
-        for name in _WRITING:
-            __import__(name)
+    for use, names in _LATE_FOR.items():
+        if needed[use]:
+            for name in names:
+                __import__(name)
 
 
+_ACTIVATED = b"LISTEN_PID"
 _LATE = (
     *("_socket", "_thread", "errno", "fcntl", "select", "termios", "time"),
-    *("pyinit.changes", "pyinit.descendants", "pyinit.describe", "pyinit.devpts"),
-    "pyinit.diagnosis",
-    *("pyinit.fork", "pyinit.job", "pyinit.kills", "pyinit.notify", "pyinit.output"),
-    *("pyinit.pause", "pyinit.proc", "pyinit.senders", "pyinit.stop"),
-    *("pyinit.supervisor", "pyinit.teardown", "pyinit.terminal", "pyinit.values"),
+    *("pyinit.describe", "pyinit.diagnosis", "pyinit.fork", "pyinit.job", "pyinit.kills"),
+    *("pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
+    *("pyinit.terminal", "pyinit.values"),
 )
-_WRITING = ("json", "pyinit.cause", "pyinit.metrics", "pyinit.outlets", "pyinit.record", "resource")
+_LATE_FOR = {
+    "stop": ("pyinit.stop", "pyinit.changes"),
+    "notify": ("pyinit.notify",),
+    "pause": ("pyinit.pause",),
+    "changes": ("pyinit.changes", "pyinit.accounts"),
+    "record": (
+        *("json", "resource", "pyinit.cause", "pyinit.metrics", "pyinit.outlets"),
+        *("pyinit.record", "pyinit.senders"),
+    ),
+    "descendants": ("pyinit.descendants",),
+    "terminal": ("pyinit.devpts", "pyinit.accounts"),
+}
 
 
 def _fork(order: "dict[str, Any]") -> int:

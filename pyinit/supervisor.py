@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyinit.stop import Stop
 
 _WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | scope.WALL
+_KILLED = int(_signal.SIGKILL)  # a wait status
 _PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
 
 
@@ -346,7 +347,8 @@ class Supervisor:
             elif self.stop is not None and pid == self.stop.hook:
                 self.stop.hook_ended(status)
                 continue
-            if status == _signal.SIGKILL and not self.has_killed:
+            # One is enough to look for OOM kills; there may be thousands.
+            if status == _KILLED and not self.has_killed and (not self._killed or pid == self.main):
                 self._note_kill(pid)
 
     def _note_kill(self, pid: int) -> None:

@@ -419,7 +419,10 @@ NOT_NEEDED = {
 def test_all_that_the_init_may_need_is_loaded_before_another_root() -> None:
     """Each import in each of its modules, also those that a function does when it is called."""
     program = (
-        "from pyinit import stage; stage._load_all(writes=True); import sys; print(*sys.modules)"
+        "from pyinit import settings, stage; asked = settings.Settings([]); "
+        "vars(asked).update(pause=True, notify=True, user='app', report='report'); "
+        "stage._load_all(asked, {'namespaces': ['mount'], 'terminal': True}); "
+        "import sys; print(*sys.modules)"
     )
     home = Path(pyinit.__file__).parent
     argv = [

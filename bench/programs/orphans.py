@@ -22,8 +22,12 @@ def is_there(pid: int) -> bool:
 
 
 def end(pid: int) -> None:
-    """Kill ``pid`` and return once it is reaped."""
-    os.kill(pid, signal.SIGKILL)
+    """End ``pid`` and return once it is reaped.
+
+    Not by SIGKILL, which few orphans die of: pyinit looks for an OOM kill then, once for
+    all that it reaps together.
+    """
+    os.kill(pid, signal.SIGTERM)
     while is_there(pid):
         os.sched_yield()
 
