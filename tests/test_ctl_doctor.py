@@ -297,8 +297,8 @@ def test_an_init_that_nobody_reaps(capsys: pytest.CaptureFixture[str]) -> None:
     with namespace(*PYINIT, "--", *WAITING) as pid:
         parent = int(status_field(pid, "PPid"))
         os.kill(parent, signal.SIGSTOP)
-        os.kill(pid, signal.SIGTERM)
         os.waitid(os.P_PID, parent, os.WSTOPPED | os.WNOWAIT)
+        os.kill(pid, signal.SIGTERM)
         wait_for_state(pid, "Z")
         found = examine(capsys, pid)
         assert named(finding(found, "ended")) == [1]

@@ -59,6 +59,24 @@ def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def settle(container: Container) -> None:
+    """Wait until pyinitctl and its init have done all about a continuation.
+
+    The shell's SIGCONT goes to both, and pyinitctl passes its own on: a ^Z of the next
+    moment could be undone by that. People are slower.
+    """
+    (ctl,) = children(container.pid)
+    ours = 1 << signal.SIGCHLD - 1  # which pyinitctl keeps blocked
+
+    def settled() -> bool:
+        return all(
+            not int(status_field(pid, "ShdPnd"), 16) & ~ours and state(pid) == "S"
+            for pid in (ctl, *children(ctl))
+        )
+
+    until(settled, "all have taken their signals")
+
+
 def is_raw(terminal: Terminal) -> bool:
     """Return whether keys are passed on as they are."""
     return not termios.tcgetattr(terminal.slave)[3] & (termios.ICANON | termios.ISIG)
@@ -71,6 +89,7 @@ def test_suspend_stops_the_job_and_fg_resumes_it(interactive: Shell, start: str)
     talk(terminal, "one")
     cat = find(container, "cat")
     for word in ("two", "three"):
+        settle(container)
         terminal.type(SUSPEND)
         until_stopped(terminal, container)
         terminal.type("fg\n")
@@ -92,6 +111,7 @@ def test_bg_lets_the_job_run_without_the_terminal(interactive: Shell, start: str
     until(lambda: terminal.foreground() == sleep, "the command has the terminal again")
     # A stop that comes before the CONT of `fg` is discarded by that; see signal(7).
     until(lambda: state(sleep) == "S", "the command goes on")
+    settle(container)
     terminal.type(SUSPEND)
     until_stopped(terminal, container)
     terminal.type("bg\n")
@@ -142,6 +162,7 @@ def test_with_a_terminal_of_its_own_too(interactive: Shell, start: str) -> None:
     find(container, "cat")
     talk(terminal, "one")
     for word in ("two", "three"):
+        settle(container)
         terminal.type(SUSPEND)
         until_stopped(terminal, container)
         assert termios.tcgetattr(terminal.slave) == before
