@@ -55,7 +55,7 @@ class Record:
             "schema": SCHEMA,
             "pyinit": __version__,
             "pid": posix.getpid(),
-            "role": "init" if posix.getpid() == 1 else "subreaper" if asked.subreaper else "parent",
+            "role": None,
             "command": _cut(asked.command),
             "parent": {
                 "pid": posix.getppid() or None,
@@ -183,6 +183,9 @@ class Record:
         self._log.emit(level, "not_written", path=path, reason=reason)
 
     # -- The events, by name; their fields stand in docs/events.md.
+
+    def _init_started(self, *, role: str, **_: object) -> None:
+        self._facts["role"] = role
 
     def _child_started(self, *, pid: int, **_: object) -> None:
         self._facts["child"] = {
