@@ -76,7 +76,8 @@ def test_a_full_disk(full: tuple[Container, Path]) -> None:
     fill(container, place)
     old = (place / "kept").read_bytes()
     signalled(container, 3)
-    # A signal is relayed before the file is written: the next one comes after that.
+    # A signal is relayed before the file is written: wait until the last one was tried, too.
+    until_settled(container.pid)
     assert (place / "kept").read_bytes() == old
     assert sorted(os.listdir(place)) == ["fill", "kept"]
     (place / "fill").unlink()
