@@ -156,6 +156,17 @@ def fork_sibling() -> int:
     return _call("syscall", _Long(_number("clone")), flags, zero, zero, zero, zero)
 
 
+def queue_signal(pid: int, number: int, value: int) -> None:
+    """Send signal ``number`` with a number of 32 bits beside it; sigqueue(3).
+
+    Whoever takes it by sigwaitinfo() has the value in ``si_status``, which lies where
+    ``si_value`` does.  Raises OSError.
+    """
+    data = value.to_bytes(4, sys.byteorder) + bytes(4)  # union sigval, by value
+    value = int.from_bytes(data, sys.byteorder, signed=True)
+    _call("sigqueue", _Int(pid), _Int(number), _Long(value))
+
+
 def _call(name: str, *arguments: object) -> int:
     """Call a function of the C library that returns -1 on failure.  Raises OSError."""
     result = int(_Function(_ctypes.dlsym(_libc, name))(*arguments))

@@ -38,6 +38,9 @@ FROM_TERMINAL = frozenset((_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _si
 # si_code of a signal that the kernel made itself; see sigaction(2).
 SI_KERNEL = 0x80
 
+# And of one that came by sigqueue(3), with a value.
+SI_QUEUE = -1
+
 # Other names of ABRT, CHLD and IO.
 _ALIASES = ("SIGIOT", "SIGCLD", "SIGPOLL")
 

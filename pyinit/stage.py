@@ -70,14 +70,14 @@ class Channel:
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
         return self._send(marshal.dumps(words), [rights])
 
-    def tell_of_stop(self, number: int, had_terminal: bool) -> None:  # noqa: FBT001 - a callback
-        """Say by which signal the command has stopped.
+    def tell_of_stop(self, *stop: int) -> None:
+        """Say how the command has stopped; see `Supervisor.leave_stops_to`.
 
         Not to be heard does no harm, but to wait for a caller that does not listen would.
         """
         import _socket
 
-        self._send(marshal.dumps(("stopped", number, had_terminal)), [], _socket.MSG_DONTWAIT)
+        self._send(marshal.dumps(("stopped", *stop)), [], _socket.MSG_DONTWAIT)
 
     def _send(self, data: bytes, rights: "list[tuple[int, int, bytes]]", flags: int = 0) -> bool:
         import _socket

@@ -52,8 +52,9 @@ class Supervisor:
         self._killed: list[Killed] = []  # since OOM kills were looked for
         self._oom_stopped = False
         self._name: str | None = None  # of the orphan who was reaped last, if it is known
-        self.stopped = False  # at least once, and perhaps still
-        self.on_stop: Callable[[int, bool], None] | None = None
+        self.stops = 0  # how often the main child has stopped so far
+        self._resumed = 0  # the stop out of which we have continued it
+        self.on_stop: Callable[[int, bool, int], None] | None = None
         self.stop_signals = sigset.STOP_SIGNALS
         self.awaited = sigset.AWAITED
         self.plain = sigset.PLAIN
@@ -80,10 +81,12 @@ class Supervisor:
 
             self.stop = stop.Stop(self, asked, mask)
 
-    def leave_stops_to(self, on_stop: "Callable[[int, bool], None]") -> None:
+    def leave_stops_to(self, on_stop: "Callable[[int, bool, int], None]") -> None:
         """Call ``on_stop`` when the main child has stopped, instead of stopping with it.
 
-        With the signal, and whether it had the terminal.  It is continued when we get SIGCONT.
+        With the signal, whether it had the terminal, and how often it has stopped so far.  It
+        is continued when we get SIGCONT; one of our parent's that has such a number with it
+        (sigqueue(3)) is for that stop alone, and for nothing once that is over.
         """
         self.on_stop = on_stop
         self.plain = self.plain.difference((_signal.SIGCONT,))
@@ -207,8 +210,11 @@ class Supervisor:
         if not number:
             self.tell_of_ignored(info)
             return
-        if number == _signal.SIGCONT and self.stopped and self.on_stop is not None:
-            self._continue_job()
+        if number == _signal.SIGCONT and self.stops and self.on_stop is not None:
+            if self._is_late(info):
+                self.tell_of_ignored(info)
+            else:
+                self._continue_job()
             return
         self.has_killed = self.has_killed or number == _signal.SIGKILL
         try:
@@ -230,6 +236,15 @@ class Supervisor:
             self._not_relayed(number, error)
         self._continue_if_stopped()
 
+    def _is_late(self, info: _signal.struct_siginfo) -> bool:
+        """Return whether a SIGCONT of our parent's is for a stop that is over.
+
+        The one that it passes on may have been sent to its whole group, us too, and before.
+        """
+        if info.si_code != sigset.SI_QUEUE or info.si_pid != posix.getppid():
+            return False
+        return info.si_status <= self._resumed or info.si_status < self.stops
+
     def _continue_if_stopped(self) -> None:
         """Continue the main child if it has stopped, for then it acts on no signal but KILL.
 
@@ -237,7 +252,7 @@ class Supervisor:
         as well (signal(7)).
         """
         try:
-            if not self.stopped and posix.waitid(posix.P_PID, self.main, _PEEK_AT_STOP) is None:
+            if not self.stops and posix.waitid(posix.P_PID, self.main, _PEEK_AT_STOP) is None:
                 return
             posix.kill(self._target, _signal.SIGCONT)
         except OSError:
@@ -442,13 +457,13 @@ class Supervisor:
             self.kills.look(self.log, self._killed)
 
     def _main_stopped(self, number: int) -> None:
-        self.stopped = True
+        self.stops += 1
         self.log.emit(events.INFO, "child_stopped", pid=self.main, signal=sigset.name(number))
         from pyinit import job, terminal
 
         given = job.resume_in_foreground(self.main, number)
         if not given and self.on_stop is not None:
-            self.on_stop(number, terminal.foreground() == self.main)
+            self.on_stop(number, terminal.foreground() == self.main, self.stops)
         elif not given and not self.is_init:
             given = job.stop_with(self.main, number, keeps=terminal.is_kept(self._asked))
         self.had_terminal = self.had_terminal or given
@@ -456,6 +471,7 @@ class Supervisor:
     def _continue_job(self) -> None:
         from pyinit import job, terminal
 
+        self._resumed = self.stops
         wanted = self.had_terminal or not terminal.is_kept(self._asked)
         job.continue_job(self.main, in_foreground=wanted)
 

@@ -28,6 +28,13 @@ if os.geteuid() == 0 and not freezers.hierarchies():
     collect_ignore.append("test_container_freeze_cgroup.py")
 
 
+def pytest_configure() -> None:
+    """Have the programs of the tests heed SIGHUP below nohup(1) too, where pytest does not."""
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        # Unlike what is ignored, what is caught is the default again in another program.
+        signal.signal(signal.SIGHUP, lambda *_: None)
+
+
 def missing(what: str) -> None:
     """Skip the test for want of ``what``; where CI is set, fail it instead."""
     if os.environ.get("CI"):

@@ -30,6 +30,7 @@ from tests.terminals import (
     shell,
     state,
     talk,
+    until_settled,
     until_stopped,
 )
 
@@ -59,24 +60,6 @@ def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def settle(container: Container) -> None:
-    """Wait until pyinitctl and its init have done all about a continuation.
-
-    The shell's SIGCONT goes to both, and pyinitctl passes its own on: a ^Z of the next
-    moment could be undone by that. People are slower.
-    """
-    (ctl,) = children(container.pid)
-    ours = 1 << signal.SIGCHLD - 1  # which pyinitctl keeps blocked
-
-    def settled() -> bool:
-        return all(
-            not int(status_field(pid, "ShdPnd"), 16) & ~ours and state(pid) == "S"
-            for pid in (ctl, *children(ctl))
-        )
-
-    until(settled, "all have taken their signals")
-
-
 def is_raw(terminal: Terminal) -> bool:
     """Return whether keys are passed on as they are."""
     return not termios.tcgetattr(terminal.slave)[3] & (termios.ICANON | termios.ISIG)
@@ -89,7 +72,6 @@ def test_suspend_stops_the_job_and_fg_resumes_it(interactive: Shell, start: str)
     talk(terminal, "one")
     cat = find(container, "cat")
     for word in ("two", "three"):
-        settle(container)
         terminal.type(SUSPEND)
         until_stopped(terminal, container)
         terminal.type("fg\n")
@@ -111,7 +93,6 @@ def test_bg_lets_the_job_run_without_the_terminal(interactive: Shell, start: str
     until(lambda: terminal.foreground() == sleep, "the command has the terminal again")
     # A stop that comes before the CONT of `fg` is discarded by that; see signal(7).
     until(lambda: state(sleep) == "S", "the command goes on")
-    settle(container)
     terminal.type(SUSPEND)
     until_stopped(terminal, container)
     terminal.type("bg\n")
@@ -120,6 +101,64 @@ def test_bg_lets_the_job_run_without_the_terminal(interactive: Shell, start: str
     terminal.expect("shell-has-the-terminal\r\n")
     assert terminal.foreground() == container.pid
     terminal.type("kill %1; wait; echo jobs-$(jobs | wc -l)\n")
+    terminal.expect("jobs-0\r\n")
+
+
+RECORD = " ".join(python("record.py", "CONT", "WINCH", "USR1"))
+
+
+def stopped_job(pair: Shell, start: str) -> tuple[int, int, int]:
+    """Have a job that tells of CONT stopped by ^Z; return pyinitctl, its init and the command."""
+    terminal, container = pair
+    terminal.type(f"{start} -- {RECORD}\n")
+    terminal.expect("ready\r\n")
+    (ctl,) = children(container.pid)
+    (init,) = children(ctl)
+    (command,) = children(init)
+    until(lambda: terminal.foreground() == command, "the command has the terminal")
+    terminal.type(SUSPEND)
+    until_stopped(terminal, container)
+    return ctl, init, command
+
+
+def test_a_late_continuation_undoes_no_later_stop(interactive: Shell, start: str) -> None:
+    """The SIGCONT of ``fg`` goes to pyinitctl and init both, and pyinitctl passes its own on.
+
+    Here the init gets it long before, and the command stops again in between.
+    """
+    terminal, container = interactive
+    ctl, init, command = stopped_job(interactive, start)
+    os.kill(init, signal.SIGCONT)
+    terminal.expect("CONT\r\n")
+    os.kill(command, signal.SIGTSTP)
+    until(lambda: state(command) == "T", "the command has stopped again")
+    until_settled(init)
+    os.kill(ctl, signal.SIGCONT)  # it runs once this has returned
+    until(lambda: state(ctl) == "T", "pyinitctl has been told, and stops again")
+    until_settled(init)
+    assert state(command) == "T"
+    terminal.type("fg\n")
+    until(lambda: terminal.foreground() == command, "the command has the terminal")
+    terminal.expect("CONT\r\n")
+    # It comes after what is left of SIGCONT: pyinitctl has a queue, the others take what is lower.
+    os.kill(ctl, signal.SIGWINCH)
+    assert "CONT\r\n" not in terminal.until("WINCH\r\n")
+    os.kill(init, signal.SIGTERM)
+    until(lambda: terminal.foreground() == container.pid, "the shell has the terminal")
+
+
+def test_a_continuation_of_pyinitctl_alone_is_passed_on(interactive: Shell, start: str) -> None:
+    """As of ``kill -CONT`` with its PID; twice, for each stop has a continuation of its own."""
+    terminal, _ = interactive
+    ctl, _, command = stopped_job(interactive, start)
+    for _ in range(2):
+        os.kill(ctl, signal.SIGCONT)
+        terminal.expect("CONT\r\n")
+        os.kill(command, signal.SIGTSTP)
+        until(lambda: state(command) == state(ctl) == "T", "both have stopped again")
+    os.kill(ctl, signal.SIGTERM)
+    os.kill(ctl, signal.SIGCONT)
+    terminal.type("wait; echo jobs-$(jobs | wc -l)\n")
     terminal.expect("jobs-0\r\n")
 
 
@@ -162,7 +201,6 @@ def test_with_a_terminal_of_its_own_too(interactive: Shell, start: str) -> None:
     find(container, "cat")
     talk(terminal, "one")
     for word in ("two", "three"):
-        settle(container)
         terminal.type(SUSPEND)
         until_stopped(terminal, container)
         assert termios.tcgetattr(terminal.slave) == before

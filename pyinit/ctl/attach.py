@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from pyinit import job, sigset
+from pyinit import job, linux, sigset
 from pyinit import terminal as terminals
 from pyinit.ctl import screen
 from pyinit.ctl.common import CommandError
@@ -81,6 +81,7 @@ class _Loop:
         self._process = process
         self._channel: Channel | None = process.channel
         self._is_to_end = False
+        self._resumed_from = 0  # the stop of which a SIGCONT has ended ours
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self.is_late = False
 
@@ -137,7 +138,19 @@ class _Loop:
             if shown is not None and number == signal.SIGCONT:
                 self._resume(shown)
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                if number == signal.SIGCONT and self._resumed_from:
+                    self._continue_from(self._resumed_from)
+                    self._resumed_from = 0
+                else:
+                    self._process.send_signal(number)
+
+    def _continue_from(self, stop: int) -> None:
+        """Continue the command, unless ``stop`` is over.
+
+        The shell's SIGCONT goes to its job, which an init without a terminal of its own belongs
+        to, before we pass ours on, and by then it may have been stopped anew.
+        """
+        linux.queue_signal(self._process.pid, signal.SIGCONT, stop)
 
     def _resume(self, shown: screen.Screen) -> None:
         """Go on after a stop.
@@ -158,9 +171,11 @@ class _Loop:
         if not message:
             self._channel = None  # it is about to end
         elif message[0] == "stopped" and message[1] in _STOPS:
-            self._stop_too(message[1], shown, had_terminal=message[2])
+            self._stop_too(message[3], message[1], shown, had_terminal=message[2])
 
-    def _stop_too(self, number: int, shown: screen.Screen | None, *, had_terminal: bool) -> None:
+    def _stop_too(
+        self, stop: int, number: int, shown: screen.Screen | None, *, had_terminal: bool
+    ) -> None:
         """Stop our own job, as the command has stopped: our shell waits for us, not for it.
 
         Where nobody could continue us (setpgid(2): an orphaned process group) we are not
@@ -174,14 +189,15 @@ class _Loop:
             if had_terminal:
                 _take_terminal()
         if may_stop and _stop_group():
-            return  # the SIGCONT that came is in the pipe
+            self._resumed_from = stop  # the SIGCONT that came is in the pipe
+            return
         if shown is not None:
             shown.resume()
         elif not may_stop:
             return  # no job of a shell: whoever stopped it may continue it
         if number == signal.SIGTSTP:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGCONT)
+                self._continue_from(stop)
 
 
 _ENDS = sigset.STOP_SIGNALS | {signal.SIGHUP}
