@@ -29,10 +29,11 @@ if os.geteuid() == 0 and not freezers.hierarchies():
 
 
 def pytest_configure() -> None:
-    """Have the programs of the tests heed SIGHUP below nohup(1) too, where pytest does not."""
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        # Unlike what is ignored, what is caught is the default again in another program.
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    """Have the programs of the tests heed what nohup(1) or a shell's ``&`` has pytest ignore."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            # Unlike what is ignored, what is caught is the default again in another program.
+            signal.signal(number, lambda *_: None)
 
 
 def missing(what: str) -> None:
