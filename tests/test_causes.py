@@ -21,14 +21,14 @@ NOT_SENT = "which pyinit did not send"
 ITSELF = "from the command itself"
 
 
-def sh(script: str) -> list[str]:
-    """Return a shell's command; it leaves no core behind."""
-    return ["sh", "-c", f"ulimit -c 0; {script}"]
+def no_core() -> None:
+    """Have no core dumped, in a new process; a limit of 0 is none where core(5) has it piped."""
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def asks(name: str) -> list[str]:
     """Return a command that has pyinit relay a signal to it, and does nothing else."""
-    return sh(f"kill -{name} $PPID; exec sleep 1000")
+    return ["sh", "-c", f"kill -{name} $PPID; exec sleep 1000"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_command_ends_itself(
     script: str, code: int, words: str, namespaces: None, tmp_path: Path
 ) -> None:
     """An exit, or a signal that did not come by pyinit."""
-    found, report = reported(tmp_path, sh(script))
+    found, report = reported(tmp_path, ["sh", "-c", script], preexec=no_core)
     assert (found, report["exit_code"], cause(report)) == (code, code, words)
     assert report["child"]["exit_code"] == code
     assert report["stop"] is None
@@ -82,7 +82,7 @@ def test_what_pyinit_relays_ends_it(
     name: str, options: tuple[str, ...], words: str, namespaces: None, tmp_path: Path
 ) -> None:
     """By the name that the command got, and the one that pyinit got if that is another."""
-    _, report = reported(tmp_path, asks(name), *options)
+    _, report = reported(tmp_path, asks(name), *options, preexec=no_core)
     assert cause(report) == words
 
 
@@ -134,13 +134,7 @@ def test_another_end_than_the_stop_s(number: int, mode: str, tmp_path: Path) -> 
     """The command outlives the stop signal, and ends by one that did not come of it."""
     path = tmp_path / "report"
     command = python("record.py", "-", "TERM")
-    limit = (resource.RLIMIT_CORE, (0, 0))
-    with Container(
-        command,
-        mode=mode,
-        options=reports.option(path),
-        preexec=lambda: resource.setrlimit(*limit),
-    ) as container:
+    with Container(command, mode=mode, options=reports.option(path), preexec=no_core) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("TERM")
@@ -243,6 +237,7 @@ def test_a_key_of_the_terminal_that_is_ours_too(mode: str, tmp_path: Path) -> No
     command = [*python("join.py", "foreground"), "sh", "-c", "echo ready; exec sleep 1000"]
     with session(command, mode=mode, options=reports.option(path)) as (terminal, container):
         terminal.expect("ready")
+        until_settled(container.pid)  # whoever still starts may see the end before the signal
         terminal.type(INTERRUPT)
         report = finish(container, path)
     assert cause(report) == "ended by SIGINT T after the stop from the terminal, as for ^C"
@@ -305,7 +300,7 @@ def test_a_mapped_exit_code(mode: str, tmp_path: Path) -> None:
 
 def test_a_core(namespaces: None, tmp_path: Path) -> None:
     """Whether there is one depends on the machine, core(5); what is said is what wait(2) says."""
-    script = 'cd "$1" && ulimit -c unlimited && kill -SEGV $$'
+    script = 'cd "$1" && ulimit -S -c "$(ulimit -H -c)" && kill -SEGV $$'
     _, report = reported(tmp_path, ["sh", "-c", script, "sh", str(tmp_path)])
     dumped = report["child"]["core_dumped"]
     assert report["cause"] == "crashed by SIGSEGV" + ", core dumped" * dumped
