@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import re
 import signal
@@ -112,7 +113,8 @@ def check(events: list[dict[str, Any]]) -> None:
 
 
 SCRIPT = """
-(trap "" TERM; exec sleep 1000) & sleep 1000 &
+trap "" TERM; sleep 1000 &
+trap - TERM; sleep 1000 &
 (exec true &)
 trap "exit 3" TERM; trap : HUP
 echo ready
@@ -141,7 +143,8 @@ def test_a_whole_life(mode: str) -> None:
     assert names[:2] == ["init_started", "child_started"]
     assert names[-2:] == ["teardown_finished", "exiting"]
     order = ["child_exited", "teardown_started", "leftover_killed", "teardown_finished"]
-    assert [name for name in names if name in order] == order
+    # On a slow machine the grace can be over for the one that heeds TERM, too.
+    assert [name for name, _ in itertools.groupby(each for each in names if each in order)] == order
     assert {"signal_received", "signal_relayed", "signal_ignored", "orphan_reaped"} <= set(names)
     moments = [event["monotonic_s"] for event in found]
     assert moments == sorted(moments)
