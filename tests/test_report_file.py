@@ -7,7 +7,6 @@ import resource
 import signal
 import stat
 import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from tests import reports
 from tests.harness import Container, python, run
 from tests.reports import option
+from tests.test_robust_stderr import read_now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,13 +162,14 @@ def test_a_fifo_is_written_to(namespaces: None, tmp_path: Path) -> None:
     """Its reader gets it all, and it stays one."""
     path = tmp_path / "report"
     os.mkfifo(path)
-    found: list[str] = []
-    reader = threading.Thread(target=lambda: found.append(path.read_text()))
-    reader.start()
-    assert run(EXITS, options=option(path)) == (7, "", "")
-    reader.join()
-    assert found[0].startswith('{"schema": 1, ')
-    assert found[0].endswith("}\n")
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run(EXITS, options=option(path)) == (7, "", "")
+        found = read_now(reader)
+    finally:
+        os.close(reader)
+    assert found.startswith(b'{"schema": 1, ')
+    assert found.endswith(b"}\n")
     assert path.is_fifo()
 
 
