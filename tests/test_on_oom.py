@@ -127,7 +127,7 @@ def test_with_a_drain_and_a_plan(mode: str) -> None:
             command,
             mode=mode,
             options=(
-                *(*STOP, "-v", "--drain", "0.1", "--pre-stop", "echo draining"),
+                *(*STOP, "-v", "--drain", "1000", "--pre-stop", "echo draining"),
                 *("--escalate", "USR1@0.1", "--grace", "0"),
             ),
             stdin=subprocess.PIPE,
@@ -139,6 +139,7 @@ def test_with_a_drain_and_a_plan(mode: str) -> None:
             container.process.stdin.flush()
             container.expect("ready")
             container.expect("draining")
+            container.signal(signal.SIGTERM)  # ends the drain, as a second stop does
             log = container.errors()
             assert container.wait() == 128 + signal.SIGUSR1
         assert [each["event"] for each in events(log, "drain_started")] == ["drain_started"]
@@ -220,10 +221,19 @@ def test_idle(mode: str) -> None:
     """Two threads sleep: not once is the init or its watch woken up while nothing happens."""
     with memory.cgroup() as directory, workers(directory, mode) as container:
         container.expect("ready")
-        until(lambda: asleep(container.pid) is not None, "both threads sleep", container.pid)
+        until(lambda: settled(container.pid), "both threads sleep", container.pid)
         before = asleep(container.pid)
         subprocess.run(["sleep", "0.2"], check=True)
         assert asleep(container.pid) == before
+
+
+def settled(pid: int) -> bool:
+    """Return whether both threads sleep at the same time: neither waits for what the other does.
+
+    They are looked at one after the other, so each has to sleep still at a second look.
+    """
+    found = asleep(pid)
+    return found is not None and asleep(pid) == found
 
 
 def asleep(pid: int) -> list[str] | None:
