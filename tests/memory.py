@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,8 @@ def cgroup(hierarchy: Path = HIERARCHY) -> Iterator[Path]:
 
     if os.geteuid() != 0:
         conftest.missing("root")
-    directory = hierarchy / f"pyinit-test-{os.getpid()}"
-    directory.mkdir()
+    # One of a run that was killed can be there still, and the PID be that of this run.
+    directory = Path(tempfile.mkdtemp(prefix="pyinit-test-", dir=hierarchy))
     try:
         if hierarchy == HIERARCHY:
             (directory / "memory.limit_in_bytes").write_text(str(LIMIT_BYTES))

@@ -41,7 +41,7 @@ class Told:
 def watch(counter: oom.Counter) -> Iterator[Told]:
     """Watch it, and see that nothing is left of that afterwards."""
     told = Told()
-    threads = len(os.listdir("/proc/self/task"))
+    threads = set(os.listdir("/proc/self/task"))
     try:
         watching = oom.Watch(counter, told)
         try:
@@ -49,6 +49,6 @@ def watch(counter: oom.Counter) -> Iterator[Told]:
         finally:
             watching.close()
             # The lock is released a little before the thread is gone.
-            until(lambda: len(os.listdir("/proc/self/task")) == threads, "the thread has ended")
+            until(lambda: threads.issuperset(os.listdir("/proc/self/task")), "the thread has ended")
     finally:
         told.close()
