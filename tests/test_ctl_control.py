@@ -94,12 +94,21 @@ def test_stop_asks_first(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().out == expected
 
 
-def test_stop_kills_what_takes_too_long(capsys: pytest.CaptureFixture[str]) -> None:
-    """After the time that --timeout gives."""
+def test_stop_kills_what_takes_too_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time that --timeout gives, which here begins when TERM has come to the command."""
+    send = signal.pidfd_send_signal
+
+    def send_and_wait(pidfd: int, number: int) -> None:
+        send(pidfd, number)
+        if number == signal.SIGTERM:
+            container.expect("TERM")
+
     with Container(python("record.py", "-", "TERM")) as container:
         container.expect("ready")
+        monkeypatch.setattr(signal, "pidfd_send_signal", send_and_wait)
         assert ctl.main(["stop", "--timeout", "0.2", str(container.pid)]) == 0
-        container.expect("TERM")
         assert container.wait() != 0
         out = capsys.readouterr().out
         assert out == f"stop: process {container.pid} had to be killed 0.2 s after TERM\n"
