@@ -41,7 +41,8 @@ def namespace(
         yield children(process.pid)[0]
     finally:
         for pid in children(process.pid):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.send_signal(signal.SIGCONT)
         process.wait(DEADLINE_S)
         for stream in (process.stdin, process.stdout):

@@ -303,7 +303,6 @@ def test_an_init_that_nobody_reaps(capsys: pytest.CaptureFixture[str]) -> None:
         found = examine(capsys, pid)
         assert named(finding(found, "ended")) == [1]
         assert f"unshare ({parent} here)" in finding(found, "ended")["what"]
-        os.kill(parent, signal.SIGCONT)
 
 
 def test_the_document_has_every_finding() -> None:
