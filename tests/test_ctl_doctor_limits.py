@@ -157,7 +157,9 @@ def test_descriptors_that_may_not_be_seen(
     ]
 
 
-OTHER = ["setpriv", "--reuid", "64321", "--clear-groups"]
+# Processes of other runs of these tests are not to be counted.
+UID = str(20000 + os.getpid() % 40000)
+OTHER = ["setpriv", "--reuid", UID, "--clear-groups"]
 # What a change of user would take, and execve(2) after it; see capabilities(7).
 WITH_RIGHT = [
     *("setpriv", "--securebits", "+no_setuid_fixup"),
@@ -197,7 +199,7 @@ def test_processes_of_a_user(
             assert "user-processes-limit" in found["passed"]
             return
         told = finding(found, "user-processes-limit")
-        assert "4 of 5 processes and threads of user 64321" in told["what"]
+        assert f"4 of 5 processes and threads of user {UID}" in told["what"]
         assert told["severity"] == "problem"
 
 
