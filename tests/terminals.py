@@ -42,6 +42,7 @@ class Terminal:
         attributes = termios.tcgetattr(self.slave)
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
+        self.attributes = termios.tcgetattr(self.slave)
         self._shown = b""
 
     def __enter__(self) -> Self:
