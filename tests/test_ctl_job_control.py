@@ -247,7 +247,14 @@ def test_a_shell_inside_has_jobs_of_its_own(interactive: Shell, start: str) -> N
     terminal.expect("ended-with-7\r\n")
 
 
-TRAP = "trap 'echo continued; exit 8' CONT; echo ready; read -r _"
+# Blocked, the signal waits for who waits for it; a shell's `read` is not interrupted by one that
+# came just before it, and a shell that starts a program (vfork(2)) does not stop until exec.
+CONTINUED = (
+    "import signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT]); "
+    'print("ready", flush=True); signal.sigwait([signal.SIGCONT]); '
+    'print("continued", flush=True); sys.exit(8)'
+)
+WAITS = f"{sys.executable} -IS -c {CONTINUED!r}"
 
 
 @pytest.mark.parametrize("options", ["", "-t"])
@@ -256,7 +263,7 @@ def test_where_no_shell_could_continue_it_nothing_stops(
 ) -> None:
     """As the kernel has it for an orphaned process group, and docker exec: the key does nothing."""
     with Terminal() as terminal:
-        words = ["sh", "-c", f"{start} {options} -- sh -c {TRAP!r}"]
+        words = ["sh", "-c", f"{start} {options} -- {WAITS}"]
         with subprocess.Popen(
             [*SETSID, *words],
             stdin=terminal.slave,
@@ -275,7 +282,7 @@ def test_where_no_shell_could_continue_it_nothing_stops(
 
 def test_without_a_keyboard_the_key_stops_nothing(namespaces: None) -> None:
     """Where what is typed comes from a pipe, there is no shell that waits for the job."""
-    words = ["sh", "-c", f"{RUN} -t -- sh -c {TRAP!r}"]
+    words = ["sh", "-c", f"{RUN} -t -- {WAITS}"]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as process:
