@@ -274,9 +274,11 @@ def test_mask_and_dispositions_are_those_of_the_caller() -> None:
 def test_it_waits_without_waking_up() -> None:
     """It sleeps in poll(2) until something happens."""
     with started(*RUN, "--", *python("record.py", "USR1", "TERM")) as process:
+        assert process.stdout is not None
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == b"USR1\n"  # so it knows that it has started
         until(lambda: harness.status_field(process.pid, "State")[0] == "S", "it waits")
         before = harness.status_field(process.pid, "voluntary_ctxt_switches")
-        assert process.stdout is not None
         # The round trip of a signal from outside takes longer than any tick of a bad loop.
         (init,) = children(process.pid)
         for _ in range(50):
