@@ -9,7 +9,7 @@ import pytest
 
 from pyinit import Exit
 from tests.freezers import cgroup, hierarchies
-from tests.harness import python, status_field
+from tests.harness import python, status_field, until
 from tests.spawning import line, rest, spawn
 
 pytestmark = [
@@ -42,6 +42,7 @@ def test_a_cgroup_that_is_shared_is_left_alone(hierarchy: str) -> None:
         assert line(container.stdout) == "ready"
         with subprocess.Popen(["sleep", "1000"]) as other:
             try:
+                until(lambda: status_field(other.pid, "State")[0] == "S", "it sleeps")
                 (directory / "cgroup.procs").write_text(str(other.pid))
                 assert container.freeze() == "SIGSTOP to 2 processes"
                 assert status_field(other.pid, "State")[0] == "S"
