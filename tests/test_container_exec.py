@@ -133,7 +133,8 @@ def test_its_daemons_are_ended_with_it() -> None:
     with started() as inside:
         with execute(inside, argv, stdin=subprocess.PIPE, grace_s=1000) as process:
             assert line(process.stdout) == "ready"
-            assert len(harness.children(process.pid)) == 2
+            # The daemon's parent ends beside it.
+            harness.until(lambda: len(harness.children(process.pid)) == 2, "it is an orphan")
             assert len(harness.children(inside.pid)) == 1
             assert process.stdin is not None
             process.stdin.close()
