@@ -30,15 +30,19 @@ def nothing_has_changed() -> Iterator[None]:
     """Fail a test that leaves a mount, a descriptor or a process, or other namespaces."""
 
     def state() -> tuple[object, ...]:
-        mounts = Path("/proc/self/mountinfo").read_text()
-        return mounts, sorted(os.listdir("/proc/self/fd")), own_namespaces()
+        return sorted(os.listdir("/proc/self/fd")), own_namespaces()
+
+    def mounts() -> set[str]:
+        return set(Path("/proc/self/mountinfo").read_text().splitlines())
 
     # The thread that forks stays from the first start on.
     with pytest.raises(StartError):
         pyinit.spawn(["/nonexistent"], namespaces=())
-    before = state()
+    before, mounts_before = state(), mounts()
     yield
     assert state() == before
+    # Others mount as well, and unmount again: what has been left here stays.
+    harness.until(lambda: mounts() <= mounts_before, "there is no new mount")
     assert not harness.children(os.getpid())
 
 
