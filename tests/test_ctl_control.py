@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,9 @@ def cgroup(version: str) -> Iterator[Path]:
     parent = Path(FREEZERS[version])
     if not parent.exists():
         parent = Path("/sys/fs/cgroup")
-    place = parent / f"pyinit-control-{os.getpid()}"
     try:
-        place.mkdir()
+        # One of a run that was killed can be there still, and the PID be that of this run.
+        place = Path(tempfile.mkdtemp(prefix="pyinit-control-", dir=parent))
     except OSError:
         conftest.missing("root")  # of the cgroups, too: a container that may not
     try:

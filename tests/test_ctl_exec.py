@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -277,10 +278,11 @@ def test_the_working_directory(container: Container) -> None:
 def test_its_cgroup() -> None:
     """What the command uses counts for the container."""
     users.need_root()
-    directory = Path("/sys/fs/cgroup/freezer", f"pyinit-exec-{os.getpid()}")
-    if not directory.parent.exists():
+    parent = Path("/sys/fs/cgroup/freezer")
+    if not parent.exists():
         conftest.missing("root")
-    directory.mkdir()
+    # One of a run that was killed can be there still, and the PID be that of this run.
+    directory = Path(tempfile.mkdtemp(prefix="pyinit-exec-", dir=parent))
     try:
         with Container(WAITING) as container:
             container.expect("ready")
