@@ -7,7 +7,6 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import termios
 import time
@@ -101,12 +100,6 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
-def heed_keys() -> None:
-    """Undo what a shell without job control does to its background jobs, such as these tests."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-
-
 @contextlib.contextmanager
 def shell(name: str) -> Iterator[tuple[Terminal, Container]]:
     """Run an interactive shell (of `SHELLS`) on a terminal of its own, in a PID namespace.
@@ -124,7 +117,6 @@ def shell(name: str) -> Iterator[tuple[Terminal, Container]]:
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec=heed_keys,
         ) as container,
     ):
         terminal.type("echo shell-is-ready\n")
@@ -151,7 +143,6 @@ def session(
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec=heed_keys,
             env=env,
         ) as container,
     ):

@@ -26,7 +26,6 @@ from tests.terminals import (
     SUSPEND,
     Terminal,
     find,
-    heed_keys,
     shell,
     state,
     until_settled,
@@ -310,7 +309,6 @@ def session(
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec=heed_keys,
         ) as each,
     ):
         yield terminal, each

@@ -32,7 +32,6 @@ from tests.terminals import (
     SETSID,
     Terminal,
     find,
-    heed_keys,
     shell,
     state,
     until_settled,
@@ -493,7 +492,6 @@ def session(
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec=heed_keys,
         ) as container,
     ):
         yield terminal, container

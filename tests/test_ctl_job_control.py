@@ -26,7 +26,6 @@ from tests.terminals import (
     Terminal,
     find,
     finish,
-    heed_keys,
     shell,
     state,
     talk,
@@ -269,7 +268,6 @@ def test_where_no_shell_could_continue_it_nothing_stops(
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec_fn=heed_keys,
         ) as process:
             try:
                 terminal.expect("ready\r\n")

@@ -17,7 +17,7 @@ import pytest
 from tests import conftest
 from tests.harness import DEADLINE_S, Container, python, status_field, until
 from tests.kept import until_told
-from tests.terminals import INTERRUPT, SUSPEND, Terminal, heed_keys, state
+from tests.terminals import INTERRUPT, SUSPEND, Terminal, state
 from tests.views import PYINITCTL, run
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ CURSOR = "\x1b[?25h"
 def watching(*words: str) -> Iterator[subprocess.Popen[str]]:
     """Watch, with the output in a pipe."""
     command = [*PYINITCTL, "status", "--watch", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_keys)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -149,7 +149,6 @@ def on_terminal(terminal: Terminal, *words: str) -> Iterator[subprocess.Popen[by
         stdout=terminal.slave,
         stderr=terminal.slave,
         env=env,
-        preexec_fn=heed_keys,
     )
     try:
         yield process

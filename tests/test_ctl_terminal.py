@@ -14,7 +14,7 @@ import pytest
 
 from tests import harness
 from tests.harness import DEADLINE_S, UNSHARE_USER, Container, children, python, until
-from tests.terminals import END, INTERRUPT, SETSID, Terminal, heed_keys
+from tests.terminals import END, INTERRUPT, SETSID, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,6 @@ def shown(*words: str) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec_fn=heed_keys,
         ) as process:
             try:
                 yield terminal, process

@@ -22,7 +22,6 @@ from tests.terminals import (
     SUSPEND,
     Terminal,
     find,
-    heed_keys,
     session,
     shell,
     state,
@@ -116,7 +115,6 @@ def test_only_the_hang_up_of_others_is_relayed(sent: str, mode: str) -> None:
             stdin=terminal.slave,
             stdout=terminal.slave,
             stderr=terminal.slave,
-            preexec=heed_keys,
         ) as container,
     ):
         terminal.expect_only("ready")
