@@ -106,14 +106,20 @@ def test_bg_lets_the_job_run_without_the_terminal(interactive: Shell, start: str
 RECORD = " ".join(python("record.py", "CONT", "WINCH", "USR1"))
 
 
+def family(container: Container) -> tuple[int, int, int]:
+    """Return the only pyinitctl of a shell, its init and the command."""
+    (ctl,) = children(container.pid)
+    (init,) = children(ctl)
+    (command,) = children(init)
+    return ctl, init, command
+
+
 def stopped_job(pair: Shell, start: str) -> tuple[int, int, int]:
     """Have a job that tells of CONT stopped by ^Z; return pyinitctl, its init and the command."""
     terminal, container = pair
     terminal.type(f"{start} -- {RECORD}\n")
     terminal.expect("ready\r\n")
-    (ctl,) = children(container.pid)
-    (init,) = children(ctl)
-    (command,) = children(init)
+    ctl, init, command = family(container)
     until(lambda: terminal.foreground() == command, "the command has the terminal")
     terminal.type(SUSPEND)
     until_stopped(terminal, container)
@@ -301,9 +307,7 @@ def test_a_command_that_is_stopped_by_sigstop_stops_alone(interactive: Shell, st
     terminal, container = interactive
     terminal.type(f"{start} -- {' '.join(python('record.py', 'USR1', 'USR2', 'WINCH'))}\n")
     terminal.expect("ready")
-    (ctl,) = children(container.pid)
-    (init,) = children(ctl)
-    (command,) = children(init)
+    ctl, _, command = family(container)
     os.kill(command, signal.SIGSTOP)
     until(lambda: state(command) == "T", "the command is stopped")
     # After the first the init has seen the stop (SIGCHLD comes before it), after the
