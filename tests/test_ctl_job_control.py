@@ -126,22 +126,29 @@ def stopped_job(pair: Shell, start: str) -> tuple[int, int, int]:
     return ctl, init, command
 
 
-def test_a_late_continuation_undoes_no_later_stop(interactive: Shell, start: str) -> None:
+def switches(pid: int) -> list[str]:
+    """Return how often a process has been switched away from: once more if it was continued."""
+    return [status_field(pid, f"{how}voluntary_ctxt_switches") for how in ("", "non")]
+
+
+@pytest.mark.parametrize("to", ["init", "command"])
+def test_a_late_continuation_undoes_no_later_stop(interactive: Shell, start: str, to: str) -> None:
     """The SIGCONT of ``fg`` goes to pyinitctl and init both, and pyinitctl passes its own on.
 
-    Here the init gets it long before, and the command stops again in between.
+    Here the init, or even the command, gets it long before, and the command stops again in between.
     """
     terminal, container = interactive
     ctl, init, command = stopped_job(interactive, start)
-    os.kill(init, signal.SIGCONT)
+    os.kill(init if to == "init" else command, signal.SIGCONT)
     terminal.expect("CONT\r\n")
     os.kill(command, signal.SIGTSTP)
     until(lambda: state(command) == "T", "the command has stopped again")
     until_settled(init)
+    before = switches(command)
     os.kill(ctl, signal.SIGCONT)  # it runs once this has returned
     until(lambda: state(ctl) == "T", "pyinitctl has been told, and stops again")
     until_settled(init)
-    assert state(command) == "T"
+    assert (state(command), switches(command)) == ("T", before)
     terminal.type("fg\n")
     until(lambda: terminal.foreground() == command, "the command has the terminal")
     terminal.expect("CONT\r\n")
