@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,6 @@ from tests.terminals import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CTL = f"{sys.executable} -m pyinit.ctl"
 # Every process here is in its own namespaces already: the init of `exec` is a subreaper.
@@ -123,7 +123,18 @@ def stopped_job(pair: Shell, start: str) -> tuple[int, int, int]:
     until(lambda: terminal.foreground() == command, "the command has the terminal")
     terminal.type(SUSPEND)
     until_stopped(terminal, container)
+    # The stop of pyinitctl's group goes to the init too, which relays it.
+    until_settled(init)
     return ctl, init, command
+
+
+def is_off(pid: int) -> bool:
+    """Return whether a process is stopped and has been switched away from.
+
+    A state T alone is seen before that is counted; the kernel tells where one waits
+    (proc(5)) only when it does no longer run (get_wchan in its sched/core.c).
+    """
+    return state(pid) == "T" and Path(f"/proc/{pid}/wchan").read_text(encoding="ascii") != "0"
 
 
 def switches(pid: int) -> list[str]:
@@ -142,13 +153,14 @@ def test_a_late_continuation_undoes_no_later_stop(interactive: Shell, start: str
     os.kill(init if to == "init" else command, signal.SIGCONT)
     terminal.expect("CONT\r\n")
     os.kill(command, signal.SIGTSTP)
-    until(lambda: state(command) == "T", "the command has stopped again")
+    until(lambda: is_off(command), "the command has stopped again")
     until_settled(init)
     before = switches(command)
     os.kill(ctl, signal.SIGCONT)  # it runs once this has returned
     until(lambda: state(ctl) == "T", "pyinitctl has been told, and stops again")
     until_settled(init)
     assert (state(command), switches(command)) == ("T", before)
+    until_stopped(terminal, container)
     terminal.type("fg\n")
     until(lambda: terminal.foreground() == command, "the command has the terminal")
     terminal.expect("CONT\r\n")
