@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests import freezers, harness, memory, runtimes
+from tests import container_runtimes, freezers, harness, memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,9 @@ hypothesis.settings.load_profile("shared")
 
 collect_ignore = []
 if os.geteuid() == 0 and not memory.can_be_had():
-    collect_ignore += ["test_oom_kernel.py", "test_oom_kill.py", "test_on_oom.py"]
+    collect_ignore += ["reap/test_oom_kernel.py", "reap/test_oom_kill.py", "reap/test_on_oom.py"]
 if os.geteuid() == 0 and not freezers.hierarchies():
-    collect_ignore.append("test_container_freeze_cgroup.py")
+    collect_ignore.append("container/test_freeze_cgroup.py")
 
 
 def pytest_configure() -> None:
@@ -88,10 +88,10 @@ def mode(request: pytest.FixtureRequest, namespaces: None) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=runtimes.ALL, ids=lambda each: each.name)
-def runtime(request: pytest.FixtureRequest, namespaces: None) -> type[runtimes.Runtime]:
+@pytest.fixture(params=container_runtimes.ALL, ids=lambda each: each.name)
+def runtime(request: pytest.FixtureRequest, namespaces: None) -> type[container_runtimes.Runtime]:
     """Run the test once under each container runtime."""
-    each: type[runtimes.Runtime] = request.param
+    each: type[container_runtimes.Runtime] = request.param
     if each.needs_root and os.geteuid() != 0:
         missing("root")
     need(*each.programs)

@@ -3,7 +3,7 @@
 `variants` are the ways to have an init of a name: the program itself, a link
 of that name to pyinit, and ``--as``.  A test that gets them all as a parameter
 asserts the same of all: then it compares.  Where pyinit differs on purpose, see
-tests/differences.py.
+tests/compat/differences.py.
 """
 
 from __future__ import annotations

@@ -1,0 +1,60 @@
+"""Draw docs/lifecycle.md from the table of transitions: ``python -m tests.draw_lifecycle``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinit.lifecycle import DONE, RUNNING, TRANSITIONS
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "lifecycle.md"
+
+HEAD = """\
+# The life of a container under pyinit
+
+Drawn from the table `TRANSITIONS` in `pyinit/lifecycle.py` by `python -m tests.draw_lifecycle`;
+a test keeps the two the same.
+
+The main child is the command that pyinit started, leftovers are the processes that live on after
+it. A stop signal is SIGTERM, SIGINT or SIGQUIT, or one of those in `--stop-signals`; any after
+the first one of them, however long ago that was, says that somebody is in a hurry.
+
+**The drain** (`--drain`) holds the first stop signal back, so that whoever sends requests to the
+container can learn first that it is about to end. All other signals are relayed meanwhile. It is
+over after its time, with a second stop signal, or with the main child's own end; a command given
+with `--pre-stop` begins with the drain and is killed with it, if it has not ended before. What
+was held back is relayed then, and so is the second stop signal if it is another one.
+
+**The plan** (`--escalate`, `--stop-timeout`) is for a main child that does not end on its stop
+signal. Its times count from the moment at which that was relayed, so they come on top of the
+drain's. Further stop signals are relayed and change nothing about it. With the main child's end
+it is over, for what happens to leftovers is the matter of the grace. Without a plan pyinit waits
+for the main child as long as it takes.
+"""
+
+
+def diagram() -> str:
+    """Return the diagram: one arrow for each pair of states, with the events that go along it."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, event), (following, _) in TRANSITIONS.items():
+        arrows.setdefault((state, following), []).append(event)
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {RUNNING}"]
+    for (state, following), events in arrows.items():
+        lines.append(f"    {state} --> {following}: {'<br/>'.join(events)}")
+    return "\n".join([*lines, f"    {DONE} --> [*]", "```", ""])
+
+
+def table() -> str:
+    """Return the table, in the order of the source."""
+    lines = ["| state | event | what happens | next |", "| --- | --- | --- | --- |"]
+    for (state, event), (following, actions) in TRANSITIONS.items():
+        lines.append(f"| {state} | {event} | {'; '.join(actions) or 'nothing'} | {following} |")
+    return "\n".join([*lines, f"| {DONE} | anything | nothing | {DONE} |", ""])
+
+
+def draw() -> str:
+    """Return the document."""
+    return f"{HEAD}\n{diagram()}\n{table()}"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(draw(), encoding="utf-8")

@@ -1,0 +1,130 @@
+"""Tables of pyinitctl: on a terminal they fit it and are coloured, elsewhere they are whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from pyinit.ctl import table
+from pyinit.ctl.table import Cell, Column, Screen
+from tests.ctl.views import PYINITCTL, run
+from tests.harness import Container, python
+from tests.terminals import Terminal
+
+COLUMNS = (Column("N", right=True), Column("NAME", flexible=True), Column("LAST"))
+PAINT = re.compile(r"\x1b\[\d*m")
+
+
+def test_columns_are_as_wide_as_what_is_in_them() -> None:
+    """Numbers to the right, texts to the left, no blanks at the end of a line."""
+    rows = [("1", "a", "x"), ("200", "long name", ""), Cell("a heading")]
+    assert table.render(COLUMNS, rows, Screen()) == [
+        "  N  NAME       LAST",
+        "  1  a          x",
+        "200  long name",
+        "a heading",
+    ]
+
+
+@pytest.mark.parametrize("width", range(1, 60))
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """Flexible columns give way first; where that is not enough, the edge cuts."""
+    rows = [
+        ("12345", "n" * 40, "l" * 10),
+        Cell("h" * 70),
+        ("1", "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 30, ""),
+    ]
+    lines = table.render(COLUMNS, rows, Screen(width))
+    assert max(map(table.width_of, lines)) <= width
+    if width >= 5 + 8 + 10 + 4:
+        assert lines[1].endswith("  " + "l" * 10)
+    assert lines[1] == table.cut(lines[1], width)
+
+
+def test_nothing_is_cut_where_there_is_no_terminal() -> None:
+    """A pipe has no edge."""
+    (_, line) = table.render(COLUMNS, [("1", "n" * 5000, "l")], Screen())
+    assert line == f"1  {'n' * 5000}  l"
+
+
+def test_what_was_cut_shows() -> None:
+    """By dots in its place."""
+    assert table.cut("abcdefghij", 10) == "abcdefghij"
+    assert table.cut("abcdefghij", 9) == "abcdef..."
+    assert table.cut("abcdefghij", 2) == ".."
+    assert table.cut("abcdefghij", 0) == ""
+
+
+def test_styles_are_for_a_terminal_with_colours_only() -> None:
+    """They do not count for the width."""
+    rows = [("1", Cell("red", "red"), "x")]
+    assert table.render(COLUMNS, rows, Screen())[1] == "1  red   x"
+    painted = table.render(COLUMNS, rows, Screen(80, colour=True))
+    assert painted[1] == "1  \x1b[31mred\x1b[0m   x"
+    assert [PAINT.sub("", line) for line in painted] == table.render(COLUMNS, rows, Screen(80))
+
+
+def test_what_is_not_printable_is_escaped() -> None:
+    """Or a process could command the terminal of who looks at it."""
+    (_, line) = table.render(COLUMNS, [("1", "\x1b[2J\n\udcff", "x")], Screen())
+    assert line == "1  \\x1b[2J\\n\\udcff  x"
+
+
+def shown(words: list[str], columns: int, **env: str) -> str:
+    """Return what pyinitctl shows on a terminal that many columns wide."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+    environment |= {"TERM": "xterm", **env}
+    with Terminal() as terminal:
+        terminal.resize(24, columns)
+        script = '"$@"; echo; echo the end'
+        command = ["sh", "-c", script, "sh", *PYINITCTL, *words]
+        process = subprocess.Popen(command, stdout=terminal.slave, env=environment)
+        try:
+            found = b""
+            while b"the end" not in found:
+                found += os.read(terminal.master, 65536)
+        finally:
+            process.wait()
+    return found.decode().replace("\r\n", "\n").partition("\nthe end")[0]
+
+
+@pytest.mark.parametrize("columns", [30, 80, 200])
+@pytest.mark.parametrize("subcommand", ["ns", "ns PID", "tree"])
+def test_it_fits_the_terminal(subcommand: str, columns: int, namespaces: None) -> None:
+    """As wide as it is now, and coloured."""
+    with Container(python("record.py", "TERM")) as container:
+        container.expect("ready")
+        words = subcommand.replace("PID", str(container.pid)).split()
+        out = shown(words, columns)
+        lines = PAINT.sub("", out).splitlines()
+        assert max(map(table.width_of, lines)) <= columns
+        assert out.lstrip().startswith("\x1b[1m")
+        if subcommand == "ns PID":
+            assert ("all inodes begin with" in out) == (columns < 200)
+
+
+def test_columns_of_the_environment_come_first(namespaces: None) -> None:
+    """As in environ(7); what is no number there is not heeded."""
+    assert max(map(len, shown(["ns"], 200, COLUMNS="50", NO_COLOR="1").splitlines())) == 50
+    assert max(map(len, shown(["ns"], 60, COLUMNS="x", NO_COLOR="1").splitlines())) == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "escapes"),
+    [("NO_COLOR", "1", 0), ("NO_COLOR", "", 1), ("TERM", "dumb", 0)],
+)
+def test_colours_can_be_switched_off(name: str, value: str, escapes: int) -> None:
+    """By NO_COLOR, when it is not empty, and by a terminal that has none."""
+    out = shown(["ns", str(os.getppid())], 80, **{name: value})
+    assert ("\x1b" in out) == bool(escapes)
+
+
+def test_a_pipe_gets_neither_colours_nor_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever COLUMNS says: what reads it is a program."""
+    monkeypatch.setenv("COLUMNS", "20")
+    out, _ = run("ns", str(os.getppid()))
+    assert "\x1b" not in out
+    assert len(out.splitlines()[0]) > 80

@@ -1,0 +1,59 @@
+"""The order of the modules: imports flow one way, policy is pure, ctypes stays in one place.
+
+The contracts themselves stand in pyproject.toml, for ``lint-imports``.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyinit
+from tests.conftest import missing
+
+PACKAGE = Path(pyinit.__file__).parent
+ROOT = Path(__file__).parents[2]
+PURE = ("settings", "options", "values", "sigset", "wstatus", "lifecycle")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the names of the top-level modules that the source imports anywhere when it runs."""
+    found = set()
+    left: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            left += node.orelse
+            continue
+        left += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_the_contracts_are_kept() -> None:
+    """All of those in pyproject.toml."""
+    program = Path(sys.executable).parent / "lint-imports"
+    if not (program.exists() and (ROOT / "pyproject.toml").exists()):
+        missing("import-linter")
+    words = [str(program), "--no-cache"]
+    out = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert out.returncode == 0, out.stdout
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_imports_next_to_nothing(name: str) -> None:
+    """Numbers of signals, and difflib for a typing error on the command line; both are pure."""
+    assert imports(PACKAGE / f"{name}.py") <= {"_signal", "difflib", "pyinit"}
+
+
+def test_only_one_module_knows_ctypes() -> None:
+    """A system call that Python lacks is one function there."""
+    users = {p.stem for p in PACKAGE.rglob("*.py") if imports(p) & {"ctypes", "_ctypes"}}
+    assert users == {"linux"}
