@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
+pytest_plugins = ["tests.parallel"]
+
 collect_ignore = []
 if os.geteuid() == 0 and not memory.can_be_had():
     collect_ignore += ["reap/test_oom_kernel.py", "reap/test_oom_kill.py", "reap/test_on_oom.py"]
