@@ -217,6 +217,8 @@ class _Pool:
             item = self._items[message["ends"]]
             hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         else:
+            if isinstance(message["longrepr"], list):
+                message["longrepr"] = tuple(message["longrepr"])  # of a skip: JSON has no tuples
             report = hook.pytest_report_from_serializable(config=self._config, data=message)
             hook.pytest_runtest_logreport(report=report)
 
