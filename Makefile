@@ -1,6 +1,8 @@
 # make demo, test, bench: all they need is make, Python 3.11 or later, and util-linux.
 
 VENV = .venv
+# Empty: this tree is what is tested. Else the built wheel that is installed in its place.
+WHEEL =
 # Empty: the newest that works of those below.
 PYTHON =
 PYTHONS = python3.13 python3.12 python3.11 python3
@@ -11,8 +13,10 @@ QUIETLY = --quiet --disable-pip-version-check
 
 help:
 	@echo 'make demo   see pyinit at work in a PID namespace of its own'
-	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest'
+	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest, see tests/README.md'
+	@echo 'make test-long  run the loads and the long ones'
 	@echo 'make lint   ruff, mypy and import-linter'
+	@echo 'make check  lint and test, before a commit'
 	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
@@ -27,6 +31,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	'$(BIN)/python' -m pytest $(ARGS)
+
+test-long: $(VENV)/.installed-test
+	'$(BIN)/python' -m pytest -m long $(ARGS)
+
+check: lint test
 
 # mypy follows what the tests import.
 lint: $(VENV)/.installed-test $(VENV)/.installed-lint
@@ -76,7 +85,7 @@ $(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml
 	@touch '$@'
 
 $(VENV)/.installed-%: $(VENV)/pyvenv.cfg pyproject.toml
-	$(INSTALL) -e '.[$*]'
+	$(INSTALL) $(if $(WHEEL),'$(WHEEL)[$*]',-e '.[$*]')
 	@touch '$@'
 
 INSTALL = '$(BIN)/python' -m pip install $(QUIETLY)
@@ -117,4 +126,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test lint bench pyz manual clean FORCE
+.PHONY: help demo test test-long lint check bench pyz manual clean FORCE

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests import container_runtimes, freezers, harness, memory
+from tests import container_runtimes, freezers, harness, memory, subsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
-pytest_plugins = ["tests.parallel"]
+pytest_plugins = ["tests.failures", "tests.parallel"]
 
 collect_ignore = []
 if os.geteuid() == 0 and not memory.can_be_had():
@@ -36,6 +36,12 @@ def pytest_configure() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:
             # Unlike what is ignored, what is caught is the default again in another program.
             signal.signal(number, lambda *_: None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that are run again elsewhere, before any are left out by their marks."""
+    subsets.mark(items)
 
 
 def missing(what: str) -> None:

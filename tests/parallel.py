@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from tests import failures
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -275,7 +277,8 @@ class _Run:
         capture.stop_global_capturing()
         capture.start_global_capturing()
         capture.suspend_global_capture()
-        manager.unregister(name="terminalreporter")
+        for name_of_plugin in ("terminalreporter", failures.FIRST):
+            manager.unregister(name=name_of_plugin)
         manager.register(self, "report-to-parent")
         factory = self._config._tmp_path_factory  # type: ignore[attr-defined]
         factory._basetemp = factory.getbasetemp() / name
