@@ -178,14 +178,23 @@ def test_closed_descriptors_stop_nobody(closed: str, namespaces: None) -> None:
     assert run(python("exercise.py"), options=["-vv"], before=before)[0] == 7
 
 
+def own_descriptors(pid: int) -> list[str]:
+    """Return the numbers of all descriptors but libffi's."""
+    fds = f"/proc/{pid}/fd"
+    return sorted(fd for fd in os.listdir(fds) if "libffi" not in os.readlink(f"{fds}/{fd}"))
+
+
 def test_a_quiet_run_opens_nothing_for_its_log(mode: str) -> None:
-    """Once it waits it has 0, 1 and 2 alone, also where stderr is a terminal."""
+    """Once it waits it has 0, 1 and 2 alone, also where stderr is a terminal.
+
+    And as a subreaper the file of libffi where that holds it open itself, as 3.5 does for its
+    trampolines.
+    """
     master, slave = os.openpty()
     try:
         with Container(python("record.py"), mode=mode, stderr=slave) as container:
             container.expect("ready")
-            fds = f"/proc/{container.pid}/fd"
-            until(lambda: sorted(os.listdir(fds)) == ["0", "1", "2"], "it has 0, 1, 2 alone")
+            until(lambda: own_descriptors(container.pid) == ["0", "1", "2"], "it has 0, 1, 2 alone")
     finally:
         os.close(master)
         os.close(slave)

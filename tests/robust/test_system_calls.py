@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MEMORY = {"brk", "mmap", "munmap", "mprotect", "madvise", "mremap"}
 WAITS = "rt_sigtimedwait"
+FIRST_ACT = re.compile(r"rt_sigprocmask\(SIG_BLOCK, ~\[RTMIN RT_1\]")
 
 # From the first act of the launcher to the first wait for a signal.
 START = {
@@ -62,7 +63,8 @@ def calls(file: Path, launcher: Path) -> list[tuple[str, str]]:
     own = [line.split(None, 1)[1] for line in lines if line.split()[0] == pid]
     own = own[1 + next(i for i, line in enumerate(own) if "execve(" in line) :]
     own = [line for line in own if "unfinished" not in line and line[0] not in "+-"]
-    first = next(i for i, line in enumerate(own) if line.startswith("rt_sigprocmask(SIG_BLOCK"))
+    # Newer C libraries block all signals for a moment before: a set without 32 and 33 is Python's.
+    first = next(i for i, line in enumerate(own) if FIRST_ACT.match(line))
     named = []
     for line in own[first:]:
         found = re.match(r"(?:<\.\.\. )?(\w+)", line)
