@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+import pyinit
 from tests import container_runtimes, freezers, harness, memory, subsets
 
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ if os.geteuid() == 0 and not freezers.hierarchies():
 
 
 def pytest_configure() -> None:
-    """Have the programs of the tests heed what nohup(1) or a shell's ``&`` has pytest ignore."""
+    """Have all inits start alike: with bytecode at hand, and heeding the same signals."""
+    # Where PYTHONDONTWRITEBYTECODE is set each start would take twice the processor time.
+    compileall.compile_dir(os.path.dirname(pyinit.__file__), quiet=2)
+    # The programs of the tests heed what nohup(1) or a shell's & has pytest ignore.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             # Unlike what is ignored, what is caught is the default again in another program.
@@ -42,6 +47,11 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that are run again elsewhere, before any are left out by their marks."""
     subsets.mark(items)
+
+
+def pytest_report_header() -> str:
+    """Say what the drawn samples depend on."""
+    return f"samples: {harness.SEED_NAME}={harness.SEED}"
 
 
 def missing(what: str) -> None:

@@ -7,9 +7,11 @@ at until a deadline, which shows the processes when it fails.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
+import random
 import select
 import signal
 import subprocess
@@ -38,6 +40,17 @@ UNSHARE = ("unshare", *UNSHARE_USER, "--pid", "--fork", "--mount-proc", "--kill-
 PID1 = "pid1"
 SUBREAPER = "subreaper"
 MODES = (PID1, SUBREAPER)
+
+
+# What a test tries of too much to try it all is drawn anew each time, unless this is set.
+SEED_NAME = "PYINIT_TEST_SEED"
+SEED = int(os.environ.get(SEED_NAME) or random.randrange(1_000_000))
+
+
+def draw(what: str) -> random.Random:
+    """Return a source of samples for the test called ``what``; a failure shows the seed."""
+    print(f"{SEED_NAME}={SEED}")
+    return random.Random(f"{SEED} {what}")
 
 
 def python(program: str, *arguments: str) -> list[str]:
@@ -99,11 +112,13 @@ def descendants(pid: int) -> list[int]:
 def until(claim: Callable[[], object], what: str, root: int | None = None) -> None:
     """Look until ``claim`` is true; fail with ``what`` and the processes under ``root``."""
     deadline = time.monotonic() + DEADLINE_S
+    pause_s = 0.001  # most of what is awaited is there soon
     while not claim():
         if time.monotonic() > deadline:
             table = process_table(root or os.getpid())
             raise AssertionError(f"not within {DEADLINE_S} s: {what}\n{table}")
-        time.sleep(0.005)
+        time.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, 0.01)
 
 
 class Container:
@@ -258,9 +273,9 @@ class Container:
             table = process_table(self.process.pid)
             raise AssertionError(f"still there after {DEADLINE_S} s\n{table}") from None
         if self.mode == SUBREAPER:
-            report = json.loads(self._report.read())
-            self.survivors: list[str] = report["survivors"]
-            return int(report["code"])
+            code, survivors = ast.literal_eval(self._report.read().decode())
+            self.survivors: list[str] = survivors
+            return int(code)
         return code
 
     def descendants(self) -> list[int]:

@@ -5,9 +5,9 @@ then has without having started them: `zombie` has ended, `child` lives until
 TERM; `silent` too, which is made to send no signal at its end, and `usr1` SIGUSR1.
 """
 
+import _signal as signal
 import ctypes
 import os
-import signal
 import sys
 
 CLONE = 220 if os.uname().machine == "aarch64" else 56

@@ -7,23 +7,22 @@ import _signal
 
 given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
-import importlib  # noqa: E402
 import sys  # noqa: E402
-from typing import Any  # noqa: E402
 
 times, path, directory = sys.argv[1:4]
 del sys.argv[1:4]
 sys.path.insert(0, directory)
 
 module, *names = path.split(".")
-owner: Any = importlib.import_module(f"pyinit.{module}")
+__import__(f"pyinit.{module}")
+owner = sys.modules[f"pyinit.{module}"]
 for name in names[:-1]:
     owner = getattr(owner, name)
 original = getattr(owner, names[-1])
 left = [int(times)]
 
 
-def fails(*args: Any, **kwargs: Any) -> Any:
+def fails(*args: object, **kwargs: object) -> object:
     """Fail, or do what it is for."""
     if left[0] > 0:
         left[0] -= 1

@@ -5,8 +5,8 @@ the numbers of all are known.  Each prints `bystander`, and when COMMAND has
 ended the signals that it has got by then: `got []`.  The exit code is COMMAND's.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 

@@ -3,18 +3,20 @@
 All others keep their dispositions; TERM ends it.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
+
+known = {getattr(signal, f"SIG{word}"): word for word in sys.argv[1:]}
 
 
 def say(number: int, _: object) -> None:
     """Print the name of a signal; print() itself must not be interrupted by a print()."""
-    os.write(1, signal.Signals(number).name[3:].encode() + b"\n")
+    os.write(1, f"{known[number]}\n".encode())
 
 
-for word in sys.argv[1:]:
-    signal.signal(signal.Signals[f"SIG{word}"], say)
+for each in known:
+    signal.signal(each, say)
 # Not pause(2): one that comes just before it has set a flag, and its handler would wait
 # for the next one.
 reader, writer = os.pipe()

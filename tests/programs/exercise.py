@@ -4,8 +4,8 @@
 leftover in a session of its own was told to end, after this process had.
 """
 
+import _signal as signal
 import os
-import signal
 import time
 
 DEADLINE_S = 60.0

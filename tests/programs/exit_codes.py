@@ -4,8 +4,8 @@ One forked process each, from a program that has loaded pyinit from PATH, whose
 command ends with that code; prints the code and pyinit's, one line each.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -5,8 +5,8 @@ foreground of the terminal) or `session` (one of its own, which a group leader
 cannot make; see setsid(2)).
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 how, *command = sys.argv[1:]

@@ -5,8 +5,8 @@ wanted one; with `+` in front it counts from the moment at which COMMAND blocks
 SIGTERM.  SIGNALS are numbers with commas between them.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 import time
 

@@ -10,10 +10,9 @@ ignored).  Each says `ready` first, and `USR1` whenever it gets that.  With
 `killed` as fourth argument the end is SIGKILL instead.
 """
 
+import _signal as signal
 import _thread
 import os
-import signal
-import subprocess
 import sys
 import time
 
@@ -71,7 +70,7 @@ def become(kind: str, manner: str) -> None:
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     elif kind == "nested":
         command = ["unshare", "--pid", "--fork", sys.executable, "-IS", __file__, "-", manner]
-        subprocess.run(command, check=False)
+        os.waitpid(os.posix_spawnp(command[0], command, os.environb), 0)
         os._exit(0)
     elif kind == "threads":
         _thread.start_new_thread(linger, (manner,))

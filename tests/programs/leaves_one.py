@@ -1,7 +1,7 @@
 """leaves_one.py: ends with 7 and leaves a daemon behind that says `saved` 300 ms after TERM."""
 
+import _signal as signal
 import os
-import signal
 import time
 
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -1,7 +1,7 @@
 """one_by_one.py: sends itself five signals by way of PID 1, then leaves orphans one by one."""
 
+import _signal as signal
 import os
-import signal
 import time
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])

@@ -5,9 +5,9 @@ end; ends itself, with 7, when it gets TERM.  With CODE `at-once` it ends in the
 moment they do, and with `stopped` they stop instead.
 """
 
+import _signal as signal
 import contextlib
 import os
-import signal
 import sys
 
 

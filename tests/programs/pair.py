@@ -4,8 +4,8 @@
 member, as this PID namespace numbers it.
 """
 
+import _signal as signal
 import os
-import signal
 
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 name = "child"

@@ -1,6 +1,6 @@
 """read_when_told.py: prints `ready`, reads a line of stdin after SIGUSR1, and prints it."""
 
-import signal
+import _signal as signal
 import sys
 
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})

@@ -4,8 +4,8 @@ WHO is `command` (this process sends) or `helper` (a child of it does).  A
 real-time signal is sent three times at once.  Ends when all have come back.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 who, *words = sys.argv[1:]

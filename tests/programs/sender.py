@@ -5,8 +5,8 @@ two bytes that are no text; `user`: a child of user 1234, called so, does; `gone
 does when a line comes, ends and is reaped, and this process says `reaped`.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 how, number = sys.argv[1], int(sys.argv[2])

@@ -4,8 +4,8 @@ One after the other: each waits until the signal has come back here.  Then one n
 `the last` sends TERM.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 BACK = signal.SIGRTMIN + 1

@@ -4,8 +4,8 @@ The worker takes memory until it is killed for it.  The parent says ``ready``, t
 worker ``killed N``, and at TERM ``stopped`` and ends with 4, but not before that is said.
 """
 
+import _signal as signal
 import os
-import signal
 import sys
 
 

@@ -40,24 +40,22 @@ def without(*modules: str) -> tuple[str, ...]:
         "proc.is_ours",
     ],
 )
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_failure_in_the_loop_is_survived(mode: str, path: str, times: int) -> None:
+def test_a_failure_in_the_loop_is_survived(mode: str, path: str) -> None:
     """What fails is tried again, so that the end is noticed, and the right code given."""
-    code, out, err = run(python("exercise.py"), mode=mode, init=broken(times, path))
+    code, out, err = run(python("exercise.py"), mode=mode, init=broken(2, path))
     assert code == 7
     assert out.startswith("relayed\nreaped\n")
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize(
     "name",
     ["signal", "expire", "_step", "_relay", "_begin_drain", "_release", "_start_hook", "_announce"],
 )
-def test_a_failure_in_a_stop_is_survived(mode: str, name: str, times: int) -> None:
+def test_a_failure_in_a_stop_is_survived(mode: str, name: str) -> None:
     """The stop signal reaches the command, drain and pre-stop command or not."""
     options = ["--drain", "0.1", "--pre-stop", "true", "--notify"]
-    init = broken(times, f"stop.Stop.{name}")
+    init = broken(2, f"stop.Stop.{name}")
     with Container(python("record.py", "TERM"), mode=mode, init=init, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
@@ -66,12 +64,11 @@ def test_a_failure_in_a_stop_is_survived(mode: str, name: str, times: int) -> No
         assert "Traceback" not in container.errors()
 
 
-@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("name", ["expire", "_arm_plan", "_escalate", "_relay"])
-def test_a_failure_in_a_plan_is_survived(mode: str, name: str, times: int) -> None:
+def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
     """The plan goes on: a command that does not heed TERM is killed all the same."""
     options = ["--escalate", "KILL@0.1,KILL@0.2,KILL@0.3"]
-    init = broken(times, f"stop.Stop.{name}")
+    init = broken(2, f"stop.Stop.{name}")
     command = python("record.py", "-", "TERM")
     with Container(command, mode=mode, init=init, options=options) as container:
         container.expect("ready")

@@ -5,9 +5,14 @@ Python sets LC_CTYPE in the C locale (PEP 538), and keeps the environment as a d
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.start.inheritance import assert_same, each_way
+from tests.start.inheritance import SPAWN, WAYS, each_way, under_pyinit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -47,24 +52,32 @@ ENVIRONS = {
 # Where C's environ is right anyway, nobody asks /proc.
 IN_THE_C_LOCALE = [name for name in ENVIRONS if "LC_" in name or "C locale" in name or "no" in name]
 
+# The ways differ in the call that starts the command, not in the environment that it gets.
+IN_ALL_WAYS = ["C locale", "not UTF-8", "no equals sign", "LC_CTYPE=C", "LC_CTYPE twice, coerced"]
+
 
 def entries(name: str) -> bytes:
     """Return what `COMMAND` writes when it is given the environment called ``name``."""
     return b"".join(entry.encode("latin-1") + b"\0" for entry in ENVIRONS[name])
 
 
-@each_way
-@pytest.mark.parametrize("name", ENVIRONS)
-def test_the_environment_is_the_same_byte_for_byte(name: str, way: str) -> None:
+def cases(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Give all ``names`` to a command that is started in one way, and a few to the others."""
+    every = [(SPAWN, name) for name in names]
+    few = [(way, name) for way in WAYS if way != SPAWN for name in IN_ALL_WAYS]
+    return pytest.mark.parametrize(("way", "name"), every + few)
+
+
+@cases(ENVIRONS)
+def test_the_environment_is_the_same_byte_for_byte(way: str, name: str) -> None:
     """Also in the C locale, where Python adds an entry, and where a dict could not hold it."""
-    assert assert_same(COMMAND, {"environ": ENVIRONS[name]}, way) == entries(name)
+    assert under_pyinit(COMMAND, {"environ": ENVIRONS[name]}, way) == entries(name)
 
 
-@each_way
-@pytest.mark.parametrize("name", IN_THE_C_LOCALE)
-def test_the_environment_is_the_same_without_proc(name: str, way: str) -> None:
+@cases(IN_THE_C_LOCALE)
+def test_the_environment_is_the_same_without_proc(way: str, name: str) -> None:
     """What execve(2) gave is still on the stack, also when there is no /proc/self/environ."""
-    found = assert_same(COMMAND, {"environ": ENVIRONS[name]}, way, before=NO_PROC)
+    found = under_pyinit(COMMAND, {"environ": ENVIRONS[name]}, way, before=NO_PROC)
     assert found == entries(name)
 
 
@@ -74,5 +87,5 @@ def test_a_word_that_looks_like_an_entry_is_none(way: str) -> None:
     command = ["/usr/bin/find", "/", "-maxdepth", "0", "-not", "-name", "LC_CTYPE=x", "-exec"]
     command += [*COMMAND, ";"]
     environ = {"environ": ["A=1", "LC_CTYPE=C"]}
-    found = assert_same(command, environ, way, before=NO_PROC)
+    found = under_pyinit(command, environ, way, before=NO_PROC)
     assert found == b"A=1\0LC_CTYPE=C\0"

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tests import harness
-from tests.start.inheritance import FORK, SPAWN, Spec, each_way, under_pyinit
+from tests.start.inheritance import FORK, SPAWN, WAYS, Spec, each_way, under_pyinit
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -21,36 +21,44 @@ SETS = [
 ]
 
 
-def command_has(field: str, spec: Spec, way: str) -> set[int]:
-    """Return the signals in the field of /proc/PID/status of a command."""
-    command = ["/bin/sed", "-n", f"s/^{field}:.//p", "/proc/self/status"]
-    bits = int(under_pyinit(command, spec, way), 16)
-    return {number for number in range(1, 65) if bits >> (number - 1) & 1}
+# Each as the blocked and, of the next case, as the ignored ones.
+CASES = [set(), *SETS, ALL]
+# A few where only the call that starts the command is another one.
+FEW = [set(), *SETS[:2], ALL]
 
 
-@each_way
-@pytest.mark.parametrize("blocked", [set(), ALL, *SETS])
-def test_the_blocked_signals_are_those_given(blocked: set[int], way: str) -> None:
-    """All 62 that can be, also the two that glibc takes out of every set it is given."""
-    assert command_has("SigBlk", {"blocked": sorted(blocked)}, way) == blocked
+CASE_OF_EACH_WAY = [
+    pytest.param(blocked, ignored, way, id=f"{way}-{number}")
+    for way in WAYS
+    for sets in [CASES if way == SPAWN else FEW]
+    for number, (blocked, ignored) in enumerate(zip(sets, sets[1:] + sets[:1], strict=True))
+]
 
 
-@each_way
-@pytest.mark.parametrize("ignored", [set(), ALL, *SETS])
-def test_the_ignored_signals_are_those_given(ignored: set[int], way: str) -> None:
-    """All 62 that can be, except SIGPIPE and SIGXFSZ, which come out with their default action.
+@pytest.mark.parametrize(("blocked", "ignored", "way"), CASE_OF_EACH_WAY)
+def test_the_blocked_and_the_ignored_signals_are_those_given(
+    blocked: set[int], ignored: set[int], way: str
+) -> None:
+    """Blocked are all 62 that can be, also the two that glibc takes out of every set it is given.
 
-    Python ignores these two from its own start on, and what they were before cannot be known
-    afterwards.  Where pyinit starts the command by posix_spawn(3), glibc leaves the two signals
-    that it keeps to itself (32 and 33) ignored, as it does in whatever is started that way.
+    Ignored are all 62 that can be, except SIGPIPE and SIGXFSZ, which come out with their default
+    action: Python ignores these two from its own start on, and what they were before cannot be
+    known afterwards.  Where pyinit starts the command by posix_spawn(3), glibc leaves the two
+    signals that it keeps to itself (32 and 33) ignored, as it does in whatever is started that way.
     """
-    found = command_has("SigIgn", {"ignored": sorted(ignored)}, way)
+    command = ["/bin/sed", "-nE", "s/^Sig(Blk|Ign):.//p", "/proc/self/status"]
+    spec: Spec = {"blocked": sorted(blocked), "ignored": sorted(ignored)}
+    fields = [int(field, 16) for field in under_pyinit(command, spec, way).split()]
+    blocked_there, ignored_there = (
+        {number for number in range(1, 65) if bits >> (number - 1) & 1} for bits in fields
+    )
+    assert blocked_there == blocked
     expected = ignored - LOST
     if way == FORK:
         expected = expected | {signal.SIGCHLD}
     if way == SPAWN and signal.SIGCHLD not in ignored:
-        found, expected = found - GLIBCS, expected - GLIBCS
-    assert found == expected
+        ignored_there, expected = ignored_there - GLIBCS, expected - GLIBCS
+    assert ignored_there == expected
 
 
 @each_way

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from tests import harness
-from tests.harness import Container, python
+from tests.harness import PID1, SUBREAPER, Container, python
 
 # With the default disposition each of them ends the command, which shows that it arrived.
 ENDING = [
@@ -42,53 +42,71 @@ SLEEP = ["/bin/sleep", "1000"]
 
 
 def slowness() -> float:
-    """Return how many times longer than 20 ms the interpreter itself takes to start now, or 1."""
+    """Return how many times longer than 20 ms the interpreter itself takes to start now.
+
+    A test fails where it takes no longer.
+    """
     started = time.monotonic()
     for _ in range(3):
         subprocess.run([sys.executable, "-c", "pass"], check=True)
-    return max(1.0, (time.monotonic() - started) / 3 / 0.02)
+    slow = (time.monotonic() - started) / 3 / 0.02
+    assert slow > 1.0
+    return slow
 
 
-@pytest.mark.parametrize("number", ENDING)
-def test_a_signal_60_ms_after_exec_reaches_the_command(number: int, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "mode"),
+    [*((each, PID1) for each in ENDING), *((each, SUBREAPER) for each in ENDING[::6])],
+)
+def test_a_signal_60_ms_after_exec_reaches_the_command(
+    number: int, mode: str, namespaces: None
+) -> None:
     """Sent from inside the namespace.
 
     The time is the claim.  What pyinit has to wait for a processor is not counted, and
     on a machine on which the interpreter alone takes more than 20 ms it is so much longer.
     """
-    before = python("later.py", str(0.06 * slowness()), str(int(number)))
-    assert harness.run(SLEEP, mode=mode, before=before) == (128 + number, "", "")
+
+    def ended_by_it(after_s: float) -> bool:
+        before = python("later.py", str(after_s), str(int(number)))
+        return harness.run(SLEEP, mode=mode, before=before) == (128 + number, "", "")
+
+    assert ended_by_it(0.06) or ended_by_it(0.06 * slowness())
 
 
 # From the first system call of pyinit's own code to well after the command has started.
-@pytest.mark.parametrize("delay_ms", [0, *(each / 2 for each in range(1, 31)), 20, 30, 50, 80])
+@pytest.mark.parametrize("span_ms", [(0, 2), (2, 5), (5, 10), (10, 15), (15, 30), (30, 80)])
 def test_a_signal_at_any_moment_of_the_start_reaches_the_command(
-    delay_ms: float, mode: str
+    span_ms: tuple[float, float], mode: str
 ) -> None:
-    """A little later each time, counted from the moment at which pyinit has blocked them."""
-    number = ENDING[int(2 * delay_ms) % len(ENDING)]
-    before = python("later.py", f"+{delay_ms / 1000}", str(int(number)))
-    assert harness.run(SLEEP, mode=mode, before=before) == (128 + number, "", "")
+    """At a drawn moment, counted from the one at which pyinit has blocked them."""
+    draw = harness.draw(f"{mode} {span_ms}")
+    number = draw.choice(ENDING)
+    before = python("later.py", f"+{draw.uniform(*span_ms) / 1000}", str(int(number)))
+    assert harness.run(SLEEP, mode=mode, before=before) == (128 + number, "", ""), before
 
 
-@pytest.mark.parametrize("delay_ms", [0, 1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80])
-def test_all_signals_sent_during_the_start_reach_the_command(delay_ms: int, mode: str) -> None:
+@pytest.mark.parametrize("span_ms", [(0, 0), (1, 10), (10, 20), (20, 30), (30, 80)])
+def test_all_signals_sent_during_the_start_reach_the_command(
+    span_ms: tuple[float, float], mode: str
+) -> None:
     """Of every kind that is relayed, real-time ones as often as they were sent.
 
     They are blocked on entry, for pyinit and the command, so that they may come at any time
     after exec: also before pyinit has done anything.  But ignoring a signal discards it from
     the queue, and Python ignores SIGPIPE and SIGXFSZ when it starts.
     """
+    delay_s = harness.draw(f"all {mode} {span_ms}").uniform(*span_ms) / 1000
     but = (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
     often = [signal.SIGRTMIN, signal.SIGRTMIN + 7, signal.SIGRTMAX] * 5
     sent = [*(number for number in ENDING if number not in but), signal.SIGWINCH, *often]
     blocked = json.dumps({"blocked": sorted({int(signal.SIGTERM), *map(int, sent)})})
-    later = python("later.py", str(delay_ms / 1000), ",".join(str(int(each)) for each in sent))
+    later = python("later.py", str(delay_s), ",".join(str(int(each)) for each in sent))
     before = [*python("enter.py", blocked), *later]
     with Container(python("record.py"), mode=mode, before=before) as container:
         container.expect("ready")
         lines = sorted(container.line() for _ in sent)
-        assert lines == sorted(map(name, sent))
+        assert lines == sorted(map(name, sent)), delay_s
         container.signal(signal.SIGTERM)
         container.expect("TERM")
 
