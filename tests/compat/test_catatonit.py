@@ -18,7 +18,17 @@ import pytest
 
 from tests import conftest, harness
 from tests.compat.differences import WHO, Difference, init, outcome
-from tests.harness import MODES, PID1, SUBREAPER, Container, children, python, status_field, until
+from tests.harness import (
+    MODES,
+    PID1,
+    SUBREAPER,
+    Container,
+    children,
+    in_turn,
+    python,
+    status_field,
+    until,
+)
 from tests.terminals import (
     END,
     INTERRUPT,
@@ -381,14 +391,14 @@ def test_the_exit_code(who: str, code: int) -> None:
     assert result(who, ["sh", "-c", f"exit {code}"]) == (code, "", "")
 
 
-@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "SEGV", "KILL", "USR1", "ALRM", "TERM"])
+@in_turn("name", ["HUP", "INT", "QUIT", "SEGV", "KILL", "USR1", "ALRM", "TERM"])
 def test_the_exit_code_of_a_killed_command(who: str, mode: str, name: str) -> None:
     """128 and the signal."""
     number = signal.Signals[f"SIG{name}"]
     assert result(who, ["sh", "-c", f"kill -{name} $$"], mode=mode) == (128 + number, "", "")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("command", "reason"),
     [
         ("/no/such/command", "No such file or directory"),

@@ -19,7 +19,17 @@ import pytest
 import pyinit
 from tests import conftest
 from tests.compat.differences import WHO, Difference, init, outcome
-from tests.harness import MODES, PID1, SUBREAPER, Container, children, python, status_field, until
+from tests.harness import (
+    MODES,
+    PID1,
+    SUBREAPER,
+    Container,
+    children,
+    in_turn,
+    python,
+    status_field,
+    until,
+)
 from tests.terminals import (
     INTERRUPT,
     SETSID,
@@ -503,24 +513,24 @@ def test_the_exit_code(who: str, code: int) -> None:
     assert result(who, ["sh", "-c", f"exit {code}"]) == (code, "", "")
 
 
-@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "SEGV", "KILL", "USR1", "PIPE", "TERM"])
+@in_turn("name", ["HUP", "INT", "QUIT", "SEGV", "KILL", "USR1", "PIPE", "TERM"])
 def test_the_exit_code_of_a_killed_command(who: str, mode: str, name: str) -> None:
     """128 and the signal."""
     number = signal.Signals[f"SIG{name}"]
     assert result(who, ["sh", "-c", f"kill -{name} $$"], mode=mode) == (128 + number, "", "")
 
 
-@pytest.mark.parametrize(
-    ("command", "reason"),
+@in_turn(
+    ("command", "reason", "setsid"),
     [
-        ("/no/such/command", "No such file or directory"),
-        ("no-such-command", "No such file or directory"),
-        ("", "No such file or directory"),
-        ("/etc/passwd", "Permission denied"),
-        ("/etc", "Permission denied"),
+        ("/no/such/command", "No such file or directory", "0"),
+        ("no-such-command", "No such file or directory", "1"),
+        ("", "No such file or directory", "0"),
+        ("/etc/passwd", "Permission denied", "1"),
+        ("/etc", "Permission denied", "0"),
+        ("/no/such/command", "No such file or directory", "1"),
     ],
 )
-@pytest.mark.parametrize("setsid", ["0", "1"])
 def test_a_command_that_cannot_be_started(
     who: str, mode: str, command: str, reason: str, setsid: str
 ) -> None:

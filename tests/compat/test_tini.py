@@ -103,7 +103,9 @@ BECOME_SUBREAPER = (
 ALL_NAMES = ("tini", "tini-static", "docker-init")
 OURS = (LINK, AS)
 
-tini = pytest.mark.parametrize("init", peers.variants("tini"), ids=str)
+# After one more word --as is what a link of the name is: a few tests see to it that it is.
+tini = pytest.mark.parametrize("init", [Variant("tini", REAL), Variant("tini", LINK)], ids=str)
+tini_in_all_ways = pytest.mark.parametrize("init", peers.variants("tini"), ids=str)
 every_name = pytest.mark.parametrize("init", peers.variants(*ALL_NAMES), ids=str)
 
 
@@ -221,7 +223,7 @@ def test_all_256_exit_codes(init: Variant, odd: int) -> None:
     assert codes(init, *flags) == wanted
 
 
-@tini
+@tini_in_all_ways
 @pytest.mark.parametrize("code", [0, 1, 127, 128, 255])
 def test_one_exit_code(init: Variant, code: int) -> None:
     """The flag and its value as one word, as two, bundled with others, and repeated."""
@@ -296,7 +298,7 @@ def test_a_command_that_cannot_be_started(
     assert peers.normal(done.stderr) == f"[FATAL tini (N)] exec {command} failed: {reason}\n"
 
 
-@tini
+@tini_in_all_ways
 def test_it_is_said_at_any_verbosity(init: Variant) -> None:
     """That a command cannot be started."""
     done = init.run("-s", "--", "no-such-command", env={"TINI_VERBOSITY": "0"})
@@ -319,7 +321,7 @@ def test_a_binary_of_no_format(init: Variant, commands: Path) -> None:
 # -- Signals.
 
 
-@tini
+@tini_in_all_ways
 def test_every_signal_is_relayed(init: Variant) -> None:
     """But those that a background terminal sends and those that tell of a fault of the receiver."""
     dropped = {*sigset.SYNCHRONOUS, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD}
@@ -612,7 +614,7 @@ def test_our_grace_ends_what_is_left(how: str, tmp_path: Path) -> None:
         assert "No such process" in container.line(2)
 
 
-@tini
+@tini_in_all_ways
 def test_the_namespace_goes_with_pid_1(init: Variant) -> None:
     """The kernel ends who is left, at once: who ignores TERM is not waited for."""
     stubborn = " ".join(python("record.py", "-"))
@@ -761,7 +763,7 @@ def test_a_relayed_signal_is_told_in_words(init: Variant) -> None:
     assert "[DEBUG tini (N)] Passing signal: 'Terminated'" in lines
 
 
-@tini
+@tini_in_all_ways
 def test_it_warns_where_it_is_no_reaper(init: Variant) -> None:
     """Three lines, which -s or its variable or the verbosity 0 prevent; the command runs anyway."""
     done = init.run("--", "true")
@@ -875,8 +877,9 @@ def test_its_log_needs_neither_structlog_nor_psutil() -> None:
     assert (done.returncode, done.stdout) == (0, "\n")
 
 
-@pytest.mark.parametrize("name", ALL_NAMES)
-@pytest.mark.parametrize("kind", ["install", "install --name", "pyz"])
+@pytest.mark.parametrize(
+    ("name", "kind"), list(zip(ALL_NAMES, ["install", "install --name", "pyz"], strict=True))
+)
 def test_a_file_of_that_name(tmp_path: Path, name: str, kind: str) -> None:
     """What pyinitctl writes is that program, as PID 1 and as a subreaper."""
     path = tmp_path / name

@@ -34,17 +34,18 @@ def held() -> dict[str, object]:
     }
 
 
-def test_200_containers() -> None:
+@pytest.mark.parametrize("number", [30, pytest.param(200, marks=pytest.mark.long)])
+def test_many_containers(number: int) -> None:
     """No process, descriptor, mount, cgroup, directory, namespace or thread."""
     with spawn(["true"]) as container:
         container.wait(DEADLINE_S)
     # Others use the directory as well.
     before = held() | {"directories": []}
     shared_before = shared()
-    for number in range(200):
+    for count in range(number):
         pipe = subprocess.PIPE
         with spawn(["sh", "-c", "read -r _; exit 3"], stdin=pipe, terminal=False) as container:
-            if number % 2:
+            if count % 2:
                 assert container.stdin is not None
                 container.stdin.close()
                 assert container.wait(DEADLINE_S).code == 3

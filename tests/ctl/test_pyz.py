@@ -19,7 +19,7 @@ from pyinit.ctl import pyz
 from pyinit.ctl.install import FIRST, THEN
 from tests.conftest import missing, need
 from tests.container_runtimes import Podman
-from tests.harness import PYINIT, Container, logged, python, run
+from tests.harness import PYINIT, Container, in_turn, logged, python, run
 
 VERSION = f"pyinit {pyinit.__version__}\n"
 # That of a virtual environment is a link, and looks for its home first.
@@ -117,7 +117,7 @@ def test_a_command_that_is_not_there(init: list[str], mode: str) -> None:
     assert "'/no/such/command': not found" in err
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("damage", "start"),
     [
         ("removed", "kernel"),

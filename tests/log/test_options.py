@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import PYINIT, Container, logged, python, run
+from tests.harness import PYINIT, Container, in_turn, logged, python, run
 from tests.terminals import session
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_json_of_a_long_line_is_json(mode: str) -> None:
     assert started["command"][-1] == "..."
 
 
-@pytest.mark.parametrize("style", ["console", "json", "logfmt"])
+@in_turn("style", ["console", "json", "logfmt"])
 def test_no_style_lets_a_line_grow(style: str, mode: str) -> None:
     """Quotes and controls become longer when they are written; still each line is one."""
     word = '"\n\x1b=' * 3000

@@ -136,18 +136,19 @@ def test_a_leftover_that_does_not_go_away(tmp_path: Path, namespaces: None) -> N
     assert "), 1 still there after T and SIGKILL; CPU" in timeless(json.loads(line)["summary"])
 
 
-def test_500_leftovers(namespaces: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [100, pytest.param(500, marks=pytest.mark.long)])
+def test_many_leftovers(namespaces: None, tmp_path: Path, number: int) -> None:
     """All are counted, and the first of them named: the report stays small."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--grace", "0"]
-    command = python("leave.py", "plain", "ignore", "500")
+    command = python("leave.py", "plain", "ignore", str(number))
     with Container(command, options=options, stdin=subprocess.PIPE) as container:
-        for _ in range(500):
+        for _ in range(number):
             container.expect("ready")
         assert container.process.stdin is not None
         container.process.stdin.close()
         teardown = finish(container, path)["teardown"]
-    assert (teardown["count"], teardown["kills"]) == (500, 500)
+    assert (teardown["count"], teardown["kills"]) == (number, number)
     assert len(teardown["leftovers"]) == len(teardown["killed"]) == 20
     assert path.stat().st_size < SMALL
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import __version__, options
-from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run
+from tests.harness import PYINIT, SUBREAPER, Container, in_turn, logged, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def test_options_may_be_bundled_and_mixed() -> None:
 # -- usage errors -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("words", "env", "named", "right"),
     [
         (["--gruop", "--"], {}, "--gruop", "--group"),
@@ -191,7 +191,7 @@ LEFTOVER = 'trap "" TERM; (sleep 3; echo survived) & exit 7'
 
 
 @AS_OPTION_OR_VARIABLE
-@pytest.mark.parametrize("seconds", ["0", "0.01"])
+@in_turn("seconds", ["0", "0.01"])
 def test_grace_is_how_long_leftovers_have(mode: str, way: str, seconds: str) -> None:
     """One that ignores TERM lives no longer; the variable is as good as the option."""
     words = given(way, f"--grace={seconds}", "PYINIT_GRACE", seconds)
@@ -274,7 +274,7 @@ def test_pid_1_adopts_orphans_in_any_case(namespaces: None) -> None:
     assert run(python("leave_orphans.py"), options=["--no-subreaper"])[1] == "pyinit\n"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("words", "says", "keeps_to_itself"),
     [
         ({"options": ["-v"]}, "child_started", "signal_relayed"),

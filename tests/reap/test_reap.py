@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.harness import SUBREAPER, Container, children, python, status_field, until
+from tests.harness import SUBREAPER, Container, children, in_turn, python, status_field, until
 
 NEVER_S = "1000"
 
@@ -24,7 +24,7 @@ def close_stdin(container: Container) -> None:
     container.process.stdin.close()
 
 
-@pytest.mark.parametrize("words", ["", "-w", "-vv"])
+@in_turn("words", ["", "-w", "-vv"])
 def test_exits_that_coalesce(words: str, mode: str) -> None:
     """SIGCHLD is one signal however many end: of 300 at once none stays a zombie."""
     with Container(

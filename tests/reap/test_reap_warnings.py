@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import Container, children, logged, python, run, until
+from tests.harness import Container, children, in_turn, logged, python, run, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def end_of(event: dict[str, Any]) -> str:
     return f"signal={event['signal']}" if "signal" in event else f"exit_code={event['exit_code']}"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("script", "name", "end"),
     [
         ("exit 3", "sh", "exit_code=3"),
@@ -56,14 +56,15 @@ def test_the_main_child_is_no_orphan(mode: str) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [200, pytest.param(1000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("how", ["5", "at-once"])
-def test_each_of_a_thousand_once(how: str, mode: str, tmp_path: Path) -> None:
+def test_each_of_hundreds_once(how: str, mode: str, number: int, tmp_path: Path) -> None:
     """Also when they end while the main child does; a file takes all lines, other than a pipe."""
     log = tmp_path / "log"
     with (
         log.open("wb") as file,
         Container(
-            python("orphans.py", "1000", how),
+            python("orphans.py", str(number), how),
             options=["-w"],
             mode=mode,
             stdin=subprocess.PIPE,
@@ -79,7 +80,7 @@ def test_each_of_a_thousand_once(how: str, mode: str, tmp_path: Path) -> None:
             container.signal(signal.SIGTERM)
         assert container.wait() == 7
     found = warnings(log.read_text())
-    assert len({pid for pid, *_ in found}) == len(found) == 1000
+    assert len({pid for pid, *_ in found}) == len(found) == number
     assert {end for *_, end in found} == {"exit_code=5" if how == "5" else "exit_code=0"}
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
-from tests.harness import Container, python, status_field
+from tests.harness import Container, in_turn, python, status_field
 
 NAMES = ("ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_turn("name", NAMES)
 def test_a_synchronous_signal_from_outside_changes_nothing(mode: str, name: str) -> None:
     """It is neither relayed nor deadly: the next thing that the child gets is USR1."""
     number = signal.Signals[f"SIG{name}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from tests.harness import PROGRAMS, Container, python, run
+from tests.harness import PROGRAMS, Container, in_turn, python, run
 
 DIRECTORY = str(Path(pyinit.__file__).parent.parent)
 EXERCISED = "relayed\nreaped\nTERM\n"
@@ -48,7 +48,7 @@ def test_a_failure_in_the_loop_is_survived(mode: str, path: str) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "name",
     ["signal", "expire", "_step", "_relay", "_begin_drain", "_release", "_start_hook", "_announce"],
 )
@@ -64,7 +64,7 @@ def test_a_failure_in_a_stop_is_survived(mode: str, name: str) -> None:
         assert "Traceback" not in container.errors()
 
 
-@pytest.mark.parametrize("name", ["expire", "_arm_plan", "_escalate", "_relay"])
+@in_turn("name", ["expire", "_arm_plan", "_escalate", "_relay"])
 def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
     """The plan goes on: a command that does not heed TERM is killed all the same."""
     options = ["--escalate", "KILL@0.1,KILL@0.2,KILL@0.3"]
@@ -77,7 +77,7 @@ def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
         assert "Traceback" not in container.errors()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "path",
     [
         "describe.names",
@@ -115,9 +115,7 @@ def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str
     assert "only relaying and reaping" in err
 
 
-@pytest.mark.parametrize(
-    "modules", [("structlog",), ("psutil",), ("structlog", "psutil", "select")]
-)
+@in_turn("modules", [("structlog",), ("psutil",), ("structlog", "psutil", "select")])
 def test_it_works_and_speaks_without_what_it_depends_on(
     mode: str, modules: tuple[str, ...]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests import harness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Spec = dict[str, Any]
 
@@ -23,6 +23,16 @@ SPAWN = "spawn"
 FORK = "fork"
 WAYS = (SPAWN, FORK, harness.SUBREAPER)
 each_way = pytest.mark.parametrize("way", WAYS)
+
+
+def in_turn_of_ways(
+    names: str | tuple[str, ...],
+    cases: Iterable[Any],
+    *,
+    ids: Callable[[Any], object] | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrize a test: each of ``cases`` in one of the ways in turn, the first one in all."""
+    return harness.in_turn(names, cases, ids=ids, over="way", values=WAYS)
 
 
 def entry(spec: Spec, way: str) -> list[str]:

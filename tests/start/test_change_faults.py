@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import PID1, run
+from tests.harness import PID1, in_turn, run
 from tests.users import container_files, need_root
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def traced(log: Path, *words: str) -> list[str]:
     return ["strace", "-D", "-f", "-qq", "-o", str(log), *words]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("call", "error", "step"),
     [
         ("setgroups", "EPERM", "become user 'app'"),
@@ -113,7 +113,7 @@ PROGRAMS = (
 DENIED = "cannot be started: Permission denied"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("word", "code", "message"),
     [
         ("yes", 0, ""),

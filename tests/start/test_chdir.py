@@ -6,10 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests import conftest
-from tests.harness import Container, run
+from tests.harness import Container, in_turn, run
 from tests.users import container_files, need_root
 
 # The system's own pwd(1), not a shell's, which believes PWD.
@@ -88,7 +86,7 @@ def test_what_is_wrong_with_the_command_is_found_there(mode: str, tmp_path: Path
     assert result == (126, "", f"pyinit: './command': cannot be started: {reason}\n")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("directory", "reason"),
     [
         ("/no/such", "No such file or directory"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import run
-from tests.start.inheritance import each_way, under_pyinit
+from tests.start.inheritance import each_way, in_turn_of_ways, under_pyinit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,7 @@ def without(*names: str, given: list[str] = GIVEN) -> list[str]:
     return [entry for entry in given if entry.partition("=")[0] not in names or "=" not in entry]
 
 
-@each_way
-@pytest.mark.parametrize(
+@in_turn_of_ways(
     ("options", "names", "new"),
     [
         (["--env", "NEW=1"], [], ["NEW=1"]),

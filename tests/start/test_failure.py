@@ -10,10 +10,8 @@ import shutil
 import struct
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests import conftest
-from tests.harness import run
+from tests.harness import in_turn, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +97,7 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@in_turn("case", CASES)
 def test_found_but_not_startable_is_126_with_file_and_reason(
     case: str, mode: str, tmp_path: Path
 ) -> None:
@@ -156,7 +154,7 @@ def test_a_file_of_another_user_is_126(mode: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["/no/such/file", "no-such-command", "/dev/null/x", "./x", ""])
+@in_turn("name", ["/no/such/file", "no-such-command", "/dev/null/x", "./x", ""])
 def test_not_found_is_127(name: str, mode: str, tmp_path: Path) -> None:
     """With a slash or by PATH, behind a file that is no directory, and an empty word."""
     before = ["env", "-C", str(tmp_path)]

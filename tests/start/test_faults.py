@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest, harness
-from tests.start.inheritance import FORK, SPAWN, WAYS, Spec, each_way, entry
+from tests.start.inheritance import FORK, SPAWN, WAYS, Spec, each_way, entry, in_turn_of_ways
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ def test_fork_is_tried_where_posix_spawn_fails(tmp_path: Path) -> None:
     assert run(SPAWN, tmp_path / "log", "-e", fault, command=("echo", "x")) == (0, "x\n", "")
 
 
-@pytest.mark.parametrize(
+@in_turn_of_ways(
     ("error", "text"),
     [
         ("E2BIG", "Argument list too long"),
@@ -93,7 +93,6 @@ def test_fork_is_tried_where_posix_spawn_fails(tmp_path: Path) -> None:
         ("ELIBBAD", "Accessing a corrupted shared library"),
     ],
 )
-@each_way
 def test_whatever_else_execve_says_is_126(error: str, text: str, way: str, tmp_path: Path) -> None:
     """The reason is in the system's words."""
     command = tmp_path / "command"

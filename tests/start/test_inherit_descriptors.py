@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import harness
-from tests.start.inheritance import FORK, each_way
+from tests.start.inheritance import FORK, in_turn_of_ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +62,7 @@ def watch(
         return found
 
 
-@each_way
-@pytest.mark.parametrize("closed", CLOSED, ids=str)
+@in_turn_of_ways("closed", CLOSED, ids=str)
 def test_the_open_descriptors_are_those_given(closed: tuple[int, ...], way: str) -> None:
     """High numbers, offsets and flags, and whichever of 0, 1 and 2 are closed stay closed."""
     spec = {

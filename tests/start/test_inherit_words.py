@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.start.inheritance import assert_same, each_way
+from tests.start.inheritance import in_turn_of_ways, under_pyinit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,20 +55,17 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_kept(words: list[bytes], environ: list[str], way: str, *before: str) -> None:
     """Assert that ``words`` arrive unchanged."""
     command = [b"/usr/bin/printf", b"%s\\0", *words]
-    found = assert_same(command, {"environ": environ}, way, before=before)
+    found = under_pyinit(command, {"environ": environ}, way, before=before)
     assert found == b"".join(word + b"\0" for word in words)
 
 
-@each_way
-@pytest.mark.parametrize("environ", [[], ["LC_ALL=C"], ["LC_ALL=C.UTF-8"], ["LC_ALL=nowhere"]])
+@in_turn_of_ways("environ", [[], ["LC_ALL=C"], ["LC_ALL=C.UTF-8"], ["LC_ALL=nowhere"]])
 def test_every_byte_of_a_word_arrives(environ: list[str], way: str) -> None:
     """1 to 255, alone and together, UTF-8 or not, options of others, empty words."""
     assert_kept(WORDS, environ, way)
 
 
-@each_way
-@pytest.mark.parametrize("without_proc", [False, True])
-@pytest.mark.parametrize("locale", LOCALES, ids="-".join)
+@in_turn_of_ways(("locale", "without_proc"), itertools.product(LOCALES, [False, True]))
 def test_every_byte_arrives_in_other_character_sets(
     locale: tuple[str, str], way: str, locales: Path, *, without_proc: bool
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest, harness
-from tests.harness import run
+from tests.harness import in_turn, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def test_the_first_executable_file_in_path_is_started(mode: str, tmp_path: Path)
     assert search("say", path, mode, tmp_path, "a", "b") == (0, f"{good} a b\n", "")
 
 
-@pytest.mark.parametrize("path", ["", ":/none", "/none:", "/none::/no", "."])
+@in_turn("path", ["", ":/none", "/none:", "/none::/no", "."])
 def test_an_empty_element_of_path_is_the_working_directory(
     path: str, mode: str, tmp_path: Path
 ) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import subprocess
 
-import pytest
-
-from tests.harness import Container, run, status_field
+from tests.harness import Container, in_turn, run, status_field
 
 READ = ["sh", "-c", "sed -n 's/^Umask:.//p' /proc/self/status"]
 
 
-@pytest.mark.parametrize(
-    ("mask", "value"), [("027", "0027"), ("0", "0000"), ("0777", "0777"), ("2", "0002")]
-)
+@in_turn(("mask", "value"), [("027", "0027"), ("0", "0000"), ("0777", "0777"), ("2", "0002")])
 def test_the_command_has_this_mask(mask: str, value: str, mode: str) -> None:
     """Octal, with or without a 0 in front."""
     assert run(READ, mode=mode, options=["--umask", mask]) == (0, f"{value}\n", "")
@@ -37,7 +33,7 @@ def test_pyinit_keeps_its_own(mode: str) -> None:
         assert status_field(container.pid, "Umask") == "0037"
 
 
-@pytest.mark.parametrize("mask", ["8", "rwx", "", "1777", "-1"])
+@in_turn("mask", ["8", "rwx", "", "1777", "-1"])
 def test_what_is_no_mask_is_125(mask: str, mode: str) -> None:
     """Before anything was started."""
     code, out, err = run(["echo", "ran"], mode=mode, options=[f"--umask={mask}"])

@@ -16,6 +16,7 @@ from tests.harness import (
     SUBREAPER,
     Container,
     children,
+    in_turn,
     process_table,
     run,
     status_field,
@@ -33,7 +34,7 @@ HOME = ["sh", "-c", 'echo "$HOME $USER $LOGNAME"']
 TRAPS = ["sh", "-c", "trap 'echo USR1' USR1; echo ready; while :; do sleep 1000 & wait $!; done"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("spec", "ids"),
     [
         ("app", (1234, 1235, "1235 1900 2000")),
@@ -56,7 +57,7 @@ def test_all_ids_are_those_of_the_user(
     assert lines == [" ".join([str(uid)] * 4), " ".join([str(gid)] * 4), groups]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "line"),
     [
         (["--user", "app"], "/srv/app app app"),

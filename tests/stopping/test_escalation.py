@@ -19,7 +19,7 @@ RECORD = python("record.py", "-")
 
 def test_each_step_comes_at_its_time(mode: str) -> None:
     """In their order, from the relay on, until the command has ended."""
-    options = ["--escalate", "INT@0.2,RTMIN+5@0.3,KILL@2"]
+    options = ["--escalate", "INT@0.2,RTMIN+5@0.3,KILL@1"]
     with Container(RECORD, mode=mode, options=options) as container:
         container.expect("ready")
         started = time.monotonic()
@@ -28,18 +28,18 @@ def test_each_step_comes_at_its_time(mode: str) -> None:
             container.expect(name)
             assert time.monotonic() - started >= after_s
         assert container.wait() == 128 + signal.SIGKILL
-        assert time.monotonic() - started >= 2
+        assert time.monotonic() - started >= 1
 
 
 def test_a_stop_timeout_is_kill(mode: str) -> None:
     """Not before its time."""
-    with Container(RECORD, mode=mode, options=["--stop-timeout", "1.5"]) as container:
+    with Container(RECORD, mode=mode, options=["--stop-timeout", "0.8"]) as container:
         container.expect("ready")
         started = time.monotonic()
         container.signal(signal.SIGTERM)
         container.expect("TERM")
         assert container.wait() == 128 + signal.SIGKILL
-        assert time.monotonic() - started >= 1.5
+        assert time.monotonic() - started >= 0.8
 
 
 def test_a_command_that_ends_in_time_is_not_waited_for(mode: str) -> None:
@@ -83,7 +83,7 @@ def test_the_time_counts_from_the_relay(mode: str) -> None:
 
 def test_further_stop_signals_change_nothing_about_it(mode: str) -> None:
     """Each is relayed, and the plan goes on as it began."""
-    with Container(RECORD, mode=mode, options=["--escalate", "USR1@3"]) as container:
+    with Container(RECORD, mode=mode, options=["--escalate", "USR1@1.5"]) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("TERM")
@@ -140,13 +140,12 @@ def test_it_is_over_with_the_main_childs_end(mode: str) -> None:
 @pytest.mark.parametrize(("to", "relayed"), [("QUIT", ["QUIT"]), ("ignore", [])])
 def test_a_mapped_stop_signal_starts_it_too(to: str, relayed: list[str], mode: str) -> None:
     """What the command is sent for it is another matter; the plan's own signals are not mapped."""
-    options = ["--rewrite", f"TERM:{to}", "--escalate", "TERM@0.1,KILL@2"]
+    options = ["--rewrite", f"TERM:{to}", "--escalate", "TERM@0.1"]
     with Container(RECORD, mode=mode, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         for name in (*relayed, "TERM"):
             container.expect(name)
-        assert container.wait() == 128 + signal.SIGKILL
 
 
 def test_each_step_is_a_warning(mode: str) -> None:
@@ -166,7 +165,7 @@ def test_each_step_is_a_warning(mode: str) -> None:
 
 def test_a_second_plan_adds_up(mode: str) -> None:
     """By time, whichever option it came from."""
-    options = ["--stop-timeout", "1.5", "--escalate", "INT@0.1", "--escalate", "HUP@0.8"]
+    options = ["--stop-timeout", "1.2", "--escalate", "INT@0.1", "--escalate", "HUP@0.4"]
     with Container(RECORD, mode=mode, options=options) as container:
         container.expect("ready")
         os.kill(container.pid, signal.SIGTERM)

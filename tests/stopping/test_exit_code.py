@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
-from tests.harness import run
+from tests.harness import in_turn, run
 
 
 def test_every_exit_code_is_passed_on(mode: str) -> None:
@@ -15,7 +13,7 @@ def test_every_exit_code_is_passed_on(mode: str) -> None:
         assert run(["sh", "-c", f"exit {code}"], mode=mode)[0] == code
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, 34, 64])
+@in_turn("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, 34, 64])
 def test_a_killed_child_is_128_plus_the_signal(mode: str, number: int) -> None:
     """Real-time signals included; a signal's own number would be lost in WEXITSTATUS."""
     assert run(["sh", "-c", f"kill -{int(number)} $$"], mode=mode)[0] == 128 + number

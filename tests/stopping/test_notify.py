@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import DEADLINE_S, Container, python, run
+from tests.harness import DEADLINE_S, Container, in_turn, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def test_the_socket_is_handed_on(mode: str, manager: Manager) -> None:
         assert found == (0, manager.address, "")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("address", "reason"),
     [
         ("/nonexistent/notify", "No such file or directory"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import DEADLINE_S, SUBREAPER, Container, children, python, until
+from tests.harness import DEADLINE_S, SUBREAPER, Container, children, in_turn, python, until
 from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def test_what_it_leaves_behind_lives_until_the_teardown(mode: str) -> None:
         assert container.wait() in (128 + signal.SIGTERM, 128 + signal.SIGINT)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("hook", "field", "ignored"),
     [
         ("exit 3", "exit_code=3", []),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pyinit
-from tests.harness import SUBREAPER, Container, logged, python, run
+from tests.harness import SUBREAPER, Container, in_turn, logged, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ def test_only_the_code_of_the_rule_changes(namespaces: None) -> None:
     assert codes(124, 145, "-e", "143") == wanted
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "code", "becomes"),
     [
         (("-e", "3"), 3, 0),
@@ -67,7 +67,7 @@ def test_rules(mode: str, options: tuple[str, ...], code: int, becomes: int) -> 
     assert code_of(f"exit {code}", *options, mode=mode) == becomes
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("name", "number"),
     [
         ("TERM", signal.SIGTERM),
@@ -107,7 +107,7 @@ def test_only_the_main_childs_code(mode: str) -> None:
     assert code_of(script, "-e", "3:9", mode=mode) == 5
 
 
-@pytest.mark.parametrize("code", [125, 126, 127])
+@in_turn("code", [125, 126, 127])
 def test_the_code_of_a_command_is_mapped_and_not_that_of_pyinit(mode: str, code: int) -> None:
     """125 to 127 say that nothing was started, which a map must not turn into a success."""
     rules = ("-e", "125,126,127")

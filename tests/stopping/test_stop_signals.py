@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from tests.harness import Container, python
+from tests.harness import Container, in_turn, python
 from tests.stopping.test_teardown import assert_lives, assert_over, end_main, leave, pid_of_leftover
 
 RECORD = python("record.py", "-")
@@ -24,7 +24,7 @@ def name_of(number: int) -> str:
     return signal.Signals(number).name[3:]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("options", "number"),
     [
         ((), signal.SIGTERM),

@@ -6,6 +6,7 @@ would have failed by its own deadline.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -76,8 +77,9 @@ def test_a_leftover_has_the_time_it_needs(kind: str, mode: str) -> None:
         assert_over(container)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("manner", ["ignore", "deaf"])
+@pytest.mark.parametrize(
+    ("kind", "manner"), list(zip(KINDS, itertools.cycle(["ignore", "deaf"]), strict=False))
+)
 def test_one_that_does_not_end_on_term_is_killed_after_the_grace(
     kind: str, manner: str, mode: str
 ) -> None:
@@ -170,13 +172,14 @@ def test_a_line_of_fifty_descendants(manner: str, mode: str) -> None:
         assert_over(container)
 
 
-def test_five_hundred_leftovers(mode: str) -> None:
+@pytest.mark.parametrize("number", [150, pytest.param(500, marks=pytest.mark.long)])
+def test_hundreds_of_leftovers(mode: str, number: int) -> None:
     """All are asked, once each, and all are waited for."""
-    with leave("daemon", "end", "500", mode=mode) as container:
-        for _ in range(500):
+    with leave("daemon", "end", str(number), mode=mode) as container:
+        for _ in range(number):
             container.expect("ready")
         end_main(container)
-        assert container.rest() == "TERM\n" * 500
+        assert container.rest() == "TERM\n" * number
         assert_over(container)
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tests.harness import SUBREAPER, Container, children, python
+from tests.harness import PID1, SUBREAPER, Container, children, python
 
 PTRACE_SEIZE = 0x4206
 WALL = 0x40000000
@@ -23,7 +23,7 @@ def seize(pid: int) -> None:
         raise OSError(ctypes.get_errno(), "ptrace")
 
 
-@pytest.mark.parametrize("grace", ["0", "0.1"])
+@pytest.mark.parametrize(("grace", "mode"), [("0", PID1), ("0.1", SUBREAPER)], indirect=["mode"])
 def test_a_traced_leftover(grace: str, mode: str) -> None:
     """Killed, it stays a zombie that only its tracer can reap, here the test; then pyinit goes on.
 

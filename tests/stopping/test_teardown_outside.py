@@ -52,9 +52,10 @@ def close_stdin(container: Container) -> None:
 
 
 @pytest.mark.parametrize(
-    "mounts", [STALE, ABSENT, GONE, OTHER], ids=["stale", "absent", "gone", "other"]
+    ("mounts", "manner"),
+    [(STALE, "end"), (ABSENT, "ignore"), (GONE, "end"), (OTHER, "ignore"), (STALE, "ignore")],
+    ids=["stale-end", "absent-ignore", "gone-end", "other-ignore", "stale-ignore"],
 )
-@pytest.mark.parametrize("manner", ["end", "ignore"])
 def test_bystanders_get_no_signal(mounts: str, manner: str, mode: str) -> None:
     """None is pending for them, and none has killed them; the leftovers are ended."""
     everybody = NUMBER * (2 if mode == SUBREAPER else 1)
