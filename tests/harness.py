@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -21,12 +20,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import pytest
-
 import pyinit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # Generous: the machines are shared, and a test that waits this long has failed.
 DEADLINE_S = 60.0
@@ -54,32 +51,6 @@ def draw(what: str) -> random.Random:
     """Return a source of samples for the test called ``what``; a failure shows the seed."""
     print(f"{SEED_NAME}={SEED}")
     return random.Random(f"{SEED} {what}")
-
-
-def in_turn(
-    names: str | tuple[str, ...],
-    cases: Iterable[Any],
-    *,
-    ids: Callable[[Any], object] | None = None,
-    over: str = "mode",
-    values: Sequence[str] = MODES,
-) -> pytest.MarkDecorator:
-    """Parametrize a test: each of ``cases`` in one of the modes in turn, the first one in all.
-
-    For cases to which the mode (or ``over``, one of ``values``) makes no difference of their
-    own: that none of them is mistaken shows in one mode, and that the mode is not in several.
-    """
-    names = tuple(each.strip() for each in names.split(",")) if isinstance(names, str) else names
-    turn = itertools.chain(values, itertools.cycle((*values[1:], values[0])))
-    params = []
-    for number, case in enumerate(cases):
-        for value in itertools.islice(turn, len(values) if number == 0 else 1):
-            words = (case,) if len(names) == 1 else case
-            label = None if ids is None else f"{ids(case)}-{value}"
-            params.append(pytest.param(*words, value, id=label))
-    # The fixture `mode` sees to it that there are namespaces.
-    indirect = [over] if over == "mode" else False
-    return pytest.mark.parametrize((*names, over), params, indirect=indirect)
 
 
 def python(program: str, *arguments: str) -> list[str]:

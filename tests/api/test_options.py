@@ -13,6 +13,7 @@ import pytest
 import pyinit
 from pyinit import keywords, options
 from tests import harness
+from tests.cases import in_one_test
 
 # Every keyword with a value, and the words that ask for the same.
 SAME: list[tuple[dict[str, Any], list[str]]] = [
@@ -76,7 +77,7 @@ def test_every_option_has_a_keyword() -> None:
     assert wanted == set(pyinit.Options.__annotations__)
 
 
-@pytest.mark.parametrize(("asked", "words"), SAME, ids=lambda each: " ".join(map(str, each)))
+@in_one_test(("asked", "words"), SAME)
 def test_a_keyword_does_what_the_option_does(asked: dict[str, Any], words: list[str]) -> None:
     """It leads to the same settings."""
     by_keyword = vars(keywords.settings_of(["true"], asked))  # type: ignore[arg-type]
@@ -100,9 +101,7 @@ def test_each_keyword_is_among_them() -> None:
     assert by_keyword == vars(options.parse(["--pause"], {}))
 
 
-@pytest.mark.parametrize(
-    "switch", ["group", "no_new_privs", "session", "notify", "warn_on_reap", "quiet"]
-)
+@in_one_test("switch", ["group", "no_new_privs", "session", "notify", "warn_on_reap", "quiet"])
 def test_a_switch_can_be_off(switch: str) -> None:
     """False is the default, said aloud."""
     asked = keywords.settings_of(["true"], {switch: False})  # type: ignore[misc]
@@ -193,7 +192,7 @@ VALUES: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "expected"), TYPES, ids=map(str, TYPES))
+@in_one_test(("name", "value", "expected"), TYPES)
 def test_a_value_of_a_wrong_type_is_named(name: str, value: object, expected: str) -> None:
     """TypeError says which keyword it was for, and what would be right."""
     with pytest.raises(TypeError) as raised:
@@ -202,7 +201,7 @@ def test_a_value_of_a_wrong_type_is_named(name: str, value: object, expected: st
     assert expected in str(raised.value)
 
 
-@pytest.mark.parametrize(("name", "value", "expected"), VALUES, ids=map(str, VALUES))
+@in_one_test(("name", "value", "expected"), VALUES)
 def test_a_wrong_value_is_named(name: str, value: object, expected: str) -> None:
     """ValueError says which keyword it was for, and what would be right."""
     with pytest.raises(ValueError, match=f"^{name}") as raised:
@@ -225,7 +224,7 @@ def test_an_unknown_keyword_is_named() -> None:
         pyinit.run(["true"], gruop=True)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("argv", "error", "expected"),
     [
         ("true", TypeError, "not one word"),

@@ -17,18 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest, harness
+from tests.cases import in_turn
 from tests.compat.differences import WHO, Difference, init, outcome
-from tests.harness import (
-    MODES,
-    PID1,
-    SUBREAPER,
-    Container,
-    children,
-    in_turn,
-    python,
-    status_field,
-    until,
-)
+from tests.harness import MODES, PID1, SUBREAPER, Container, children, python, status_field, until
 from tests.terminals import (
     END,
     INTERRUPT,

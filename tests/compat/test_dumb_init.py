@@ -18,18 +18,9 @@ import pytest
 
 import pyinit
 from tests import conftest
+from tests.cases import in_turn
 from tests.compat.differences import WHO, Difference, init, outcome
-from tests.harness import (
-    MODES,
-    PID1,
-    SUBREAPER,
-    Container,
-    children,
-    in_turn,
-    python,
-    status_field,
-    until,
-)
+from tests.harness import MODES, PID1, SUBREAPER, Container, children, python, status_field, until
 from tests.terminals import (
     INTERRUPT,
     SETSID,

@@ -37,6 +37,7 @@ from pyinit.lifecycle import (
     TRANSITIONS,
     Lifecycle,
 )
+from tests.cases import in_one_test
 
 # What can happen in the world while the machine is in a state.
 WITH_MAIN_CHILD = (SIGNAL, STOP, ENDED, LEFTOVERS)
@@ -209,9 +210,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("state", "event", "stops"), CASES)
-@pytest.mark.parametrize("grace_s", [0.0, 5.0])
-@pytest.mark.parametrize("drain_s", [0.0, 5.0])
+@in_one_test(("state", "event", "stops"), CASES)
+@in_one_test("grace_s", [0.0, 5.0])
+@in_one_test("drain_s", [0.0, 5.0])
 def test_there_is_an_answer_to_all_that_can_happen(
     state: str, event: str, stops: int, grace_s: float, drain_s: float
 ) -> None:
@@ -245,7 +246,7 @@ def event_of_row(machine: Lifecycle, event: str) -> str:
     return LEFTOVERS_NO_GRACE if event == LEFTOVERS and machine.grace_s == 0 else event
 
 
-@pytest.mark.parametrize(("state", "event"), [(TEARDOWN, ENDED), (RUNNING, GONE), (RUNNING, "x")])
+@in_one_test(("state", "event"), [(TEARDOWN, ENDED), (RUNNING, GONE), (RUNNING, "x")])
 def test_what_cannot_happen_is_an_error(state: str, event: str) -> None:
     """And the state is the same afterwards."""
     machine = Lifecycle(5.0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
 from pyinit import sigset
+from tests.cases import in_one_test
 
 SYNCHRONOUS = {"ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS"}
 ALL = range(1, 65)
@@ -30,7 +29,7 @@ def test_stop_signals_are_relayed() -> None:
     assert {signal.SIGTERM, signal.SIGINT} <= sigset.STOP_SIGNALS
 
 
-@pytest.mark.parametrize("number", [n for n in ALL if n in signal.valid_signals()])
+@in_one_test("number", [n for n in ALL if n in signal.valid_signals()])
 def test_each_signal_has_its_name(number: int) -> None:
     """As signal(7) and kill(1) call them, and none of the aliases (IOT, CLD, POLL)."""
     if signal.SIGRTMIN < number < signal.SIGRTMAX:

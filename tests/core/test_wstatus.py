@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinit import wstatus
+from tests.cases import in_one_test
 
 STATUSES = st.integers(0, 0xFFFF)
 
 
-@pytest.mark.parametrize("code", range(256))
+@in_one_test("code", range(256))
 def test_an_exit_code_is_itself(code: int) -> None:
     """All 256."""
     assert wstatus.exit_code(code << 8) == code
     assert wstatus.stop_signal(code << 8) == 0
 
 
-@pytest.mark.parametrize("dumped", [0, 0x80])
-@pytest.mark.parametrize("number", range(1, 65))
+@in_one_test("dumped", [0, 0x80])
+@in_one_test("number", range(1, 65))
 def test_a_killed_process_is_128_plus_the_signal(number: int, dumped: int) -> None:
     """All 64, with and without a core dump, whose bit stands beside the number."""
     assert wstatus.exit_code(number | dumped) == 128 + number

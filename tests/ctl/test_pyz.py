@@ -17,9 +17,10 @@ import pytest
 import pyinit
 from pyinit.ctl import pyz
 from pyinit.ctl.install import FIRST, THEN
+from tests.cases import in_turn
 from tests.conftest import missing, need
 from tests.container_runtimes import Podman
-from tests.harness import PYINIT, Container, in_turn, logged, python, run
+from tests.harness import PYINIT, Container, logged, python, run
 
 VERSION = f"pyinit {pyinit.__version__}\n"
 # That of a virtual environment is a link, and looks for its home first.

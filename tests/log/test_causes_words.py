@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from pyinit import cause
+from tests.cases import in_one_test
 
 SENDER = {"origin": "inside", "sender_pid": 9, "sender_uid": 5, "sender_name": "x"}
 NOBODY = {"origin": "outside", "sender_pid": None, "sender_uid": 0, "sender_name": None}
@@ -58,7 +57,7 @@ OOM = "killed by SIGKILL: the kernel's OOM killer"
 STOPPED = "12 s after the stop by SIGTERM from outside the namespace"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("given", "words"),
     [
         ({"child": child("SIGKILL", oom_killed=True)}, OOM),
@@ -101,7 +100,7 @@ def test_the_cause(given: dict[str, Any], words: str) -> None:
     assert cause.cause(facts(**given)) == words
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("given", "words"),
     [
         ({}, "app --serve: exited with 0; ran 3 h 2 min; CPU 1 min 2 s"),
@@ -125,7 +124,7 @@ def test_the_line(given: dict[str, Any], words: str) -> None:
     assert cause.summary(facts(**given)) == words
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("teardown", "words"),
     [
         ({"leftovers": ["a[1]", "b[2]", "c[3]", "d[4]"], "count": 4},

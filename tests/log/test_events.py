@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyinit
 from pyinit import output
-from tests.harness import ROOT, SUBREAPER, Container, children, in_turn, logged, python, until
+from tests.cases import in_turn
+from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import PYINIT, Container, in_turn, logged, python, run
+from tests.cases import in_turn
+from tests.harness import PYINIT, Container, logged, python, run
 from tests.terminals import session
 
 if TYPE_CHECKING:

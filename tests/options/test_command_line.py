@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import __version__, options
-from tests.harness import PYINIT, SUBREAPER, Container, in_turn, logged, python, run
+from tests.cases import in_turn
+from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pyinit import options, settings, sigset, values
 from pyinit.options import parse
 from pyinit.values import UsageError
+from tests.cases import in_one_test
 
 SETTINGS = [option for option in options.TABLE if option.variable]
 DEFAULTS = settings.Settings([])
@@ -27,7 +28,7 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
     return {n: getattr(found, n) for n in names if getattr(found, n) != getattr(DEFAULTS, n)}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "changed"),
     [
         ([], {}),
@@ -106,7 +107,6 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
         (["--status-file=s"], {"status_file": "s"}),
         (["--metrics-file", "m.prom"], {"metrics_file": "m.prom"}),
     ],
-    ids=" ".join,
 )  # fmt: skip
 def test_each_option_sets_what_it_says_and_nothing_else(
     words: list[str], changed: dict[str, object]
@@ -120,8 +120,8 @@ def test_each_option_sets_what_it_says_and_nothing_else(
 
 def test_no_option_is_without_a_case() -> None:
     """The cases above name each one that changes a setting: a new option needs one of its own."""
-    marks = test_each_option_sets_what_it_says_and_nothing_else.pytestmark  # type: ignore[attr-defined]
-    words = {word.partition("=")[0] for case in marks[0].args[1] for word in case[0]}
+    cases = test_each_option_sets_what_it_says_and_nothing_else.cases  # type: ignore[attr-defined]
+    words = {word.partition("=")[0] for case in cases for word in case[0]}
     elsewhere = {"help", "version", "pause", "as"}
     missing = {
         option.name
@@ -131,7 +131,7 @@ def test_no_option_is_without_a_case() -> None:
     assert missing <= elsewhere
 
 
-@pytest.mark.parametrize("words", [["-P"], ["--pause"], ["-vP"], ["--pause", "--"]])
+@in_one_test("words", [["-P"], ["--pause"], ["-vP"], ["--pause", "--"]])
 def test_pause_needs_no_command(words: list[str]) -> None:
     """It is the only one."""
     found = parse(words, {})
@@ -147,7 +147,7 @@ def test_defaults_are_never_changed_in_place() -> None:
     assert not settings.Settings.env
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "command"),
     [
         (["ls", "-h"], ["ls", "-h"]),
@@ -160,14 +160,13 @@ def test_defaults_are_never_changed_in_place() -> None:
         (["--grace", "1", "2"], ["2"]),
         (["--grace=1", "2"], ["2"]),
     ],
-    ids=" ".join,
 )
 def test_parsing_stops_at_the_first_operand(words: list[str], command: list[str]) -> None:
     """What follows the first operand, or the first ``--``, belongs to the command."""
     assert parse(words, {}).command == command
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("variable", "value", "changed"),
     [
         ("PYINIT_GROUP", "1", {"group": True}),
@@ -220,8 +219,8 @@ def test_each_option_has_a_variable(variable: str, value: str, changed: dict[str
 
 def test_no_setting_is_without_a_variable() -> None:
     """The cases above name each one: a new option needs one of its own."""
-    marks = test_each_option_has_a_variable.pytestmark  # type: ignore[attr-defined]
-    cases = {case[0] for case in marks[0].args[1]} - {"PYINIT_VERSION", "PYINIT_PORT"}
+    given = test_each_option_has_a_variable.cases  # type: ignore[attr-defined]
+    cases = {case[0] for case in given} - {"PYINIT_VERSION", "PYINIT_PORT"}
     assert cases | {"PYINIT_PRE_STOP"} == {option.variable for option in SETTINGS}
 
 
@@ -245,7 +244,7 @@ def test_plans_of_two_variables_merge() -> None:
     assert asked(**environ) == {"escalation": plan}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "environ", "changed"),
     [
         (["--grace=7"], {"PYINIT_GRACE": "3"}, {"grace_s": 7.0}),
@@ -278,7 +277,7 @@ def test_the_command_line_wins(
     assert asked(*words, **environ) == changed
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "named", "right"),
     [
         (["--gruop", "x"], "'--gruop'", "did you mean '--group'?"),
@@ -328,7 +327,7 @@ def test_a_usage_error_names_the_word_and_what_would_be_right(
     assert right in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("variable", "value", "right"),
     [
         ("PYINIT_GRACE", "soon", "such as 5 or 0.5"),
@@ -357,7 +356,7 @@ def test_a_pause_by_variable_names_it() -> None:
         parse(["x"], {b"PYINIT_PAUSE": b"1"})
 
 
-@pytest.mark.parametrize("name", settings.NAMES)
+@in_one_test("name", settings.NAMES)
 def test_as_is_for_the_first_word(name: str) -> None:
     """The others are the program's; without it all words are pyinit's."""
     assert options.alias(["--as", name, "-g", "x"]) == (name, ["-g", "x"])
@@ -367,7 +366,7 @@ def test_as_is_for_the_first_word(name: str) -> None:
     assert options.alias([]) == ("", [])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "named", "right"),
     [
         (["--as"], "'--as' needs a value", "--as PROGRAM"),
@@ -515,7 +514,7 @@ def test_help_tells_how_variables_are_called() -> None:
     assert "There is none for --env, --unset-env, --as, --help, --version." in text
 
 
-@pytest.mark.parametrize("option", options.TABLE, ids=lambda option: str(option.name))
+@in_one_test("option", options.TABLE)
 def test_every_example_can_be_given(option: options.Option) -> None:
     """In front of a command, where there is one to run."""
     words = shlex.split(option.example)
@@ -526,7 +525,7 @@ def test_every_example_can_be_given(option: options.Option) -> None:
         parse([*words, *([] if option.name == "pause" else ["true"])], {})
 
 
-@pytest.mark.parametrize("option", options.TABLE, ids=lambda option: str(option.name))
+@in_one_test("option", options.TABLE)
 def test_the_default_in_the_help_is_the_default(option: options.Option) -> None:
     """It stands there as it would be given; where there is none, the default is nothing at all."""
     if option.default:

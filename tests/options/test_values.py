@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pyinit import sigset, values
 from pyinit.values import UsageError
+from tests.cases import in_one_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ def refusal(parser: Callable[[str, str], Any], value: str) -> str:
 # -- signals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", sorted(signal.valid_signals()))
+@in_one_test("number", sorted(signal.valid_signals()))
 def test_a_signal_by_name_and_by_number(number: int) -> None:
     """With SIG or without, in any case; the name that the log gives it is one of them."""
     name = sigset.name(number)
@@ -41,7 +42,7 @@ def test_a_signal_by_name_and_by_number(number: int) -> None:
         assert values.signal(word, SOURCE) == number
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("word", "number"),
     [
         ("RTMIN", RTMIN),
@@ -65,7 +66,7 @@ def test_names_that_signal_7_has_besides(word: str, number: int) -> None:
     assert values.signal(word, SOURCE) == number
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "word",
     [
         "", "0", "32", "33", "65", "-1", "+15", "1.0", "9" * 5000, "0" * 5000, "٣", "1٣", "²",
@@ -91,7 +92,7 @@ FAULTS = dict.fromkeys(
 NOT_RELAYED = {**UNCATCHABLE, **OWN, **FAULTS}
 
 
-@pytest.mark.parametrize(("word", "why"), NOT_RELAYED.items())
+@in_one_test(("word", "why"), NOT_RELAYED.items())
 def test_what_is_never_relayed_is_refused_where_it_would_have_to_be(word: str, why: str) -> None:
     """As a stop signal and as the first half of a rule; the message has the reason."""
     for parser, value in (
@@ -105,7 +106,7 @@ def test_what_is_never_relayed_is_refused_where_it_would_have_to_be(word: str, w
         assert "such as TERM" in said
 
 
-@pytest.mark.parametrize("word", NOT_RELAYED)
+@in_one_test("word", NOT_RELAYED)
 def test_what_is_never_relayed_can_still_be_sent(word: str) -> None:
     """By a rule, by a plan, by the kernel when the parent ends."""
     number = values.signal(word, SOURCE)
@@ -129,7 +130,7 @@ def test_a_list_of_signals() -> None:
     assert values.signals("TERM,sigint,RTMIN+3,2", SOURCE) == {15, 2, RTMIN + 3}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("parser", "right"),
     [
         (values.signals, "TERM"),
@@ -152,7 +153,7 @@ def test_an_item_that_is_missing_is_said_to_be_so(
 # -- rules ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "rules"),
     [
         ("TERM:QUIT", {15: 3}),
@@ -173,7 +174,7 @@ def test_a_rule_maps_one_signal_to_another(value: str, rules: dict[int, int]) ->
     assert values.rewrite(value, SOURCE) == rules
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "named", "right"),
     [
         ("TERM", "'TERM' is no rule", "FROM:TO, such as TERM:QUIT or WINCH:ignore"),
@@ -199,7 +200,7 @@ def test_a_rule_that_is_none(value: str, named: str, right: str) -> None:
 # -- plans and times ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "steps"),
     [
         ("KILL@28", ((28.0, 9),)),
@@ -214,7 +215,7 @@ def test_a_plan_goes_by_time(value: str, steps: tuple[tuple[float, int], ...]) -
     assert values.plan(value, SOURCE) == steps
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "named", "right"),
     [
         ("KILL", "'KILL' is no step of a plan", "SIGNAL@SECONDS, such as KILL@28"),
@@ -241,7 +242,7 @@ def test_a_time_out_is_a_plan() -> None:
     assert "'soon' is not a time" in refusal(values.kill_at, "soon")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "number"),
     [("0", 0), ("5", 5), ("05", 5), ("1.", 1), (".25", 0.25), ("1000000000", 1e9), ("0" * 5000, 0)],
 )
@@ -250,7 +251,7 @@ def test_a_time_in_seconds(value: str, number: float) -> None:
     assert values.seconds(value, SOURCE) == number
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "value",
     ["", ".", "-0", "+5", "1e3", "nan", "inf", "5s", " 5", "5 ", "1_0", "1,5", "٣", "1.٣", "0x1"],
 )
@@ -262,7 +263,7 @@ def test_what_is_no_time_is_named(value: str) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["1000000001", "1000000000.1", "9" * 5000])
+@in_one_test("value", ["1000000001", "1000000000.1", "9" * 5000])
 def test_what_is_too_long_is_said_to_be_so(value: str) -> None:
     """However many digits it has."""
     assert f"'{value}' is too long: expected at most 1000000000" in refusal(values.seconds, value)
@@ -271,7 +272,7 @@ def test_what_is_too_long_is_said_to_be_so(value: str) -> None:
 # -- exit codes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "codes"),
     [
         ("143", {143: 0}),
@@ -292,7 +293,7 @@ def test_exit_codes(value: str, codes: dict[int, int]) -> None:
     assert values.exit_codes(value, SOURCE) == codes
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "named"),
     [
         ("256", "'256' is no exit code"),
@@ -319,7 +320,7 @@ def test_what_is_no_exit_code_is_named(value: str, named: str) -> None:
 # -- the rest -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "number"), [("0", 0), ("022", 0o22), ("27", 0o27), ("777", 0o777), ("0000777", 0o777)]
 )
 def test_a_umask_is_octal(value: str, number: int) -> None:
@@ -327,7 +328,7 @@ def test_a_umask_is_octal(value: str, number: int) -> None:
     assert values.mask(value, SOURCE) == number
 
 
-@pytest.mark.parametrize("value", ["", "8", "028", "1000", "-1", "0o22", "u=rwx", "٣", "7" * 5000])
+@in_one_test("value", ["", "8", "028", "1000", "-1", "0o22", "u=rwx", "٣", "7" * 5000])
 def test_what_is_no_umask_is_named(value: str) -> None:
     """The symbolic form is the shell's alone."""
     assert refusal(values.mask, value) == (
@@ -335,13 +336,13 @@ def test_what_is_no_umask_is_named(value: str) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["app", "1000", "app:web", "1000:1000", "a.b-c_d$", "0:0"])
+@in_one_test("value", ["app", "1000", "app:web", "1000:1000", "a.b-c_d$", "0:0"])
 def test_a_user(value: str) -> None:
     """Name or number, and a group perhaps; who that is, the container's files tell later."""
     assert values.user(value, SOURCE) == value
 
 
-@pytest.mark.parametrize("value", ["", ":", "app:", ":web", "a:b:c"])
+@in_one_test("value", ["", ":", "app:", ":web", "a:b:c"])
 def test_what_is_no_user_is_named(value: str) -> None:
     """A half that is missing, or one too many."""
     said = refusal(values.user, value)
@@ -355,7 +356,7 @@ def test_variables() -> None:
     assert values.variable("A", SOURCE) == (("A", None),)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("parser", "value", "right"),
     [
         (values.assignment, "", "NAME=VALUE, such as TZ=UTC"),

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from tests.harness import SUBREAPER, Container, children, in_turn, python, status_field, until
+from tests.cases import in_turn
+from tests.harness import SUBREAPER, Container, children, python, status_field, until
 
 NEVER_S = "1000"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import Container, children, in_turn, logged, python, run, until
+from tests.cases import in_turn
+from tests.harness import Container, children, logged, python, run, until
 
 if TYPE_CHECKING:
     from pathlib import Path

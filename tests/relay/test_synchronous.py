@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from tests.harness import Container, in_turn, python, status_field
+from tests.cases import in_turn
+from tests.harness import Container, python, status_field
 
 NAMES = ("ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS")
 

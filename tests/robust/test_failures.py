@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from tests.harness import PROGRAMS, Container, in_turn, python, run
+from tests.cases import in_turn
+from tests.harness import PROGRAMS, Container, python, run
 
 DIRECTORY = str(Path(pyinit.__file__).parent.parent)
 EXERCISED = "relayed\nreaped\nTERM\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import harness
+from tests.cases import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +33,7 @@ def in_turn_of_ways(
     ids: Callable[[Any], object] | None = None,
 ) -> pytest.MarkDecorator:
     """Parametrize a test: each of ``cases`` in one of the ways in turn, the first one in all."""
-    return harness.in_turn(names, cases, ids=ids, over="way", values=WAYS)
+    return in_turn(names, cases, ids=ids, over="way", values=WAYS)
 
 
 def entry(spec: Spec, way: str) -> list[str]:

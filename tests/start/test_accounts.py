@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pyinit import accounts, environment
 from pyinit.values import UsageError
+from tests.cases import in_one_test
 from tests.users import GROUP, PASSWD
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def refused(spec: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("spec", "account"),
     [
         ("app", ("app", 1234, 1235, [1235, 1900, 2000], "/srv/app")),
@@ -69,7 +70,7 @@ def test_names_and_numbers(
     assert found(spec) == account
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("spec", "message"),
     [
         ("nobody", "there is no user 'nobody' in {passwd}"),
@@ -126,9 +127,7 @@ def test_the_users_own_group_stands_once(write: Callable[..., None]) -> None:
     assert found("app") == ("app", 1234, 1235, [1235], "/srv/app")
 
 
-@pytest.mark.parametrize(
-    "line", ["+::::::", "+", "+app::::::", "-app", "-app::::::", "+@nis::::::"]
-)
+@in_one_test("line", ["+::::::", "+", "+app::::::", "-app", "-app::::::", "+@nis::::::"])
 def test_lines_of_nis_are_nobody(line: str, write: Callable[..., None]) -> None:
     """They say where more entries are asked for: nsswitch.conf(5), compat."""
     write(f"{line}\n{PASSWD}", "+:::\n+app:x:1:app\n" + GROUP)
@@ -146,7 +145,7 @@ def test_an_empty_name_is_nobody(write: Callable[..., None]) -> None:
     assert "is not in" in refused("55")
 
 
-@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\r"])
+@in_one_test("separator", ["\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\r"])
 def test_only_a_newline_ends_a_line(separator: str, write: Callable[..., None]) -> None:
     """Python knows more ends of lines: a user could add an entry by means of its full name."""
     write(f"eve:x:1400:1400:{separator}evil:x:0:0::/:/home/eve:/bin/sh\n")

@@ -17,7 +17,8 @@ import pytest
 
 from pyinit import changes
 from tests import conftest
-from tests.harness import DEADLINE_S, Container, in_turn, python, run, until
+from tests.cases import in_turn
+from tests.harness import DEADLINE_S, Container, python, run, until
 from tests.start.inheritance import FORK, WAYS, under_pyinit
 from tests.terminals import SETSID, Terminal
 from tests.users import container_files, need_root

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import PID1, in_turn, run
+from tests.cases import in_turn
+from tests.harness import PID1, run
 from tests.users import container_files, need_root
 
 if TYPE_CHECKING:

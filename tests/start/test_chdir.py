@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 from tests import conftest
-from tests.harness import Container, in_turn, run
+from tests.cases import in_turn
+from tests.harness import Container, run
 from tests.users import container_files, need_root
 
 # The system's own pwd(1), not a shell's, which believes PWD.

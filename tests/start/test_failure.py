@@ -11,7 +11,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from tests import conftest
-from tests.harness import in_turn, run
+from tests.cases import in_turn
+from tests.harness import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

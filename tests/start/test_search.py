@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest, harness
-from tests.harness import in_turn, run
+from tests.cases import in_turn
+from tests.harness import run
 
 if TYPE_CHECKING:
     from pathlib import Path

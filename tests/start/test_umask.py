@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.harness import Container, in_turn, run, status_field
+from tests.cases import in_turn
+from tests.harness import Container, run, status_field
 
 READ = ["sh", "-c", "sed -n 's/^Umask:.//p' /proc/self/status"]
 

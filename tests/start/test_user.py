@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
+from tests.cases import in_turn
 from tests.harness import (
     DEADLINE_S,
     SUBREAPER,
     Container,
     children,
-    in_turn,
     process_table,
     run,
     status_field,

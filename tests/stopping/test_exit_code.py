@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from tests.harness import in_turn, run
+from tests.cases import in_turn
+from tests.harness import run
 
 
 def test_every_exit_code_is_passed_on(mode: str) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import DEADLINE_S, Container, in_turn, python, run
+from tests.cases import in_turn
+from tests.harness import DEADLINE_S, Container, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

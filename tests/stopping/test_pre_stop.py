@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import DEADLINE_S, SUBREAPER, Container, children, in_turn, python, until
+from tests.cases import in_turn
+from tests.harness import DEADLINE_S, SUBREAPER, Container, children, python, until
 from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pyinit
-from tests.harness import SUBREAPER, Container, in_turn, logged, python, run
+from tests.cases import in_turn
+from tests.harness import SUBREAPER, Container, logged, python, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ import signal
 
 import pytest
 
-from tests.harness import Container, in_turn, python
+from tests.cases import in_turn
+from tests.harness import Container, python
 from tests.stopping.test_teardown import assert_lives, assert_over, end_main, leave, pid_of_leftover
 
 RECORD = python("record.py", "-")
