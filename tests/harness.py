@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import fcntl
 import json
 import os
 import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,8 @@ import pyinit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pytest
 
 # Generous: the machines are shared, and a test that waits this long has failed.
 DEADLINE_S = 60.0
@@ -51,6 +55,23 @@ def draw(what: str) -> random.Random:
     """Return a source of samples for the test called ``what``; a failure shows the seed."""
     print(f"{SEED_NAME}={SEED}")
     return random.Random(f"{SEED} {what}")
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a directory that ``make`` has filled, by one of the workers for all of them."""
+    base = factory.getbasetemp()
+    if base.name.startswith("worker"):  # tests/parallel.py
+        base = base.parent
+    directory = base / name
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not directory.exists():
+            unfinished = base / f"{name}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(mode=0o755)
+            make(unfinished)
+            unfinished.rename(directory)
+    return directory
 
 
 def python(program: str, *arguments: str) -> list[str]:

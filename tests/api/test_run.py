@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests import harness
+from tests.cases import in_turn
 from tests.harness import PID1, SUBREAPER, Container, embeds, python, run
 
 SAME = "another []"
@@ -57,7 +58,7 @@ def test_a_command_that_cannot_be_started_is_an_exception(
     assert run([command], mode=mode)[0] == code
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("child", "command", "options", "first"),
     [
         ("handler", ["true"], {}, "0 0"),

@@ -20,7 +20,7 @@ from pyinit.ctl.install import FIRST, THEN
 from tests.cases import in_turn
 from tests.conftest import missing, need
 from tests.container_runtimes import Podman
-from tests.harness import PYINIT, Container, logged, python, run
+from tests.harness import PYINIT, Container, logged, once, python, run
 
 VERSION = f"pyinit {pyinit.__version__}\n"
 # That of a virtual environment is a link, and looks for its home first.
@@ -28,7 +28,7 @@ INTERPRETER = os.path.realpath(sys.executable)
 MAGIC = importlib.util.MAGIC_NUMBER
 
 
-def write(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def write(path: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a user does."""
     return subprocess.run(
         [sys.executable, "-m", "pyinit.ctl", "pyz", str(path), *options],
@@ -36,17 +36,19 @@ def write(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         cwd="/",
+        env={**os.environ, **environ},
     )
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file, written once for all tests; they change only copies."""
-    path = tmp_path_factory.mktemp("pyz") / "pyinit.pyz"
-    result = write(path, "--python", INTERPRETER)
-    assert result.returncode == 0, result.stderr
-    path.parent.chmod(0o755)
-    return path
+
+    def make(directory: Path) -> None:
+        result = write(directory / "pyinit.pyz", "--python", INTERPRETER)
+        assert result.returncode == 0, result.stderr
+
+    return once(tmp_path_factory, "pyz", make) / "pyinit.pyz"
 
 
 @pytest.fixture
@@ -448,12 +450,14 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     """Unless --force says so; its own is."""
     path = tmp_path / "tini"
     path.write_text("ELF")
-    result = write(path)
+    # Where no interpreters are found there is no bytecode to be made.
+    nowhere = str(tmp_path)
+    result = write(path, PATH=nowhere)
     assert result.returncode == 1
     assert f"{path} was not written by pyinitctl pyz" in result.stderr
     assert path.read_text() == "ELF"
-    assert write(path, "--force").returncode == 0
-    assert write(path).returncode == 0
+    assert write(path, "--force", PATH=nowhere).returncode == 0
+    assert write(path, PATH=nowhere).returncode == 0
 
 
 def test_the_same_sources_make_the_same_archive(original: Path, tmp_path: Path) -> None:

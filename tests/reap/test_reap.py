@@ -27,9 +27,9 @@ def close_stdin(container: Container) -> None:
 
 @in_turn("words", ["", "-w", "-vv"])
 def test_exits_that_coalesce(words: str, mode: str) -> None:
-    """SIGCHLD is one signal however many end: of 300 at once none stays a zombie."""
+    """SIGCHLD is one signal however many end: of 100 at once none stays a zombie."""
     with Container(
-        python("orphans.py", "300"), options=words.split(), mode=mode, stdin=subprocess.PIPE
+        python("orphans.py", "100"), options=words.split(), mode=mode, stdin=subprocess.PIPE
     ) as container:
         container.expect("ready")
         close_stdin(container)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Container, children, python, status_field, until
+from tests.harness import PID1, SUBREAPER, Container, children, python, status_field, until
 
 RT = signal.SIGRTMIN + 1
 SENDERS = 4
@@ -66,7 +66,7 @@ def test_a_storm_of_signals(mode: str) -> None:
         assert container.wait() == 0
 
 
-@pytest.mark.parametrize("number", [2000, pytest.param(20_000, marks=long_alone)])
+@pytest.mark.parametrize("number", [1000, pytest.param(20_000, marks=long_alone)])
 def test_thousands_of_orphans(mode: str, number: int) -> None:
     """Every one is reaped: pyinit has one child again, and still relays."""
     command = python("leave_orphans.py", str(number), "again")
@@ -117,7 +117,15 @@ def private_kib(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
-@pytest.mark.parametrize("number", [1000, pytest.param(5000, marks=long_alone)])
+@pytest.mark.parametrize(
+    ("mode", "number"),
+    [
+        (PID1, 1000),
+        pytest.param(PID1, 5000, marks=long_alone),
+        pytest.param(SUBREAPER, 5000, marks=long_alone),
+    ],
+    indirect=["mode"],
+)
 def test_no_growth_of_memory_or_descriptors(mode: str, number: int) -> None:
     """5,000 orphans and 5,000 signals more leave no more than 64 KiB and no descriptor behind.
 

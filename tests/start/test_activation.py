@@ -19,7 +19,7 @@ from pyinit import changes
 from tests import conftest
 from tests.cases import in_turn
 from tests.harness import DEADLINE_S, Container, python, run, until
-from tests.start.inheritance import FORK, WAYS, under_pyinit
+from tests.start.inheritance import FORK, in_turn_of_ways, under_pyinit
 from tests.terminals import SETSID, Terminal
 from tests.users import container_files, need_root
 
@@ -134,8 +134,7 @@ def test_without_pidfds_the_variable_goes(error: str, mode: str, tmp_path: Path)
 GIVEN = ["A=1", "LISTEN_PID={}", "B=2", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "LISTEN_PIDFDID=7"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("pid", ["", "0", "77", "01", " 1", "1x", "99999999999999999999", "-1"])
+@in_turn_of_ways("pid", ["", "0", "77", "01", " 1", "1x", "99999999999999999999", "-1"])
 def test_who_else_is_named_stays_so(pid: str, way: str) -> None:
     """All of it as it was: the sockets are for somebody who is not started yet, or for nobody."""
     environ = [entry.format(pid) for entry in GIVEN]

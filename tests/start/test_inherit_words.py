@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import conftest
+from tests import conftest, harness
 from tests.start.inheritance import in_turn_of_ways, under_pyinit
 
 if TYPE_CHECKING:
@@ -41,15 +41,17 @@ PAIRS = [bytes(pair) for pair in itertools.product(range(0x80, 0x100, 3), range(
 def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the locales of `LOCALES`; return the directory for LOCPATH."""
     conftest.need("localedef")
-    path = tmp_path_factory.mktemp("locales")
-    for language, charset in LOCALES:
-        name = str(path / f"{language}.{charset}")
-        # It warns that the character set is not ASCII-compatible, with status 1.
-        command = ["localedef", "--no-archive", "-c", "-i", language, "-f", charset, name]
-        subprocess.run(command, capture_output=True, check=False)
-        if not os.path.isdir(name):
-            conftest.missing(f"the source of the locale {language}.{charset}")
-    return path
+
+    def make(path: Path) -> None:
+        for language, charset in LOCALES:
+            name = str(path / f"{language}.{charset}")
+            # It warns that the character set is not ASCII-compatible, with status 1.
+            command = ["localedef", "--no-archive", "-c", "-i", language, "-f", charset, name]
+            subprocess.run(command, capture_output=True, check=False)
+            if not os.path.isdir(name):
+                conftest.missing(f"the source of the locale {language}.{charset}")
+
+    return harness.once(tmp_path_factory, "locales", make)
 
 
 def assert_kept(words: list[bytes], environ: list[str], way: str, *before: str) -> None:

@@ -5,6 +5,7 @@ A drain of 1000 s in a test says that something else has ended it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -12,8 +13,6 @@ import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests import conftest
 from tests.cases import in_turn
@@ -100,8 +99,13 @@ def test_its_signals_are_as_the_commands(mode: str) -> None:
         assert fields["NSpgid"] == fields["NSpid"]
 
 
-@pytest.mark.parametrize("hook", ["exec sleep 1000", "sleep 1000 & sleep 1000", "kill -STOP $$"])
-@pytest.mark.parametrize("end", ["deadline", "second stop signal"])
+@in_turn(
+    ("hook", "end"),
+    itertools.product(
+        ["exec sleep 1000", "sleep 1000 & sleep 1000", "kill -STOP $$"],
+        ["deadline", "second stop signal"],
+    ),
+)
 def test_one_that_takes_too_long_is_killed_when_the_drain_ends(
     hook: str, end: str, mode: str
 ) -> None:

@@ -34,11 +34,11 @@ def codes(first: int, last: int, *options: str) -> list[str]:
     return out.splitlines()
 
 
-@pytest.mark.parametrize("first", range(0, 256, 64))
+@pytest.mark.parametrize("first", [0, 112, 240])
 def test_each_of_256_codes_becomes_another(first: int, namespaces: None) -> None:
-    """By one map with a rule for every code."""
-    wanted = [f"{code} {255 - code}" for code in range(first, first + 64)]
-    assert codes(first, first + 63, "--remap-exit", MIRROR) == wanted
+    """By one map with a rule for every code; those at both ends and around 128 are tried."""
+    wanted = [f"{code} {255 - code}" for code in range(first, first + 16)]
+    assert codes(first, first + 15, "--remap-exit", MIRROR) == wanted
 
 
 def test_only_the_code_of_the_rule_changes(namespaces: None) -> None:

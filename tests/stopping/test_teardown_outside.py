@@ -14,6 +14,7 @@ import subprocess
 
 import pytest
 
+from tests.cases import in_turn
 from tests.harness import SUBREAPER, Container, children, descendants, logged, python, status_field
 
 NUMBER = 20
@@ -136,7 +137,7 @@ def test_a_leftover_that_proc_hides(grace: str, mode: str) -> None:
         assert container.rest() == ""
 
 
-@pytest.mark.parametrize("option", ["subset=pid", "hidepid=1", "hidepid=4"])
+@in_turn("option", ["subset=pid", "hidepid=1", "hidepid=4"])
 def test_a_restricted_proc(option: str, mode: str) -> None:
     """Leftovers are found in it, and named."""
     mounts = f'mount -t proc -o {option} proc /proc; exec setpriv --bounding-set -sys_ptrace "$@"'
