@@ -105,18 +105,20 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
         )
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("signals can be taken care of in the main thread only: call run() there")
-    log_fd = None
+    found = None
     if asked.writes_elsewhere():
         from pyinit import outlets
 
-        log_fd = outlets.prepare_in_program(asked)
-    before = held.Held(asked)
+        found = outlets.prepare_in_program(asked)
     try:
-        return _supervise(asked, before.mask)
+        before = held.Held(asked)
+        try:
+            return _supervise(asked, before.mask)
+        finally:
+            before.give_back()
     finally:
-        before.give_back()
-        if log_fd is not None:
-            posix.close(log_fd)
+        if found is not None:
+            found.close()
 
 
 def _supervise(asked: settings.Settings, mask: set[int]) -> Exit:

@@ -94,10 +94,11 @@ def _fork_init(asked: "Settings") -> None:
 
     from pyinit import held
 
-    log_fd = _prepare_outlets(asked)
-    linux = problem = terminal = None
     before = held.Held(asked)
+    linux = problem = terminal = None
     try:
+        if asked.writes_elsewhere():
+            _prepare_outlets(asked)
         if asked.parent_death_signal or posix.getpid() != 1:
             linux, problem = _prepare(asked)
         if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
@@ -110,16 +111,15 @@ def _fork_init(asked: "Settings") -> None:
         parent = posix.getpid()
         pid = posix.fork()
     except BaseException:
-        for fd in (terminal, log_fd):
-            if fd is not None:
-                posix.close(fd)
+        if terminal is not None:
+            posix.close(terminal)
+        _let_go(asked)
         before.give_back()
         raise
     if pid:
         _be_init(pid, asked, before, problem, terminal)
     _take_place(terminal)
-    if log_fd is not None:
-        posix.close(log_fd)
+    _let_go(asked)
     if linux is not None:
         from pyinit import fork
 
@@ -127,13 +127,17 @@ def _fork_init(asked: "Settings") -> None:
     before.give_signals_back()
 
 
-def _prepare_outlets(asked: "Settings") -> int | None:
-    """Look at the files; return the init's log, if it was opened.  Raises ValueError."""
-    if not asked.writes_elsewhere():
-        return None
+def _prepare_outlets(asked: "Settings") -> None:
+    """Find the places that the init writes to.  Raises ValueError."""
     from pyinit import outlets
 
-    return outlets.prepare_in_program(asked)
+    outlets.prepare_in_program(asked)
+
+
+def _let_go(asked: "Settings") -> None:
+    """Close what is the init's alone."""
+    if asked.outlets is not None:
+        asked.outlets.close()
 
 
 def _prepare(asked: "Settings") -> "tuple[ModuleType | None, str | None]":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from pyinit import files
@@ -12,98 +11,116 @@ from pyinit.values import UsageError
 if TYPE_CHECKING:
     from pyinit.settings import Settings
 
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    Outlet = files.File | files.Stream
+
+_FILES = ("report", "status_file", "metrics_file")
 
 
-def prepare(asked: Settings) -> None:
-    """Open the log, and see that the files can be written.
+class Outlets:
+    """The places of a run: for the report and the files that are kept, None where not asked for."""
 
-    A descriptor other than the standard ones is not left to the command, which would hold
-    a pipe open.  Raises UsageError, which names the option.
-    """
-    if isinstance(asked.log_to, int):
-        _check_descriptor(asked.log_to, "--log-fd (or PYINIT_LOG_FD)")
-    else:
-        asked.log_to = _open(asked.log_to, "--log-file (or PYINIT_LOG_FILE)")
-    if isinstance(asked.report, str):
-        fd = files.descriptor_of(asked.report)
-        asked.report = asked.report if fd is None else fd
-    if isinstance(asked.report, int):
-        _check_descriptor(asked.report, "--report (or PYINIT_REPORT)")
-    for name in ("report", "status_file", "metrics_file"):
-        path = getattr(asked, name)
-        if isinstance(path, str) and path:
-            option = name.replace("_", "-")
-            _check_path(path, f"--{option} (or PYINIT_{name.upper()})")
+    def __init__(self) -> None:
+        self.report: Outlet | None = None
+        self.status_file: Outlet | None = None
+        self.metrics_file: Outlet | None = None
+        self._log = -1  # a descriptor that was opened here
+        self._private: list[int] = []  # those that the command would have inherited
+
+    def close(self) -> None:
+        """Let go of all of them, and give descriptors of others back as they were."""
+        for outlet in (self.report, self.status_file, self.metrics_file):
+            if outlet is not None:
+                outlet.close()
+        self.report = self.status_file = self.metrics_file = None
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+        while self._private:
+            try:
+                os.set_inheritable(self._private.pop(), True)  # noqa: FBT003 - it takes no keyword
+            except OSError:
+                pass  # EBADF: it was closed meanwhile
+
+    def find(self, asked: Settings) -> None:
+        """Open the log, and find the others.  Raises UsageError, which names the option."""
+        source = "--log-file (or PYINIT_LOG_FILE)"
+        if isinstance(asked.log_to, int):
+            source = "--log-fd (or PYINIT_LOG_FD)"
+        else:
+            asked.log_to = self._open_log(asked.log_to, source)
+        if asked.log_to != self._log:
+            self._check_descriptor(asked.log_to, source)
+        for name in _FILES:
+            place = getattr(asked, name)
+            if place != "":
+                self._find(name, place, f"--{name.replace('_', '-')} (or PYINIT_{name.upper()})")
+
+    def _open_log(self, path: str, source: str) -> int:
+        try:
+            file = files.find(path)
+            if isinstance(file, files.Stream):
+                return file.fd
+            try:
+                self._log = file.open_to_append()
+            finally:
+                file.close()
+        except OSError as error:
+            raise _unwritable(path, error, source) from None
+        return self._log
+
+    def _find(self, name: str, place: int | str, source: str) -> None:
+        try:
+            outlet = files.Stream(place) if isinstance(place, int) else files.find(place)
+            setattr(self, name, outlet)
+            if isinstance(outlet, files.File):
+                outlet.check()
+        except OSError as error:
+            raise _unwritable(str(place), error, source) from None
+        if isinstance(outlet, files.Stream):
+            self._check_descriptor(outlet.fd, source)
+
+    def _check_descriptor(self, fd: int, source: str) -> None:
+        """See that it can be written to.
+
+        A descriptor other than the standard ones is not left to the command, which would hold
+        a pipe open.  Raises UsageError.
+        """
+        import fcntl
+
+        try:
+            flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        except OSError:
+            raise UsageError(
+                f"{source}: descriptor {fd} is not open: expected one that is, such as 2 for stderr"
+            ) from None
+        if flags & os.O_ACCMODE == os.O_RDONLY:
+            raise UsageError(
+                f"{source}: descriptor {fd} is open for reading: expected one to write to"
+            )
+        if fd > 2 and os.get_inheritable(fd):
+            os.set_inheritable(fd, False)  # noqa: FBT003 - it takes no keyword
+            self._private.append(fd)
 
 
-def prepare_in_program(asked: Settings) -> int | None:
-    """Do the same for a program that asks by keywords; return the log, if it was opened.
-
-    Raises ValueError.
-    """
-    opens = isinstance(asked.log_to, str)
+def prepare(asked: Settings) -> Outlets:
+    """Find all places, and return them: they are ``asked.outlets`` as well.  Raises UsageError."""
+    outlets = Outlets()
     try:
-        prepare(asked)
+        outlets.find(asked)
+    except UsageError:
+        outlets.close()
+        raise
+    asked.outlets = outlets
+    return outlets
+
+
+def prepare_in_program(asked: Settings) -> Outlets:
+    """Do the same for a program that asks by keywords.  Raises ValueError."""
+    try:
+        return prepare(asked)
     except UsageError as error:
         raise ValueError(str(error)) from None
-    return int(asked.log_to) if opens else None
 
 
-def _check_descriptor(fd: int, source: str) -> None:
-    import fcntl
-
-    try:
-        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-    except OSError:
-        raise UsageError(
-            f"{source}: descriptor {fd} is not open: expected one that is, such as 2 for stderr"
-        ) from None
-    if flags & os.O_ACCMODE == os.O_RDONLY:
-        raise UsageError(f"{source}: descriptor {fd} is open for reading: expected one to write to")
-    if fd > 2:
-        os.set_inheritable(fd, False)  # noqa: FBT003 - it takes no keyword
-
-
-def _open(path: str, source: str) -> int:
-    try:
-        fd = os.open(path, _APPEND, 0o644)
-    except OSError as error:
-        reason = error.strerror
-        if error.errno == 6:  # ENXIO, see fifo(7)
-            reason = "it is a FIFO that nobody reads, or a device that is not there"
-        raise UsageError(f"{source}: '{path}' cannot be written: {reason}") from None
-    if fd > 2:
-        return fd
-    # The command would get it where a standard descriptor was closed.
-    import fcntl
-
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(fd)
-
-
-def _check_path(path: str, source: str) -> None:
-    """See whether `pyinit.files.write` could write it now.  Raises UsageError."""
-    wrong = _what_is_wrong(path)
-    if wrong:
-        raise UsageError(f"{source}: '{path}' cannot be written: {wrong}")
-
-
-def _what_is_wrong(path: str) -> str:
-    directory = os.path.dirname(os.path.realpath(path))
-    try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
-            return "it is a directory"
-        if os.access(path, os.W_OK, effective_ids=True):
-            return ""
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        return error.strerror or str(error)
-    if not os.path.isdir(directory):
-        return f"there is no directory '{directory}'"
-    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
-        return f"directory '{directory}' is read-only or belongs to somebody else"
-    return ""
+def _unwritable(path: str, error: OSError, source: str) -> UsageError:
+    return UsageError(f"{source}: '{path}' cannot be written: {error.strerror}")

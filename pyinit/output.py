@@ -18,13 +18,23 @@ PIPE_BUF = 4096
 _CUT = b" ..."
 _RESET_COLORS = b"\x1b[0m"
 
+# A terminal that poll(2) calls writable has room for more than this: the driver of a pty counts in
+# blocks of 256 bytes (drivers/tty/tty_buffer.c), the others say so with 256 bytes waiting at most
+# (WAKEUP_CHARS in drivers/tty/n_tty.c) of 4096.
+_PIECE = 64
+
+# A flag of pwritev2(2) that the file does not take; the call is unknown, to the kernel or to a
+# seccomp filter, which answers EPERM where runtimes were made before it.
+_CANNOT = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM)
+
 # What write(2) sends to its caller when it fails so: not meant for the command.
 _SENT_BY_WRITE = {errno.EPIPE: _signal.SIGPIPE, errno.EFBIG: _signal.SIGXFSZ}
 
 # Types in st_mode, see inode(7); the module `stat` would have to be imported.
 _S_IFMT = 0o170000
-_S_IFREG = 0o100000
-_STREAMS = (0o010000, 0o140000)  # S_IFIFO, S_IFSOCK
+_S_IFIFO = 0o010000
+_S_IFCHR = 0o020000
+_S_IFSOCK = 0o140000
 _PTMX = 0x502  # st_rdev of a pty's master: opened again it is another pty; see pts(4)
 
 
@@ -114,10 +124,11 @@ class Sink:
     """
 
     __slots__ = (
+        "_at_once",
         "_fd",
         "_flags",
         "_is_ready",
-        "_polls",
+        "_own",
         "_type",
         "_unsent",
         "is_open",
@@ -126,10 +137,11 @@ class Sink:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._own = -1  # a descriptor that was opened here
         self._type = 0
         self._flags = 0
+        self._at_once = 0  # so many bytes are written when poll(2) says that there is room
         self._is_ready = False
-        self._polls = False
         self._unsent = b""
         self.is_open = True
         self.is_terminal = False
@@ -140,6 +152,13 @@ class Sink:
             return
         self._type = status.st_mode & _S_IFMT
         self.is_terminal = status.st_rdev != _PTMX and posix.isatty(fd)
+
+    def close(self) -> None:
+        """Write no more, and close what was opened here; ``fd`` stays open."""
+        self.is_open = False
+        if self._own >= 0:
+            posix.close(self._own)
+            self._own = -1
 
     def write(self, line: str) -> bool:
         """Write ``line``, cut to `PIPE_BUF`, and return whether it was taken; raises nothing."""
@@ -168,21 +187,24 @@ class Sink:
     def _get_ready(self) -> None:
         """Find a way to write without waiting that changes nothing for those who share ``fd``."""
         self._is_ready = True
-        if self._type in _STREAMS:
+        if self._type in (_S_IFIFO, _S_IFSOCK):
             self._flags = getattr(posix, "RWF_NOWAIT", 0)
             if not self._flags:
                 self._reopen()
         elif self.is_terminal:
             # poll(2) tells that there is room, but not for how much.
             self._reopen()
+        elif self._type == _S_IFCHR:
+            self._at_once = _PIECE  # such as a pty's master, which opened again is another pty
 
     def _reopen(self) -> None:
         """Get a description of our own, for O_NONBLOCK is the description's; see open(2)."""
         flags = posix.O_WRONLY | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
         try:
-            self._fd = posix.open(f"/proc/self/fd/{self._fd}", flags)
+            self._fd = self._own = posix.open(f"/proc/self/fd/{self._fd}", flags)
         except OSError:
-            self._polls = True  # no /proc, a socket, another user's terminal
+            # No /proc, a socket, another user's terminal.
+            self._at_once = _PIECE if self.is_terminal else PIPE_BUF
 
     def send(self, data: bytes) -> int:
         """Write what fits now and return how much that was.  Raises OSError."""
@@ -193,19 +215,26 @@ class Sink:
                 try:
                     return posix.pwritev(self._fd, [data], -1, self._flags)
                 except OSError as error:
-                    if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS):
+                    if error.errno not in _CANNOT:
                         raise
-                # Pipes and sockets before Linux 6.4.
+                # Pipes and sockets before Linux 6.4, or a filter that does not know pwritev2(2).
                 self._flags = 0
                 self._reopen()
-            if self._polls and not _is_writable(self._fd):
-                return 0
-            return posix.write(self._fd, data)
+            return self._send_in_pieces(data) if self._at_once else posix.write(self._fd, data)
         except BlockingIOError:
             return 0
         except OSError as error:
             take_signal_of(error)
             raise
+
+    def _send_in_pieces(self, data: bytes) -> int:
+        """Write as long as poll(2) says that a piece fits, and return how much was taken."""
+        if self._type == _S_IFSOCK:
+            return _send_to_socket(self._fd, data)
+        taken = 0
+        while taken < len(data) and _is_writable(self._fd):
+            taken += posix.write(self._fd, data[taken : taken + self._at_once])
+        return taken
 
 
 def take_signal_of(error: OSError) -> None:
@@ -213,6 +242,17 @@ def take_signal_of(error: OSError) -> None:
     if error.errno in _SENT_BY_WRITE:
         # It waits in the queue of this thread; what others send is in that of the process.
         _signal.sigtimedwait((_SENT_BY_WRITE[error.errno],), 0)
+
+
+def _send_to_socket(fd: int, data: bytes) -> int:
+    """Write to a socket without waiting; return how much was taken.  Raises OSError."""
+    import _socket
+
+    connection = _socket.socket(fileno=fd)
+    try:
+        return connection.send(data, _socket.MSG_DONTWAIT)
+    finally:
+        connection.detach()
 
 
 def _is_writable(fd: int) -> bool:

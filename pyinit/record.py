@@ -17,6 +17,7 @@ from pyinit.output import utc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyinit.outlets import Outlet
     from pyinit.settings import Settings
 
 SCHEMA = 1
@@ -43,10 +44,14 @@ class Record:
         self.peak_bytes: Callable[[], int | None] | None = None  # of the memory cgroup
         self._asked = asked
         self._log = log
+        outlets = asked.outlets
+        self._report = outlets.report if outlets is not None else None
+        self._status_file = outlets.status_file if outlets is not None else None
+        self._metrics_file = outlets.metrics_file if outlets is not None else None
         self._started = time.monotonic()
         self._cpu_before = _usage()  # of those who were reaped before, in a program that has run()
         self._dirty = False
-        self._broken: set[str] = set()  # paths that could not be written last time
+        self._broken: set[str] = set()  # those that could not be written last time
         self._signals: dict[tuple[object, ...], dict[str, Any]] = {}
         self._relayed: dict[str, str] = {}  # what was made of each signal
         # Our own memory stands in the child's peak from before its exec(2).
@@ -87,20 +92,25 @@ class Record:
             handler(**fields)
 
     def flush(self) -> None:
-        """Write the files that are kept up to date, if anything has changed."""
-        if not self._dirty:
+        """Write the files that are kept up to date, if anything has changed; wait for nobody."""
+        if self._status_file is None and self._metrics_file is None:
             return
-        self._dirty = False
-        if self._asked.status_file or self._asked.metrics_file:
+        if self._dirty:
+            self._dirty = False
             self._write_kept(self.snapshot())
+            return
+        for outlet in (self._status_file, self._metrics_file):
+            if outlet is not None and outlet.has_more:
+                try:
+                    outlet.go_on()
+                except OSError as error:
+                    self._failed(outlet, error)
 
     def finish(self, exit_code: int) -> dict[str, object]:
         """Write all files for the last time; return what the log is to say of the end."""
         self._facts["exit_code"] = exit_code
         facts = self.snapshot()
-        facts["state"] = lifecycle.DONE
         facts["cause"] = cause.cause(facts)
-        self._write_kept(facts)
         summary = cause.summary(facts)
         self._write_last(facts, summary)
         return {"uptime_s": facts["uptime_s"], "cause": facts["cause"], "summary": summary}
@@ -109,9 +119,7 @@ class Record:
         """Write that the command could not be started."""
         self._facts["exit_code"] = code
         facts = self.snapshot()
-        facts["state"] = lifecycle.DONE
         facts["cause"] = f"could not be started: {reason}"
-        self._write_kept(facts)
         self._write_last(facts, cause.summary(facts))
 
     def snapshot(self) -> dict[str, Any]:
@@ -141,44 +149,55 @@ class Record:
     def _since_start(self, moment: float) -> float:
         return round(moment - self._started, 6)
 
-    def _write_kept(self, facts: dict[str, Any]) -> None:
-        if self._asked.status_file:
-            self._write(self._asked.status_file, files.as_json(facts))
-        if self._asked.metrics_file:
+    def _write_kept(self, facts: dict[str, Any], deadline: float | None = None) -> None:
+        if self._status_file is not None:
+            self._write(self._status_file, files.as_json(facts), deadline)
+        if self._metrics_file is not None:
             from pyinit import metrics
 
-            self._write(self._asked.metrics_file, metrics.render(facts))
+            self._write(self._metrics_file, metrics.render(facts), deadline)
 
     def _write_last(self, facts: dict[str, Any], summary: str) -> None:
-        if self._asked.report != "":
-            self._write(self._asked.report, files.as_json(facts))
+        """Write all files.  Nobody is left to be relayed to: readers are given some time."""
+        facts["state"] = lifecycle.DONE
+        deadline = time.monotonic() + files.PATIENCE_S
+        self._write_kept(facts, deadline)
+        if self._report is not None:
+            self._write(self._report, files.as_json(facts), deadline)
         if self._asked.termination_log:
-            self._write_termination_log(f"{summary}\n")
+            self._write_termination_log(f"{summary}\n", deadline)
 
-    def _write_termination_log(self, text: str) -> None:
+    def _write_termination_log(self, text: str, deadline: float) -> None:
         """Write to the file that Kubernetes mounts there; elsewhere there is none to be made.
 
         After what the command has written there: Kubernetes reads the end.
         """
         try:
-            files.append(TERMINATION_LOG, text, _LONGEST_MESSAGE)
+            file = files.find(TERMINATION_LOG)
+            try:
+                if isinstance(file, files.File):
+                    file.append(text, _LONGEST_MESSAGE, deadline)
+            finally:
+                file.close()
         except OSError as error:
             level = events.INFO if isinstance(error, FileNotFoundError) else events.WARNING
             self._not_written(level, TERMINATION_LOG, error)
 
-    def _write(self, place: int | str, text: str) -> None:
-        """Write a file, and warn when it fails: once until it succeeds again."""
+    def _write(self, outlet: Outlet, text: str, deadline: float | None) -> None:
         try:
-            files.write(place, text)
+            outlet.write(text, deadline)
         except OSError as error:
-            if str(place) not in self._broken:
-                self._broken.add(str(place))
-                self._not_written(events.WARNING, place, error)
+            self._failed(outlet, error)
         else:
-            self._broken.discard(str(place))
+            self._broken.discard(outlet.name)
 
-    def _not_written(self, level: int, place: int | str, error: OSError) -> None:
-        path = f"fd:{place}" if isinstance(place, int) else place
+    def _failed(self, outlet: Outlet, error: OSError) -> None:
+        """Warn that a file was not written: once until it is again."""
+        if outlet.name not in self._broken:
+            self._broken.add(outlet.name)
+            self._not_written(events.WARNING, outlet.name, error)
+
+    def _not_written(self, level: int, path: str, error: OSError) -> None:
         reason = error.strerror or str(error)
         self._log.emit(level, "not_written", path=path, reason=reason)
 

@@ -25,6 +25,7 @@ NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.kills import Kills
+    from pyinit.outlets import Outlets
 
 
 class Settings:
@@ -82,6 +83,7 @@ class Settings:
 
     # -- What was found before the start.
     kills: "Kills | None" = None
+    outlets: "Outlets | None" = None
 
     def __init__(self, command: list[str]) -> None:
         self.command = command

@@ -188,13 +188,15 @@ def test_a_collector_of_prom_files_sees_no_draft(
     seen = []
     replace = os.replace
 
-    def look(draft: str, target: str) -> None:
+    def look(draft: str, target: str, **directories: int) -> None:
         seen.append((os.listdir(tmp_path), glob.glob(str(tmp_path / "*.prom"))))
-        replace(draft, target)
+        replace(draft, target, **directories)
 
     monkeypatch.setattr("os.replace", look)
-    files.write(str(path), "first\n")
-    files.write(str(path), "second\n")
+    file = files.find(str(path))
+    file.write("first\n")
+    file.write("second\n")
+    file.close()
     (first, none), (second, old) = seen
     assert (len(first), none) == (1, [])
     assert first[0].startswith(".")
