@@ -56,6 +56,7 @@ class Stream:
     def __init__(self, fd: int, name: str = "") -> None:
         self.fd = fd
         self.name = name or f"fd:{fd}"
+        self.is_read = False  # somebody has made room for the end of a text
         self._sink = Sink(fd)
         self._rest = b""
 
@@ -77,6 +78,8 @@ class Stream:
         self.go_on(deadline)
         data = _encoded(text)
         taken = 0 if self._rest else self._sink.send(data)
+        if not taken and self.is_read and deadline is not None and _has_room(self.fd, deadline):
+            taken = self._sink.send(data)
         if not taken:
             raise BlockingIOError(errno.EAGAIN, _NO_READER)
         self._rest = data[taken:]
@@ -88,10 +91,12 @@ class Stream:
         """Write of the text that was begun what fits, until ``deadline``.  Raises OSError."""
         while self._rest:
             try:
-                self._rest = self._rest[self._sink.send(self._rest) :]
+                taken = self._sink.send(self._rest)
             except OSError:
                 self._rest = b""  # nobody will read it
                 raise
+            self._rest = self._rest[taken:]
+            self.is_read = self.is_read or taken > 0
             if not self._rest or deadline is None or not _has_room(self.fd, deadline):
                 return
 
@@ -108,6 +113,7 @@ class File:
         self._place = place
         self._known: tuple[int, int] | None = None  # what was there at first, or was put there
         self._stream: Stream | None = None  # of a FIFO or a device whose text has not ended
+        self._is_read = False  # it was
         before = self._look()
         if before is not None:
             self._known = (before.st_dev, before.st_ino)
@@ -149,6 +155,7 @@ class File:
         if before is None or not stat.S_ISREG(before.st_mode):
             text = f"directory '{self._place.path}' is read-only or belongs to somebody else"
             raise PermissionError(errno.EACCES, text)
+        self._check_owner(before)
         os.close(os.open(self._place.name, _FLAGS, dir_fd=directory))
 
     def write(self, text: str, deadline: float | None = None) -> None:
@@ -252,6 +259,7 @@ class File:
                 os.close(fd)
                 raise
             self._stream = Stream(fd)
+            self._stream.is_read = self._is_read
         try:
             self._stream.write(text, deadline)
         finally:
@@ -270,6 +278,7 @@ class File:
 
     def _end_stream(self) -> None:
         if self._stream is not None:
+            self._is_read = self._stream.is_read
             self._stream.close()
             os.close(self._stream.fd)
             self._stream = None

@@ -18,11 +18,6 @@ PIPE_BUF = 4096
 _CUT = b" ..."
 _RESET_COLORS = b"\x1b[0m"
 
-# A terminal that poll(2) calls writable has room for more than this: the driver of a pty counts in
-# blocks of 256 bytes (drivers/tty/tty_buffer.c), the others say so with 256 bytes waiting at most
-# (WAKEUP_CHARS in drivers/tty/n_tty.c) of 4096.
-_PIECE = 64
-
 # A flag of pwritev2(2) that the file does not take; the call is unknown, to the kernel or to a
 # seccomp filter, which answers EPERM where runtimes were made before it.
 _CANNOT = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM)
@@ -33,7 +28,6 @@ _SENT_BY_WRITE = {errno.EPIPE: _signal.SIGPIPE, errno.EFBIG: _signal.SIGXFSZ}
 # Types in st_mode, see inode(7); the module `stat` would have to be imported.
 _S_IFMT = 0o170000
 _S_IFIFO = 0o010000
-_S_IFCHR = 0o020000
 _S_IFSOCK = 0o140000
 _PTMX = 0x502  # st_rdev of a pty's master: opened again it is another pty; see pts(4)
 
@@ -140,7 +134,9 @@ class Sink:
         self._own = -1  # a descriptor that was opened here
         self._type = 0
         self._flags = 0
-        self._at_once = 0  # so many bytes are written when poll(2) says that there is room
+        self._at_once = (
+            0  # so many bytes fit when poll(2) says that there is room; 0: it is not asked
+        )
         self._is_ready = False
         self._unsent = b""
         self.is_open = True
@@ -152,6 +148,8 @@ class Sink:
             return
         self._type = status.st_mode & _S_IFMT
         self.is_terminal = status.st_rdev != _PTMX and posix.isatty(fd)
+        if status.st_rdev == _PTMX:
+            self._at_once = 1
 
     def close(self) -> None:
         """Write no more, and close what was opened here; ``fd`` stays open."""
@@ -194,8 +192,6 @@ class Sink:
         elif self.is_terminal:
             # poll(2) tells that there is room, but not for how much.
             self._reopen()
-        elif self._type == _S_IFCHR:
-            self._at_once = _PIECE  # such as a pty's master, which opened again is another pty
 
     def _reopen(self) -> None:
         """Get a description of our own, for O_NONBLOCK is the description's; see open(2)."""
@@ -204,7 +200,7 @@ class Sink:
             self._fd = self._own = posix.open(f"/proc/self/fd/{self._fd}", flags)
         except OSError:
             # No /proc, a socket, another user's terminal.
-            self._at_once = _PIECE if self.is_terminal else PIPE_BUF
+            self._at_once = 1 if self.is_terminal else PIPE_BUF
 
     def send(self, data: bytes) -> int:
         """Write what fits now and return how much that was.  Raises OSError."""
