@@ -93,6 +93,8 @@ class Log:
             record = self.record
             self.guard(lambda: found.update(record.finish(exit_code)))
         self.emit(INFO, "exiting", exit_code=exit_code, **found)
+        if self._writer is not None:
+            self.guard(self._writer.close)
 
     def guard(self, step: "Callable[[], None]") -> None:
         """Run ``step``, and only say what it raises: the container is not ours to end."""

@@ -127,9 +127,14 @@ class Watch:
             raise
 
     def close(self) -> None:
-        """End the thread, and return when it has ended."""
-        posix.eventfd_write(self._end, 1)
-        self._ended.acquire()
+        """End the thread, and return when it has ended.
+
+        Only then its descriptors are closed: it may have ended before, when the cgroup was removed.
+        """
+        if self._fds:
+            posix.eventfd_write(self._end, 1)
+            self._ended.acquire()
+            self._close()
 
     def _opened(self, fd: int) -> int:
         self._fds.append(fd)
@@ -154,7 +159,6 @@ class Watch:
         except BaseException:
             pass  # the cgroup is gone, and with it whoever was in it
         finally:
-            self._close()
             self._ended.release()
 
     def _shortage(self) -> bool:

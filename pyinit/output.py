@@ -102,6 +102,10 @@ class Writer:
         except Exception:
             self._plain = True
 
+    def close(self) -> None:
+        """Write no more; ``fd`` stays open."""
+        self._sink.close()
+
     def write(self, line: str) -> None:
         """Write one line if it fits without waiting; otherwise drop and count it."""
         if self._sink.write(line):

@@ -7,12 +7,16 @@ import re
 import select
 import signal
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import harness
 from tests.cases import in_turn
 from tests.harness import PID1, SUBREAPER, Container, embeds, python, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SAME = "another []"
 
@@ -96,6 +100,14 @@ def test_the_attributes_that_were_set_stay_set(mode: str, subreaper: bool) -> No
         _death_signal=int(signal.SIGUSR2),
     )
     assert told == ["0 0", SAME]
+
+
+def test_descriptors_are_what_they_were_afterwards(namespaces: None, tmp_path: Path) -> None:
+    """None is left open, and what a command inherited before it inherits again."""
+    files = {f"{name}_file": str(tmp_path / name) for name in ("status", "metrics")}
+    scenario = "run_and_compare_descriptors"
+    told = lines_of(scenario, "true", mode=PID1, verbose=1, log_format="json", **files)
+    assert told == ["0 0", "0 0", SAME]
 
 
 def test_the_command_gets_mask_and_ignored_signals_of_the_caller(mode: str) -> None:

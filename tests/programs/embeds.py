@@ -127,6 +127,33 @@ def run_twice() -> None:
         say("new", descriptors() - before)
 
 
+def descriptors() -> list[tuple[int, bool]]:
+    """Return what is open, and whether a command inherits it."""
+    found = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            found.append((fd, os.get_inheritable(fd)))
+        except OSError:
+            pass  # of this list
+    return sorted(found)
+
+
+def run_and_compare_descriptors() -> None:
+    """Run the command with its log on a terminal and all files; say what else is open then."""
+    _, slave = os.openpty()
+    _, writer = os.pipe()
+    for fd in (slave, writer):
+        os.set_inheritable(fd, True)
+    before = descriptors()
+    OPTIONS["log_fd"] = slave
+    OPTIONS["report"] = writer
+    run()
+    OPTIONS["log_file"] = OPTIONS.pop("status_file")
+    del OPTIONS["log_fd"]
+    run()
+    say("another", sorted(set(before) ^ set(descriptors())))
+
+
 def run_with_handlers() -> None:
     """Run the command; afterwards send USR1 to this process, whose handler says so."""
     arrange()

@@ -50,3 +50,37 @@ def test_signals(tmp_path: Path) -> None:
             until(lambda: blocked(thread) == blocked(str(os.getpid())), "the mask is the same")
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Fails(oom.Counter):
+    """A counter that can be read once: then its cgroup is removed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = str(directory)
+        self.version = 2
+        self.calls = 0
+
+    def read(self) -> int:
+        """Return a number, or raise OSError."""
+        self.calls += 1
+        if self.calls > 1:
+            raise OSError
+        return 5
+
+
+def test_a_thread_that_has_ended_by_itself(tmp_path: Path) -> None:
+    """Nothing is written to a number that is another's by then: its descriptors stay its own."""
+    (tmp_path / "memory.events").write_text("oom_kill 5\n")
+    before = set(os.listdir("/proc/self/task"))
+    watching = oom.Watch(Fails(tmp_path), lambda: None)
+    others = []
+    try:
+        until(lambda: before.issuperset(os.listdir("/proc/self/task")), "the thread has ended")
+        others += [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(4)]
+        watching.close()
+        for fd in others:
+            with pytest.raises(BlockingIOError):
+                os.eventfd_read(fd)
+    finally:
+        for fd in others:
+            os.close(fd)
