@@ -115,7 +115,8 @@ def _denied(path: bytes) -> str:
         why = "it has no execute bit"
     elif posix.statvfs(path).f_flag & posix.ST_NOEXEC:
         why = "it is on a file system that is mounted noexec"
-    elif not posix.access(path, posix.X_OK, effective_ids=True):
+    # For real ids, which are the effective ones here: a filter may not know faccessat2(2).
+    elif not posix.access(path, posix.X_OK):
         mode = stat.S_IMODE(info.st_mode)
         why = f"mode {mode:04o} of user {info.st_uid}, but this is user {posix.geteuid()}"
     elif line.startswith(b"#!"):
