@@ -22,6 +22,8 @@ TRY_S = 30
 
 # Each file that is written here has one line that begins so, with the subcommand after it.
 MARK = "# Written by pyinitctl"
+# It stands within the first so many bytes.
+_MARKED = 4096
 
 
 class InstallError(CommandError):
@@ -34,15 +36,37 @@ def refuse(target: Path, command: str, *, force: bool) -> None:
         raise InstallError(f"{target} is a directory: name the file, such as {target / 'pyinit'}")
     if not target.parent.is_dir():
         raise InstallError(f"{target.parent} is not a directory: make it first")
+    if not is_replaceable(target):
+        raise InstallError(f"{target} is neither a file nor a link: nothing takes its place")
     if target.exists() and not force and not is_ours(target, command):
         raise InstallError(
             f"{target} was not written by pyinitctl {command}: give another path, or --force"
         )
 
 
+def is_replaceable(path: Path) -> bool:
+    """Return whether nothing is lost with ``path`` but a file or a link: it may be a device."""
+    return path.is_symlink() or path.is_file() or not path.exists()
+
+
 def is_ours(path: Path, command: str) -> bool:
     """Return whether the subcommand ``command`` wrote ``path``, links followed."""
-    return path.is_file() and f"{MARK} {command}".encode() in path.read_bytes()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return f"{MARK} {command}".encode() in file.read(_MARKED)
+
+
+def create(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Make a file that nobody else has made, in place of what is left of a run that was killed.
+
+    In a directory of others it could be a link.  Raises OSError.
+    """
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with open(fd, "wb") as file:
+        file.write(data)
+        os.fchmod(fd, mode)
 
 
 def put(target: Path, data: bytes, before: Sequence[str] = ()) -> None:
@@ -55,8 +79,7 @@ def put(target: Path, data: bytes, before: Sequence[str] = ()) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         try:
-            draft.write_bytes(data)
-            draft.chmod(0o755)
+            create(draft, data, 0o755)
             _try([*before, str(draft)])
             draft.replace(target)
         except OSError as error:

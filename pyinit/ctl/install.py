@@ -146,6 +146,8 @@ def _links(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
     for link in links:
         if link.is_dir():
             raise InstallError(f"{link} is a directory: no link can take its place")
+        if not executable.is_replaceable(link):
+            raise InstallError(f"{link} is neither a file nor a link: nothing takes its place")
         # Not exists(): a link to nothing was made by somebody, too.
         if os.path.lexists(link) and not force and not executable.is_ours(link, "install"):
             raise InstallError(
@@ -237,7 +239,7 @@ def _write_bundles() -> None:
                 file.unlink(missing_ok=True)
                 continue
             file.parent.mkdir(exist_ok=True)
-            draft.write_bytes(marshal.dumps(_bundle(modules)))
+            executable.create(draft, marshal.dumps(_bundle(modules)))
             draft.replace(file)
         except OSError:
             draft.unlink(missing_ok=True)

@@ -167,6 +167,29 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     assert version(path) == VERSION
 
 
+def test_what_is_no_file_is_not_overwritten(tmp_path: Path) -> None:
+    """Not even by force: a FIFO, or a device such as /dev/null, is missed by others."""
+    path = tmp_path / "init"
+    os.mkfifo(path)
+    (tmp_path / "link").symlink_to(path)
+    for place in (path, tmp_path / "link"):
+        result = install(place, "--force")
+        assert result.returncode == 1
+        assert f"{path} is neither a file nor a link" in result.stderr
+    assert path.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["init", "link"]
+
+
+def test_a_draft_goes_through_no_link(tmp_path: Path) -> None:
+    """Its name can be foreseen, in a directory that others may write to as well."""
+    other, draft = tmp_path / "other", tmp_path / "draft"
+    other.write_text("other")
+    draft.symlink_to(other)
+    executable.create(draft, b"new", 0o755)
+    assert other.read_text() == "other"
+    assert (draft.read_bytes(), draft.lstat().st_mode & 0o777) == (b"new", 0o755)
+
+
 def test_its_own_file_is_overwritten(launcher: Path) -> None:
     """As after an upgrade; the old one is replaced in one step, so that a running init keeps it."""
     inode = launcher.stat().st_ino

@@ -95,6 +95,15 @@ def test_a_directory_is_not_overwritten(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["tini"]
 
 
+def test_what_is_no_file_is_not_overwritten(tmp_path: Path) -> None:
+    """Nor this: a FIFO, or a device."""
+    os.mkfifo(tmp_path / "tini")
+    result = install(tmp_path / "init", "--name", "tini", "--force")
+    assert result.returncode == 1
+    assert f"{tmp_path / 'tini'} is neither a file nor a link" in result.stderr
+    assert os.listdir(tmp_path) == ["tini"]
+
+
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     """Under it the launcher would only be pyinit; the message lists those there are."""
     result = install(tmp_path / "init", "--name", "my_init")

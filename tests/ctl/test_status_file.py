@@ -113,6 +113,30 @@ def test_no_more_is_read_than_is_asked_for(inside: tuple[int, Path]) -> None:
         assert found.read(3) == b"ins"
 
 
+LEASE = """
+import fcntl, os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
+fd = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("ready", flush=True)
+input()
+"""
+
+
+def test_one_who_holds_a_lease_is_not_waited_for(inside: tuple[int, Path]) -> None:
+    """Who opens a file of another's lease waits until that is given back; see fcntl(2)."""
+    pid, root = inside
+    command = [sys.executable, "-IS", "-c", LEASE, str(root / "etc" / "status")]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        with pytest.raises(BlockingIOError), place(pid, "/etc/status") as found:
+            found.read(100)
+    finally:
+        holder.communicate()
+
+
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[tuple[Container, Path, Any]]:
     """Have a container with a status file, which it does not write again; and what stands there."""
