@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyinit import paths
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.control import init_of
 
@@ -42,16 +43,30 @@ def run(asked: argparse.Namespace) -> None:
     if asked.subcommand == "checkpoint":
         init = init_of(asked.pid)
         asked.directory.mkdir(parents=True, exist_ok=True)
+        _check(asked.directory)
         stays = ["--leave-running"] if asked.leave_running else []
         _call(criu, ["dump", "--tree", str(init), *stays], asked)
         print(f"checkpoint: process {init} is in {asked.directory}")
         return
     if not asked.directory.is_dir():
         raise CommandError(f"{asked.directory} is not a directory with a checkpoint")
+    _check(asked.directory)
     pidfile = (asked.directory / _PIDFILE).absolute()
     pidfile.unlink(missing_ok=True)
     _call(criu, ["restore", "--restore-detached", "--pidfile", str(pidfile)], asked)
     print(f"restore: process {pidfile.read_text().strip()}")
+
+
+def _check(directory: Path) -> None:
+    """Raise CommandError if others can put links or images there: CRIU follows and restores them.
+
+    As root; whoever else restores has no more rights than its own.
+    """
+    if os.geteuid() == 0 and not paths.is_ours_alone(directory.stat()):
+        raise CommandError(
+            f"{directory}: others may write to it, so root can neither write nor restore there: "
+            "take a directory of root's alone"
+        )
 
 
 def _find() -> str:

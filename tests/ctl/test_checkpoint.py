@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyinit import ctl
+from tests import users
 from tests.harness import PYINIT, Container, children, python, status_field, until
 
 if TYPE_CHECKING:
@@ -118,6 +119,26 @@ def test_what_cannot_be_is_refused(
     monkeypatch.chdir(tmp_path)
     assert ctl.main(words) == 1
     assert said in capsys.readouterr().err
+    assert not called.exists()
+
+
+@pytest.mark.parametrize("words", [("checkpoint", "{pid}", "images"), ("restore", "images")])
+def test_a_directory_that_others_may_write_to_is_not_roots(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A link there would be followed, an image there would run as root."""
+    users.need_root()
+    called = stand_in(tmp_path, monkeypatch, RECORDS)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images").chmod(0o777)
+    with Container(python("record.py", "TERM")) as container:
+        container.expect("ready")
+        assert ctl.main([word.format(pid=container.pid) for word in words]) == 1
+    assert "images: others may write to it" in capsys.readouterr().err
     assert not called.exists()
 
 
