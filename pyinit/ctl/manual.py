@@ -148,12 +148,14 @@ must not stop PID 1.""",
     "log-fd": """\
 The command does not inherit it, unless it is 0, 1 or 2.""",
     "log-file": """\
-It stays open, so a rotation has to copy and truncate it.""",
+It stays open, so a rotation has to copy and truncate it. A symbolic link is followed only where
+others may not write to its directory; docs/report.md has more of this.""",
     "report": """\
 Command, status and cause in words, times, signals by sender, orphans, leftovers and what became of
 them, CPU time and memory: docs/report.md has the fields. A file is replaced at once, so nobody
 reads half of it; `fd:3` is a descriptor, which the command does not inherit. It is also written
-when the command could not be started.""",
+when the command could not be started. A symbolic link is followed only where others may not write
+to its directory.""",
     "termination-log": """\
 Where there is no such file, as outside of Kubernetes, nothing is written.""",
     "status-file": """\
