@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import options, peers, settings, sigset
+from pyinit.ctl import beneath
 from pyinit.values import UsageError
 
 if TYPE_CHECKING:
@@ -274,15 +273,16 @@ def _script(process: Process) -> tuple[str, list[str]]:
 
 def _is_launcher(process: Process, path: str) -> bool:
     """Return whether a script is what ``pyinitctl install`` writes, whatever it is called."""
-    where = f"/proc/{process.pid}/" + (f"root{path}" if path.startswith("/") else f"cwd/{path}")
     try:
-        # To open a device or a FIFO has effects.
-        if not stat.S_ISREG(os.stat(where).st_mode):
-            return False
-        with open(where, "rb") as file:
-            return b"pyinitctl install" in file.read(512)
+        place = beneath.Place(process.pid, path)
     except OSError:
         return False
+    try:
+        return b"pyinitctl install" in place.read(512)
+    except OSError:
+        return False
+    finally:
+        place.close()
 
 
 def _ours(process: Process, name: str, words: list[str]) -> Init:

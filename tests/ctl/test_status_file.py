@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import ctl
-from pyinit.ctl import beneath
+from pyinit.ctl import beneath, checks_kinds, checks_view
 from tests.ctl.views import view
 from tests.harness import UNSHARE_USER, Container, children, python
 from tests.kept import facts, until_told
@@ -111,6 +111,18 @@ def test_no_more_is_read_than_is_asked_for(inside: tuple[int, Path]) -> None:
     """A container could have it grow for ever."""
     with place(inside[0], "/etc/status") as found:
         assert found.read(3) == b"ins"
+
+
+def test_a_launcher_is_looked_for_there_too(inside: tuple[int, Path]) -> None:
+    """By its path as the process knows it, and not where that leads from here."""
+    pid, root = inside
+    process = checks_view.Process(pid)
+    (root / "launcher").symlink_to("/etc/launcher")
+    (root / "etc" / "launcher").write_text("# Written by pyinitctl install")
+    (root / "etc" / "other").symlink_to(root.parent / "launcher")
+    (root.parent / "launcher").write_text("# Written by pyinitctl install")
+    assert checks_kinds._is_launcher(process, "/launcher")
+    assert not checks_kinds._is_launcher(process, "/etc/other")
 
 
 LEASE = """
