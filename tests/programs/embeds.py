@@ -108,10 +108,14 @@ def run_and_compare() -> None:
     say("another", [key for key, value in before.items() if after[key] != value])
 
 
-def descriptors() -> int:
-    """Return how many there are, without libffi's."""
-    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-    return sum("libffi" not in os.readlink(link) for link in links if os.path.lexists(link))
+def descriptors() -> list[tuple[int, bool]]:
+    """Return what is open, without libffi's, and whether a command inherits it."""
+    found = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        link = f"/proc/self/fd/{fd}"
+        if os.path.lexists(link) and "libffi" not in os.readlink(link):
+            found.append((fd, os.get_inheritable(fd)))
+    return sorted(found)
 
 
 def run_twice() -> None:
@@ -120,22 +124,11 @@ def run_twice() -> None:
     But for the file of libffi, which that holds open from its first use on (since 3.5).
     """
     for _ in range(2):
-        before = descriptors()
+        before = len(descriptors())
         run()
         while len(os.listdir("/proc/self/task")) > 1:
             os.sched_yield()  # one that is at its end; for another one the test's deadline comes
-        say("new", descriptors() - before)
-
-
-def descriptors() -> list[tuple[int, bool]]:
-    """Return what is open, and whether a command inherits it."""
-    found = []
-    for fd in map(int, os.listdir("/proc/self/fd")):
-        try:
-            found.append((fd, os.get_inheritable(fd)))
-        except OSError:
-            pass  # of this list
-    return sorted(found)
+        say("new", len(descriptors()) - before)
 
 
 def run_and_compare_descriptors() -> None:
