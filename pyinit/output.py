@@ -273,7 +273,9 @@ def as_json(value: object) -> str:
     The module `json` costs 6 ms, and cannot be had where nothing can be imported any more.
     """
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{as_json(key)}: {as_json(each)}" for key, each in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{as_json(key)}: {as_json(each)}" for key, each in value.items()) + "}"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(as_json, value)) + "]"
     if value is None or isinstance(value, bool):

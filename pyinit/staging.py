@@ -22,7 +22,7 @@ from pyinit.namespaces import NamespaceError, namespaces_of, open_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO, NoReturn
+    from typing import IO
 
     from pyinit.idmaps import Maps
     from pyinit.namespaces import Namespace
@@ -305,23 +305,13 @@ def _follow(
         started.namespaces = _namespaces_of(started.pid) if is_new else {}
         channel.allow()
         stage.wait()
-        while True:
-            word, *rest = _next(channel, started.pidfd) or ("gone",)
-            if word == "started":
-                return started
-            if word == "terminal":
-                files.take(channel.descriptors())
-            elif word == "failed":
-                raise NamespaceError(*rest)
-            elif word == "not started":
-                raise StartError(*rest)
-            else:
-                _fail_early(started, channel)
+        _hear_init(started, files)
     except BaseException:
         signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
         os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
         os.close(started.pidfd)
         raise
+    return started
 
 
 def _hear_stage(stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None) -> Started:
@@ -345,6 +335,25 @@ def _hear_stage(stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | N
         os.close(pidfd)
 
 
+def _hear_init(started: Started, files: Files) -> None:
+    """Hear what the init says, until the command runs.  Raises NamespaceError, StartError."""
+    channel = started.channel
+    while True:
+        word, *rest = _next(channel, started.pidfd) or ("gone",)
+        if word == "started":
+            return
+        if word == "terminal":
+            files.take(channel.descriptors())
+        elif word == "failed":
+            raise NamespaceError(*rest)
+        elif word == "not started":
+            raise StartError(*rest)
+        elif word == "gone" and not channel.is_lost:
+            raise _ended_early(_signal_of_end(started.pidfd))
+        else:
+            raise _lost()
+
+
 def _next(channel: Channel, pidfd: int) -> tuple[Any, ...]:
     """Return the next packet; an empty tuple when the process has ended, or as of `receive`.
 
@@ -359,13 +368,16 @@ def _next(channel: Channel, pidfd: int) -> tuple[Any, ...]:
 
 def _open_child(pid: int) -> int:
     """Return a pidfd of our child.  Raises StartError for somebody else, whom we would kill."""
-    pidfd = open_process(pid)
     try:
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        os.close(pidfd)
         raise _lost() from None
-    return pidfd
+    try:
+        return open_process(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _namespaces_of(pid: int) -> dict[str, Namespace]:
@@ -375,17 +387,18 @@ def _namespaces_of(pid: int) -> dict[str, Namespace]:
         return {}  # there is no /proc that shows our children
 
 
-def _fail_early(started: Started, channel: Channel) -> NoReturn:
-    """Tell of an init that has ended, and not said whether the command runs."""
+def _signal_of_end(pidfd: int) -> int:
+    """Return which signal has killed the init that is about to end, or 0.  Raises StartError."""
     poll = select.poll()
-    poll.register(started.pidfd, select.POLLIN)
-    if channel.is_lost or not poll.poll(_END_BOUND_S * 1000):
+    poll.register(pidfd, select.POLLIN)
+    if not poll.poll(_END_BOUND_S * 1000):
         raise _lost()
-    info = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED | os.WNOWAIT)
-    raise _ended_early(info.si_status if info is not None and info.si_code != os.CLD_EXITED else 0)
+    info = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+    return info.si_status if info is not None and info.si_code != os.CLD_EXITED else 0
 
 
 def _ended_early(number: int) -> StartError:
+    """Return what tells of a stage or an init that has ended without a word, by that signal."""
     if number:
         by = sigset.name(number)
         return StartError(128 + number, f"the init was killed by {by} while the command started")
@@ -393,6 +406,7 @@ def _ended_early(number: int) -> StartError:
 
 
 def _lost() -> StartError:
+    """Return what tells of a word that none of ours says, or says now."""
     return StartError(125, "what came instead of the init's word is none of its words")
 
 

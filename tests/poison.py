@@ -51,8 +51,8 @@ def root_in(directory: Path, homes: list[Path]) -> Path:
     poison = directory / "poison.py"
     poison.write_text(CODE)
     for place in searched(homes):
-        for name in _modules_of(place):
-            target = root / str(place / name).lstrip("/")
+        for module in _modules_of(place):
+            target = root / str(place / module).lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(poison, target)
     return root
@@ -62,7 +62,7 @@ def searched(homes: list[Path]) -> list[Path]:
     """Return the directories in which a stage looks for modules."""
     argv = [sys.executable, "-IS", "-c", "import json, sys; print(json.dumps(sys.path))"]
     found = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
-    return [*(Path(place) for place in found if os.path.isdir(place)), *homes]
+    return [*(Path(each) for each in found if os.path.isdir(each)), *homes]
 
 
 def is_found(name: str, root: Path, homes: list[Path]) -> bool:

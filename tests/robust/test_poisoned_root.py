@@ -1,4 +1,4 @@
-"""No code of an image runs in the init, whatever is asked of it: only the command is the image's."""
+"""No code of an image runs in the init, whatever is asked of it, but by its command."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Image:
         # pyinitctl is imported from where the tests have it.
         self.homes = [self.home, Path(pyinit.__file__).parents[1]]
         self.root = poison.root_in(directory, self.homes)
-        self.how = {"root": self.root, "binds": [("/dev/null", "/dev/null")]}
+        self.how: dict[str, Any] = {"root": self.root, "binds": [("/dev/null", "/dev/null")]}
 
     def spawn(self, argv: list[str], *more: str, **how: Any) -> Container:
         """Start a container whose root is the image."""
@@ -119,8 +119,8 @@ def refused(errors: str, *, warns: bool = False) -> set[str]:
 
 def test_its_modules_would_be_taken_for_ours(made: Image) -> None:
     """Without what these tests are about: they are where the init's paths lead."""
-    wanted = ("json", "_json", "encodings.cp1252", "resource", "psutil", "psutil._pslinux")
-    wanted += ("structlog", "structlog.dev", "pyinit.rendering", "pyinit.teardown")
+    wanted = ["json", "_json", "encodings.cp1252", "resource", "psutil", "psutil._pslinux"]
+    wanted += ["structlog", "structlog.dev", "pyinit.rendering", "pyinit.teardown"]
     assert [name for name in wanted if not poison.is_found(name, made.root, [made.home])] == []
     assert poison.is_found("pyinit.teardown", made.root, made.homes[1:])
 
@@ -198,7 +198,11 @@ def test_a_terminal(image: Image) -> None:
     ids=["no-command", "no-program", "no-user"],
 )
 def test_a_start_that_fails(
-    image: Image, argv: list[str], asked: dict[str, Any], code: int, capfd: pytest.CaptureFixture[str]
+    image: Image,
+    argv: list[str],
+    asked: dict[str, Any],
+    code: int,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Why is found out, too."""
     with pytest.raises(StartError) as caught:
