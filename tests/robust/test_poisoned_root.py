@@ -13,7 +13,7 @@ import pytest
 
 import pyinit
 from pyinit import Exit, StartError, staging
-from tests import poison, users
+from tests import images, users
 from tests.harness import DEADLINE_S
 from tests.spawning import Screen, line, rest, spawn
 
@@ -68,10 +68,10 @@ class Image:
     """The image, and where pyinit is imported from beside it."""
 
     def __init__(self, directory: Path) -> None:
-        self.home = poison.home_in(directory)
+        self.home = images.home_in(directory)
         # pyinitctl is imported from where the tests have it.
         self.homes = [self.home, Path(pyinit.__file__).parents[1]]
-        self.root = poison.root_in(directory, self.homes)
+        self.root = images.poisoned_in(directory, self.homes)
         self.how: dict[str, Any] = {"root": self.root, "binds": [("/dev/null", "/dev/null")]}
 
     def spawn(self, argv: list[str], *more: str, **how: Any) -> Container:
@@ -93,7 +93,7 @@ def image(made: Image, monkeypatch: pytest.MonkeyPatch) -> Iterator[Image]:
     monkeypatch.setattr(pyinit, "__file__", str(made.home / "pyinit" / "__init__.py"))
     monkeypatch.setattr(staging, "_PROGRAM", TELLING)
     yield made
-    mark = made.root / poison.MARK
+    mark = made.root / images.MARK
     ran = mark.read_text().split() if mark.exists() else []
     mark.unlink(missing_ok=True)
     assert not ran
@@ -121,8 +121,8 @@ def test_its_modules_would_be_taken_for_ours(made: Image) -> None:
     """Without what these tests are about: they are where the init's paths lead."""
     wanted = ["json", "_json", "encodings.cp1252", "resource", "psutil", "psutil._pslinux"]
     wanted += ["structlog", "structlog.dev", "pyinit.rendering", "pyinit.teardown"]
-    assert [name for name in wanted if not poison.is_found(name, made.root, [made.home])] == []
-    assert poison.is_found("pyinit.teardown", made.root, made.homes[1:])
+    assert [name for name in wanted if not images.is_found(name, made.root, [made.home])] == []
+    assert images.is_found("pyinit.teardown", made.root, made.homes[1:])
 
 
 @pytest.mark.parametrize("asked", ASKED)

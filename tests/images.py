@@ -1,4 +1,4 @@
-"""An image whose every Python module, at the path where the host has it, is foreign code."""
+"""Images, as directories: a small one, and one whose every Python module is foreign code."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def home_in(directory: Path) -> Path:
     return home
 
 
-def root_in(directory: Path, homes: list[Path]) -> Path:
-    """Make the image; ``homes`` are the directories from which pyinit is imported."""
+def small_in(directory: Path) -> Path:
+    """Make an image with a shell."""
     root = directory / "root"
     for name in ("proc", "dev", "etc", "out", "tmp"):
         (root / name).mkdir(parents=True)
@@ -48,6 +48,15 @@ def root_in(directory: Path, homes: list[Path]) -> Path:
     (root / "etc" / "group").write_text(users.GROUP)
     for program in PROGRAMS:
         _copy_program(program, root)
+    return root
+
+
+def poisoned_in(directory: Path, homes: list[Path]) -> Path:
+    """Make one that has a module of each name, at the path where the host has it.
+
+    ``homes`` are the directories from which pyinit is imported.
+    """
+    root = small_in(directory)
     poison = directory / "poison.py"
     poison.write_text(CODE)
     for place in searched(homes):
