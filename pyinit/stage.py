@@ -244,6 +244,10 @@ def _prepare(order: "dict[str, Any]", channel: Channel) -> None:
             if must:
                 raise StageError(f"writing {path}/cgroup.procs", error) from None
     if order["enter"]:
+        # Those who are there could otherwise take our descriptors by pidfd_getfd(2), and by
+        # /proc/PID/exe write to the host's interpreter, where they are its owner.  It takes
+        # CAP_SYS_PTRACE in the user namespace of our execve(2) then; see ptrace(2).
+        linux.set_dumpable(on=False)
         _enter(order)
     else:
         _make(order["namespaces"], order, channel)
@@ -257,6 +261,8 @@ def _make(names: list[str], order: "dict[str, Any]", channel: Channel) -> None:
         if not channel.listen():
             posix._exit(1)
         _become_root()
+        # A change of user has hidden /proc/PID from our own user.
+        linux.set_dumpable()
     _unshare([name for name in names if name != "user"])
     for clock, offset in order["time_offsets"]:
         try:
@@ -291,8 +297,6 @@ def _become_root() -> None:
             change(*arguments)
         except OSError:
             pass  # not mapped, or setgroups is denied (user_namespaces(7))
-    # A change of user hides /proc/PID from our own user (PR_SET_DUMPABLE in prctl(2)).
-    linux.set_dumpable()
 
 
 def _enter(order: "dict[str, Any]") -> None:

@@ -72,7 +72,8 @@ def test_it_has_a_number_in_the_container_and_another_here() -> None:
         assert harness.status_field(process.pid, "NSpid").split()[-1] == parent
         assert 1 < int(parent) < int(own)
         assert process.pid in harness.children(os.getpid())
-        assert namespaces_of(process.pid) == inside.namespaces
+        (command,) = harness.children(process.pid)
+        assert namespaces_of(command) == inside.namespaces
 
 
 def test_it_sees_the_containers_mounts_and_hostname() -> None:
