@@ -14,7 +14,7 @@ import pytest
 
 from pyinit import Exit, container, namespaces_of
 from pyinit.namespaces import NamespaceError
-from tests import harness
+from tests import harness, images
 from tests.harness import DEADLINE_S, python
 from tests.spawning import line, own_namespaces, rest, spawn
 
@@ -141,6 +141,18 @@ def test_its_daemons_are_ended_with_it() -> None:
             process.stdin.close()
             assert rest(process.stdout) == "TERM"
             assert process.wait(DEADLINE_S) == Exit(7)
+        assert {each.inner_pid for each in inside.processes()} == {1, 2}
+
+
+def test_it_leaves_nobody_in_a_root_without_python(tmp_path: Path) -> None:
+    """Those whom it leaves are looked for in /proc: what does that is loaded before."""
+    root = images.small_in(tmp_path)
+    argv = ["sh", "-c", "sleep 1000 </proc/version & echo left"]
+    with spawn(["sh", "-c", "echo ready; read -r _"], stdin=subprocess.PIPE, root=root) as inside:
+        assert line(inside.stdout) == "ready"
+        with execute(inside, argv) as process:
+            assert rest(process.stdout) == "left"
+            assert process.wait(DEADLINE_S) == Exit(0)
         assert {each.inner_pid for each in inside.processes()} == {1, 2}
 
 
