@@ -58,6 +58,8 @@ class Counter:
 
     def read(self) -> int | None:
         """Return the kills since the cgroup was made, or None when the kernel does not tell."""
+        if not self.version:
+            return None
         try:
             return _kills(environment.read_all(self.path))
         except (OSError, ValueError):
@@ -73,6 +75,8 @@ class Counter:
 
         Version 2 does since Linux 5.19.
         """
+        if not self.version:
+            return None
         try:
             return int(environment.read_all(f"{self.directory}/{_PEAK.get(self.version, '')}"))
         except (OSError, ValueError):

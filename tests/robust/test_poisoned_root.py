@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +16,9 @@ import pytest
 import pyinit
 from pyinit import Exit, StartError, staging
 from tests import images, users
+from tests.conftest import need
 from tests.harness import DEADLINE_S
+from tests.spawning import USER as USER_SPACE
 from tests.spawning import Screen, line, rest, spawn
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "notify": {"notify": True},
     "signals": {"group": True, "rewrite": {"HUP": "TERM"}, "parent_death_signal": "TERM"},
 }
+USER_KINDS = ("pid", "mount", *USER_SPACE)
 USER = {"user": "app:1235", "no_new_privs": True, "verbose": 2, **FILES}
 
 
@@ -235,3 +240,39 @@ def test_pyinitctl_exec(image: Image) -> None:
         done = subprocess.run(words, capture_output=True, check=True, timeout=DEADLINE_S)
         assert (done.stdout, done.stderr) == (b"ready\n", b"")
         assert {each.inner_pid for each in container.processes()} == {1, 2}
+
+
+# What an init opens in a root that it has entered: what /proc tells, who the user is, whether there
+# is a terminal, and what it was told to write.  Nothing of the C library's: no table of name
+# services, character sets, time zones or messages, and none of its shared objects.
+OPENED = re.compile(r"/proc(/.*)?|/etc/(passwd|group)|/dev/tty|/out/.*")
+
+# Whose character set takes a shared object of the C library's, where it can be had.
+LOCALE = {"LC_ALL": "ja_JP.EUC-JP"}
+
+
+def test_all_that_is_opened(made: Image, tmp_path: Path) -> None:
+    """By Python and the C library, too, as the kernel sees it."""
+    need("strace")
+    user = {} if os.geteuid() else USER
+    how = {**ASKED["all-of-it"], **user, "root": str(made.root), "namespaces": [*USER_KINDS]}
+    how["binds"] = [("/dev/null", "/dev/null")]
+    program = f"""if True:
+        import json, sys
+        sys.path[:0] = {[str(made.home)]!r}
+        import pyinit
+        how = json.loads({json.dumps(how)!r})
+        with pyinit.spawn(["sh", "-c", "sleep 1000 & exit 3"], **how) as container:
+            sys.exit(container.wait({DEADLINE_S}).code)
+    """
+    argv = ["strace", "-f", "-e", "trace=/^open,execve,pivot_root", "-o", str(tmp_path / "trace")]
+    argv += [sys.executable, "-c", program]
+    done = subprocess.run(argv, check=False, env={**os.environ, **LOCALE})
+    assert done.returncode == 3
+    lines = (tmp_path / "trace").read_text(errors="replace").splitlines()
+    entered = next(i for i, text in enumerate(lines) if " pivot_root(" in text)
+    init = lines[entered].split()[0]
+    own = [text for text in lines[entered:] if text.split()[0] == init]
+    paths = [path for text in own for path in re.findall(r'AT_FDCWD, "([^"]*)"', text)]
+    assert "/proc" in paths
+    assert [path for path in paths if not OPENED.fullmatch(path)] == []
