@@ -7,6 +7,10 @@ that a container does not have, or that answer for another machine.
 from pyinit import environment
 from pyinit.values import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PASSWD = "/etc/passwd"
 GROUP = "/etc/group"
 
@@ -80,20 +84,18 @@ def _group(word: str) -> int:
 
 def _find(path: str, word: str) -> list[str] | None:
     """Return the first row whose name is ``word``, else the first whose number it is."""
-    rows = _rows(path)
-    for row in rows:
+    number = _number(word)
+    found = None
+    for row in _rows(path):
         if row[0] == word:
             return row
-    number = _number(word)
-    if number is not None:
-        for row in rows:
-            if _number(row[2]) == number:
-                return row
-    return None
+        if found is None and number is not None and _number(row[2]) == number:
+            found = row
+    return found
 
 
-def _rows(path: str) -> list[list[str]]:
-    """Return the rows of the file; none where there is no such file: numbers need none.
+def _rows(path: str) -> "Iterator[list[str]]":
+    """Yield the rows of the file; none where there is no such file: numbers need none.
 
     Lines with a ``+`` or ``-`` first stand for tables of NIS (nsswitch.conf(5)).
     Nobody has an empty name: in /etc/group every empty list of members would hold it.
@@ -101,14 +103,16 @@ def _rows(path: str) -> list[list[str]]:
     try:
         text = environment.read_all(path)
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return
     except OSError as error:
         raise UsageError(f"option '--user': cannot read {path}: {error.strerror}") from None
     fields, least = _PASSWD_FIELDS if path == PASSWD else _GROUP_FIELDS
     # Not splitlines(), for which a U+2028 in somebody's full name would begin another line.
-    lines = [line.strip(" \t\r") for line in environment.decode(text).split("\n")]
-    rows = [line.split(":") for line in lines if not line.startswith(("#", "+", "-", ":"))]
-    return [row + [""] * (fields - len(row)) for row in rows if len(row) >= least]
+    for each in environment.decode(text).split("\n"):
+        line = each.strip(" \t\r")
+        row = line.split(":")
+        if len(row) >= least and not line.startswith(("#", "+", "-", ":")):
+            yield row + [""] * (fields - len(row))
 
 
 def _number(word: str) -> int | None:

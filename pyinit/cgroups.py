@@ -5,7 +5,7 @@ PID 1 loads it to look for OOM kills, so it does without `os` and `pathlib`.
 
 import posix
 
-from pyinit import environment
+from pyinit import environment, proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ def by_controller(pid: int | None = None) -> dict[str, str]:
 
     Only what is mounted here is there.  Raises ProcessLookupError, OSError.
     """
-    try:
-        lines = environment.read_all(f"/proc/{pid or 'self'}/cgroup").splitlines()
-    except FileNotFoundError:
-        raise ProcessLookupError(f"there is no process {pid}") from None
-    mounted = list(_hierarchies())
+    with proc.Real() as proc_fd:
+        if proc_fd is None:
+            raise FileNotFoundError("there is no /proc")
+        try:
+            lines = proc.read(f"{pid or 'self'}/cgroup", proc_fd).splitlines()
+        except FileNotFoundError:
+            raise ProcessLookupError(f"there is no process {pid}") from None
+        mounted = list(_hierarchies(proc_fd))
     found = {}
     for line in lines:
         _, words, path = line.split(b":", 2)
@@ -65,9 +68,9 @@ def by_controller(pid: int | None = None) -> dict[str, str]:
     return found
 
 
-def _hierarchies() -> "Iterator[tuple[set[str], bytes, bytes]]":
+def _hierarchies(proc_fd: int) -> "Iterator[tuple[set[str], bytes, bytes]]":
     """Yield the options, root and place of each hierarchy that is mounted; see proc(5)."""
-    for line in environment.read_all("/proc/self/mountinfo").splitlines():
+    for line in proc.read("self/mountinfo", proc_fd).splitlines():
         before, _, after = line.partition(b" - ")
         kind, _, options = after.split(b" ", 2)
         if kind == b"cgroup2":

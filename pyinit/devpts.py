@@ -43,16 +43,17 @@ def _open_master(path: str) -> int:
     What is read from a master is shown to whoever called, and what is typed is written
     to it.  Raises OSError.
     """
-    if not _is_ptmx(posix.stat(path)):
+    if not is_ptmx(posix.stat(path)):
         raise FileNotFoundError(path)
     fd = posix.open(path, _FLAGS)
-    if _is_ptmx(posix.fstat(fd)):
+    if is_ptmx(posix.fstat(fd)):
         return fd
     posix.close(fd)
     raise FileNotFoundError(path)
 
 
-def _is_ptmx(found: posix.stat_result) -> bool:
+def is_ptmx(found: posix.stat_result) -> bool:
+    """Return whether what was found is a ptmx, and once it is open the master of a terminal."""
     number = (posix.major(found.st_rdev), posix.minor(found.st_rdev))
     return found.st_mode & _KIND == _CHARACTER_DEVICE and number == _MAJOR_MINOR
 

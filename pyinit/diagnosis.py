@@ -143,10 +143,15 @@ def _not_a_program(path: bytes) -> str:
 
 def _head(path: bytes) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read(_READ_AHEAD)
+        fd = posix.open(path, environment.READ_ONLY)
     except OSError:
         return b""  # executable, but not readable for us
+    try:
+        return posix.read(fd, _READ_AHEAD)
+    except OSError:
+        return b""  # another file has come in its place
+    finally:
+        posix.close(fd)
 
 
 def _interpreter(line: bytes) -> bytes:

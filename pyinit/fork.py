@@ -257,7 +257,7 @@ def _is_text(path: bytes) -> bool:
     a file with 126 (POSIX, Shell Command Language, Command Search and Execution).
     """
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        fd = posix.open(path, environment.READ_ONLY)
     except OSError:
         return True  # what /bin/sh says of it is as good as what we could
     head = posix.read(fd, 256)

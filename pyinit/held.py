@@ -5,6 +5,7 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from pyinit.settings import Settings
@@ -41,21 +42,35 @@ class Held:
         self._linux = linux
 
     def give_back(self) -> None:
-        """Make everything again what it was."""
-        if self._linux is not None:
-            self._linux.set_child_subreaper(on=self._subreaper)
-            self._linux.set_parent_death_signal(self._death_signal)
+        """Make everything again what it was, as far as the kernel lets us."""
+        linux = self._linux
+        if linux is not None:
+            _try(lambda: linux.set_child_subreaper(on=self._subreaper))
+            _try(lambda: linux.set_parent_death_signal(self._death_signal))
         self.give_signals_back()
 
     def give_signals_back(self) -> None:
         """Make mask and dispositions again what they were, in this process or its fork."""
-        # It tells of the command, of which nobody but the init knows.
-        _signal.sigtimedwait((_signal.SIGCHLD,), 0)
-        for number, disposition in self._dispositions.items():
-            # None is a handler of somebody else's than Python, and untouched.
-            if disposition is not None and _signal.getsignal(number) is not disposition:
-                _signal.signal(number, disposition)
-        _unblock_all_but(self.mask)
+        try:
+            # It tells of the command, of which nobody but the init knows.
+            _signal.sigtimedwait((_signal.SIGCHLD,), 0)
+            for number, disposition in self._dispositions.items():
+                # None is a handler of somebody else's than Python, and untouched.
+                if disposition is not None and _signal.getsignal(number) is not disposition:
+                    _signal.signal(number, disposition)
+        finally:
+            _unblock_all_but(self.mask)
+
+
+def _try(step: "Callable[[], None]") -> None:
+    """Take a step whose failure, by a filter of seccomp(2) that has come since, changes nothing.
+
+    How the command has ended is more, and so are the signals.
+    """
+    try:
+        step()
+    except OSError:
+        pass
 
 
 def _block_all() -> set[int]:

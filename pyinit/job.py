@@ -4,7 +4,6 @@ import _signal
 import posix
 
 from pyinit import sigset, terminal
-from pyinit.environment import read_all
 
 
 def is_orphaned(pid: int) -> bool:
@@ -27,12 +26,13 @@ def handles(pid: int, number: int) -> bool:
     """
     from pyinit import proc
 
-    if not proc.is_ours():
-        return False
-    try:
-        status = read_all(f"/proc/{pid}/status")
-    except OSError:
-        return False
+    with proc.Ours() as directory:
+        if directory is None:
+            return False
+        try:
+            status = proc.read(f"{pid}/status", directory)
+        except OSError:
+            return False
     sets = 0
     for field in (b"SigCgt:", b"SigIgn:", b"SigBlk:"):
         sets |= int(status.partition(b"\n" + field)[2].split(None, 1)[0] or b"0", 16)

@@ -92,12 +92,12 @@ def _attribute(option: int) -> int:
     return int(number.value)
 
 
-def set_dumpable() -> None:
-    """Let our own user look at this process after a change of user; PR_SET_DUMPABLE in prctl(2).
+def set_dumpable(*, on: bool = True) -> None:
+    """Say whether our own user may look at and trace this process; PR_SET_DUMPABLE in prctl(2).
 
-    Raises OSError.
+    A change of user takes it away.  Raises OSError.
     """
-    _prctl(PR_SET_DUMPABLE, 1)
+    _prctl(PR_SET_DUMPABLE, int(on))
 
 
 def unshare(flags: int) -> None:

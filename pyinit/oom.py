@@ -41,7 +41,7 @@ class Counter:
         self.version = 0
         try:
             found = cgroups.by_controller(pid)
-        except (OSError, ValueError):
+        except (OSError, ValueError, IndexError):
             return  # no /proc, or one that hides it
         # Of a hybrid, where both are mounted, the controller is in one of the two.
         self._is_in(found.get("memory"), 1)
@@ -58,6 +58,8 @@ class Counter:
 
     def read(self) -> int | None:
         """Return the kills since the cgroup was made, or None when the kernel does not tell."""
+        if not self.version:
+            return None
         try:
             return _kills(environment.read_all(self.path))
         except (OSError, ValueError):
@@ -73,6 +75,8 @@ class Counter:
 
         Version 2 does since Linux 5.19.
         """
+        if not self.version:
+            return None
         try:
             return int(environment.read_all(f"{self.directory}/{_PEAK.get(self.version, '')}"))
         except (OSError, ValueError):
@@ -111,7 +115,7 @@ class Watch:
         self._ended.acquire()
         try:
             self._end = self._opened(posix.eventfd(0, posix.EFD_CLOEXEC))
-            self._source = self._opened(posix.open(counter.path, posix.O_RDONLY | posix.O_CLOEXEC))
+            self._source = self._opened(posix.open(counter.path, environment.READ_ONLY))
             told_by = select.POLLPRI
             if counter.version == 1:
                 self._source = self._registered(self._source)

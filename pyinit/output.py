@@ -72,15 +72,8 @@ class Writer:
         """Write an event without structlog."""
         fields = self._with_loss(fields)
         if self._style == JSON:
-            try:
-                import json
-
-                whole = head(_METHODS[level], event, when) | fields
-                self.write(json.dumps(clean(whole), default=repr, ensure_ascii=False))
-            except ImportError:
-                pass  # as little as structlog
-            else:
-                return
+            self.write(as_json(head(_METHODS[level], event, when) | fields))
+            return
         words = "".join(f" {key}={printable(value)}" for key, value in fields.items())
         self.write(f"pyinit: {_METHODS[level]}: {event}{words}")
 
@@ -312,3 +305,23 @@ def clean(value: object) -> object:
     if isinstance(value, list | tuple):
         return [clean(each) for each in value]
     return value
+
+
+def as_json(value: object) -> str:
+    """Return ``value`` as JSON in one line, every text in it printable.
+
+    The module `json` costs 6 ms, and cannot be had where nothing can be imported any more.
+    """
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f"{as_json(key)}: {as_json(each)}" for key, each in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(as_json, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return f"{value:d}"
+    if isinstance(value, float):
+        return repr(value)
+    return '"' + printable(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -29,15 +29,11 @@ class Process:
 
 def read(path: str, directory: int) -> bytes:
     """Return what the file ``path`` below ``directory``, a descriptor, holds.  Raises OSError."""
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC, dir_fd=directory)
-    try:
-        return environment.read_to_end(fd)
-    finally:
-        posix.close(fd)
+    return environment.read_all(path, directory)
 
 
-class Ours:
-    """/proc, for a ``with`` statement: a descriptor, or None unless it shows our PID namespace.
+class Real:
+    """/proc, for a ``with`` statement: a descriptor, or None unless it is the kernel's.
 
     Held open, so that what was believed is what is read, whatever somebody
     mounts over it meanwhile.
@@ -50,7 +46,7 @@ class Ours:
         self._fd = -1
         try:
             self._fd = posix.open("/proc", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-            return self._fd if _shows_us(self._fd) else None
+            return self._fd if self._is_believed() else None
         except OSError:
             return None
 
@@ -58,6 +54,36 @@ class Ours:
         """Close it."""
         if self._fd >= 0:
             posix.close(self._fd)
+
+    def _is_believed(self) -> bool:
+        return _is_kernels(self._fd)
+
+
+class Ours(Real):
+    """/proc, for a ``with`` statement: a descriptor, or None unless it shows our PID namespace."""
+
+    __slots__ = ()
+
+    def _is_believed(self) -> bool:
+        return super()._is_believed() and _shows_us(self._fd)
+
+
+def _is_kernels(directory: int) -> bool:
+    """Return whether this /proc is the kernel's, and not a directory of an image.
+
+    Its link for a pipe of ours leads to that pipe, which has no name anywhere; see proc(5).
+    Raises OSError: it does not.
+    """
+    try:
+        fd, other = posix.pipe2(posix.O_CLOEXEC)
+    except OSError:
+        return True  # no descriptor is left: then it cannot be asked
+    try:
+        own, found = posix.fstat(fd), posix.stat(f"self/fd/{fd}", dir_fd=directory)
+        return (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino)
+    finally:
+        posix.close(fd)
+        posix.close(other)
 
 
 def _shows_us(directory: int) -> bool:

@@ -11,7 +11,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-from pyinit import __version__, cause, events, files, lifecycle, sigset
+from pyinit import __version__, cause, events, files, lifecycle, proc, sigset
 from pyinit.output import utc
 
 if TYPE_CHECKING:
@@ -332,12 +332,13 @@ def _start_ticks() -> int | None:
     It tells whoever reads the status file whether it is of this run, whatever
     was done to the clock.
     """
-    from pyinit import environment
-
-    try:
-        line = environment.read_all("/proc/self/stat")
-    except OSError:
-        return None
+    with proc.Real() as directory:
+        if directory is None:
+            return None
+        try:
+            line = proc.read("self/stat", directory)
+        except OSError:
+            return None
     return int(line.rpartition(b")")[2].split()[19])
 
 

@@ -3,22 +3,23 @@
 It is an interpreter of its own, so the caller's namespaces, threads and next
 children stay as they are.  The init is forked as the caller's child (CLONE_PARENT in
 clone(2)), and this process ends.  What can be needed later is imported before another
-file system is entered, where there may be no Python.
-
-Both sides speak by a socket of packets: marshalled tuples, whose first word says
-what they are (see `pyinit.container`).
+file system is entered, where there may be no Python, or somebody else's; from then on
+nothing is.  What it says to the caller is in `pyinit.wire`.
 """
 
 import _signal
+import _socket
 import errno
 import marshal
 import posix
 import sys
 
-from pyinit import cli, environment, kinds, launch, linux, settings
+import pyinit
+from pyinit import cli, environment, events, kinds, launch, linux, settings, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, NoReturn
 
     from pyinit.supervisor import Supervisor
@@ -53,47 +54,36 @@ class Channel:
     """Our end of the socket to the caller."""
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
         posix.set_inheritable(fd, False)  # noqa: FBT003 - it takes no keyword
+        self._fd = fd
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
 
     def say(self, *words: str | int | None) -> None:
-        """Send a tuple; a caller that is gone hears nothing."""
-        try:
-            posix.write(self._fd, marshal.dumps(words))
-        except OSError:
-            _signal.sigtimedwait((_signal.SIGPIPE,), 0)
+        """Send words; a caller that is gone hears nothing."""
+        self._send(wire.encode(*words))
 
-    def give(self, fd: int, *words: str) -> bool:
-        """Send a tuple with a descriptor (SCM_RIGHTS in unix(7)); return whether that worked."""
-        import _socket
-
+    def give_terminal(self, fd: int) -> bool:
+        """Send a descriptor (SCM_RIGHTS in unix(7)); return whether that worked."""
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
-        return self._send(marshal.dumps(words), [rights])
+        return self._send(wire.encode("terminal"), [rights])
 
     def tell_of_stop(self, *stop: int) -> None:
-        """Say how the command has stopped; see `Supervisor.leave_stops_to`.
+        """Say how the command has stopped; see `Supervisor.leave_stops_to`."""
+        self.say("stopped", *stop)
 
-        Not to be heard does no harm, but to wait for a caller that does not listen would.
-        """
-        import _socket
-
-        self._send(marshal.dumps(("stopped", *stop)), [], _socket.MSG_DONTWAIT)
-
-    def _send(self, data: bytes, rights: "list[tuple[int, int, bytes]]", flags: int = 0) -> bool:
-        import _socket
-
-        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, self._fd)
+    def _send(self, data: bytes, rights: "Sequence[tuple[int, int, bytes]]" = ()) -> bool:
+        # The command can fill the socket, and nobody may be reading: not to be heard does no
+        # harm, but to wait would.
+        flags = _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL
         try:
-            connection.sendmsg([data], rights, flags | _socket.MSG_NOSIGNAL)
+            self._socket.sendmsg([data], rights, flags)
         except OSError:
             return False
-        finally:
-            connection.detach()
         return True
 
     def listen(self) -> bool:
         """Wait for the caller's word; return whether it is there."""
-        return bool(posix.read(self._fd, 1))
+        return posix.read(self._fd, 1) == b"+"
 
     def is_alone(self) -> bool:
         """Return whether the caller has gone."""
@@ -106,23 +96,35 @@ class Channel:
 
 def main(fd: int, order_fd: int) -> "NoReturn":
     """Do what the file of ``order_fd`` says, as the caller at the socket ``fd`` asks."""
-    channel = Channel(fd)
+    code = 125
+    try:
+        code = _main(Channel(fd), order_fd)
+    except BaseException as error:
+        # Not by a traceback: the lines in it would be read from files of the image.
+        events.tell(f"internal error: {error!r}")
+    posix._exit(code)
+
+
+def _main(channel: Channel, order_fd: int) -> int:
+    """Return the exit code, of the stage and then, in another process, of the init."""
     _name_itself()
     try:
+        # The caller's own: nobody else has had it, and it is closed before anything is entered.
         order = marshal.loads(environment.read_to_end(order_fd))
         posix.close(order_fd)
         environment.restore()
         if order["root"] or not {"mount", "user"}.isdisjoint(order["namespaces"]):
             _load_all(_asked(order), order)
+            _close_imports()
         _prepare(order, channel)
         pid = _fork(order)
     except StageError as failure:
         channel.say("failed", failure.call, failure.errno, failure.reason)
-        posix._exit(1)
+        return 1
     if pid:
         channel.say("init", pid)
-        posix._exit(0)
-    posix._exit(_be_init(order, channel))
+        return 0
+    return _be_init(order, channel)
 
 
 def _name_itself() -> None:
@@ -145,13 +147,16 @@ def _load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
 
     The command, too, may mount something over ours.
     """
+    tells = asked.verbose > 0 and not asked.quiet
     needed = {
+        "enter": order["enter"],
         "stop": asked.drain_s or asked.escalation or asked.notify,
         "notify": asked.notify,
         "pause": asked.pause,
         "changes": asked.changes_command() or asked.pre_stop or _ACTIVATED in environment.current(),
         "record": asked.keeps_record() or asked.writes_elsewhere(),
-        "descendants": "pid" not in order["namespaces"],
+        "orphans": asked.warn_on_reap,
+        "descendants": order["enter"] or "pid" not in order["namespaces"],  # not PID 1
         "terminal": order["terminal"],
     }
     for name in _LATE:
@@ -160,16 +165,29 @@ def _load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
         if needed[use]:
             for name in names:
                 __import__(name)
+    # Together they take longer than all else, and warnings do without.
+    if tells or asked.log_format not in ("", settings.JSON):
+        _try_to_load("pyinit.rendering")
+    if tells or asked.warn_on_reap:
+        _try_to_load("psutil")
+
+
+def _try_to_load(name: str) -> None:
+    try:
+        __import__(name)
+    except Exception:
+        pass  # it is not installed, or broken: the log does without it
 
 
 _ACTIVATED = b"LISTEN_PID"
 _LATE = (
-    *("_socket", "_thread", "errno", "fcntl", "select", "termios", "time"),
-    *("pyinit.describe", "pyinit.diagnosis", "pyinit.fork", "pyinit.job", "pyinit.kills"),
-    *("pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
+    *("_thread", "fcntl", "select", "termios", "time"),
+    *("pyinit.describe", "pyinit.diagnosis", "pyinit.fork", "pyinit.job"),
+    *("pyinit.kills", "pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
     *("pyinit.terminal", "pyinit.values"),
 )
 _LATE_FOR = {
+    "enter": ("pyinit.entering",),
     "stop": ("pyinit.stop", "pyinit.changes"),
     "notify": ("pyinit.notify",),
     "pause": ("pyinit.pause",),
@@ -178,9 +196,33 @@ _LATE_FOR = {
         *("json", "resource", "pyinit.cause", "pyinit.metrics", "pyinit.outlets"),
         *("pyinit.record", "pyinit.senders"),
     ),
+    # posix.wait4() imports it.
+    "orphans": ("resource",),
     "descendants": ("pyinit.descendants",),
     "terminal": ("pyinit.devpts", "pyinit.accounts"),
 }
+
+
+class _Closed:
+    """The only finder of modules, which finds none."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Raise ImportError."""
+        raise ImportError(f"'{name}' would be loaded from another file system", name=name)
+
+
+def _close_imports() -> None:
+    """Let nothing be imported that is not yet: the paths of modules soon lead to others' files.
+
+    Neither are files read for what Python writes of an error on its own.
+    """
+    sys.meta_path[:] = [_Closed()]
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    sys.path.clear()
+    pyinit.__path__ = []
+    sys.excepthook = lambda _, error, __: events.tell(f"internal error: {error!r}")
+    sys.unraisablehook = lambda what: events.tell(f"internal error: {what.exc_value!r}")
 
 
 def _fork(order: "dict[str, Any]") -> int:
@@ -202,6 +244,10 @@ def _prepare(order: "dict[str, Any]", channel: Channel) -> None:
             if must:
                 raise StageError(f"writing {path}/cgroup.procs", error) from None
     if order["enter"]:
+        # Those who are there could otherwise take our descriptors by pidfd_getfd(2), and by
+        # /proc/PID/exe write to the host's interpreter, where they are its owner.  It takes
+        # CAP_SYS_PTRACE in the user namespace of our execve(2) then; see ptrace(2).
+        linux.set_dumpable(on=False)
         _enter(order)
     else:
         _make(order["namespaces"], order, channel)
@@ -211,10 +257,12 @@ def _make(names: list[str], order: "dict[str, Any]", channel: Channel) -> None:
     """Make new namespaces.  Raises StageError."""
     if "user" in names:
         _unshare(["user"])
-        channel.say("map", posix.getpid())
+        channel.say("map")
         if not channel.listen():
             posix._exit(1)
         _become_root()
+        # A change of user has hidden /proc/PID from our own user.
+        linux.set_dumpable()
     _unshare([name for name in names if name != "user"])
     for clock, offset in order["time_offsets"]:
         try:
@@ -249,8 +297,6 @@ def _become_root() -> None:
             change(*arguments)
         except OSError:
             pass  # not mapped, or setgroups is denied (user_namespaces(7))
-    # A change of user hides /proc/PID from our own user (PR_SET_DUMPABLE in prctl(2)).
-    linux.set_dumpable()
 
 
 def _enter(order: "dict[str, Any]") -> None:
@@ -349,8 +395,6 @@ def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
 def _furnish(order: "dict[str, Any]", channel: Channel) -> None:
     """Make the new namespaces a place to live in.  Raises StageError."""
     if order["hostname"]:
-        import _socket
-
         try:
             _socket.sethostname(order["hostname"])
         except OSError as error:
@@ -358,6 +402,8 @@ def _furnish(order: "dict[str, Any]", channel: Channel) -> None:
     if order["loopback"]:
         _bring_loopback_up()
     _furnish_mounts(order)
+    if order["root"]:
+        _check_proc()
     if order["terminal"]:
         _furnish_terminal(channel)
     if order["directory"]:
@@ -365,6 +411,22 @@ def _furnish(order: "dict[str, Any]", channel: Channel) -> None:
             posix.chdir(order["directory"])
         except OSError as error:
             raise StageError(f"chdir({order['directory']})", error) from None
+
+
+def _check_proc() -> None:
+    """Refuse an image's own /proc that would keep us waiting.  Raises StageError.
+
+    From 3.12 on Python opens this file after each fork(2), to warn of threads.
+    """
+    path = "/proc/self/stat"
+    try:
+        kind = posix.stat(path).st_mode & _S_IFMT
+    except OSError:
+        return  # there is none
+    if kind != _S_IFREG:
+        raise StageError(
+            f"stat({path})", OSError(errno.EINVAL, ""), "that is no /proc of the kernel"
+        )
 
 
 def _furnish_terminal(channel: Channel) -> None:
@@ -379,7 +441,7 @@ def _furnish_terminal(channel: Channel) -> None:
     if pair is not None:
         master, slave = pair
         # The caller closes the other one then, and that hangs up what is 0 now.
-        if channel.give(master, "terminal"):
+        if channel.give_terminal(master):
             devpts.be_standard(slave)
         else:
             posix.close(slave)
@@ -512,13 +574,16 @@ def _is_there(path: str) -> bool:
     return True
 
 
+# Of st_mode; see inode(7).
+_S_IFMT = 0o170000
+_S_IFREG = 0o100000
+
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
 
 
 def _bring_loopback_up() -> None:
     """Let the new network namespace speak with itself; see netdevice(7)."""
-    import _socket
     import fcntl
 
     request = b"lo".ljust(16, b"\0") + _IFF_UP.to_bytes(2, "little") + bytes(22)

@@ -6,6 +6,7 @@ import errno
 import marshal
 import os
 import queue
+import select
 import signal
 import socket
 import subprocess
@@ -15,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyinit
-from pyinit import sigset
+from pyinit import devpts, sigset, wire
 from pyinit.fork import StartError
 from pyinit.namespaces import NamespaceError, namespaces_of, open_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO, NoReturn
+    from typing import IO
 
     from pyinit.idmaps import Maps
     from pyinit.namespaces import Namespace
@@ -38,6 +39,13 @@ _PROGRAM = (
 
 
 _INT_SIZE = 4  # of a descriptor in SCM_RIGHTS
+
+# More packets than can wait in a socket: each counts for 512 bytes or more of its buffer, which
+# is at most twice net.core.wmem_max, 416 KiB by default (socket(7)).
+_MOST_WAITING = 1000
+
+# From the end of what the init says to that of the init, in seconds.
+_END_BOUND_S = 10.0
 
 
 class Files:
@@ -66,13 +74,17 @@ class Files:
     def take(self, terminal: Sequence[int]) -> None:
         """Have the one ``terminal`` instead of that which was made here.
 
-        Raises NamespaceError for none: the kernel drops what there is no number for (unix(7)).
+        Raises NamespaceError for none, as the kernel drops what there is no number for
+        (unix(7)), and for what is no master of a terminal.
         """
         if not terminal:
             raise NamespaceError("recvmsg(SCM_RIGHTS)", errno.EMFILE, "no descriptor is free")
-        if self.terminal is not None:
-            os.close(self.terminal)
-        self.terminal = terminal[0]
+        fd = terminal[0]
+        if self.terminal is None or not devpts.is_ptmx(os.fstat(fd)):
+            os.close(fd)
+            raise NamespaceError("recvmsg(SCM_RIGHTS)", errno.ENOTTY, "that is no terminal of ours")
+        os.close(self.terminal)
+        self.terminal = fd
 
     def close_inner(self) -> None:
         """Close the command's side of the terminal, for whoever has it now."""
@@ -102,24 +114,43 @@ def _give_our_size(terminal: int) -> None:
 
 
 class Channel:
-    """Our end of the socket to stage and init: marshalled tuples, a packet each."""
+    """Our end of the socket to stage and init; see `pyinit.wire`."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._fds: list[int] = []
         self._killed_by = 0
+        self.is_lost = False
 
     def receive(self) -> tuple[Any, ...]:
-        """Return the next packet, or an empty tuple when all others have closed theirs.
+        """Return the next packet, or an empty tuple when there is none to come.
 
-        A descriptor that came with it is its last word.
+        Either all others have closed their end, or, and then it is lost, a packet has come
+        that none of ours would send.
         """
+        self._drop()
+        if self.is_lost:
+            return ()
         size = socket.CMSG_LEN(_INT_SIZE)
         try:
-            data, rights, _, _ = self._socket.recvmsg(65536, size, socket.MSG_CMSG_CLOEXEC)
+            data, rights, _, _ = self._socket.recvmsg(wire.MOST, size, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
             return ()  # they ended before they had read all that we sent; see unix(7)
-        fds = [int.from_bytes(each[:_INT_SIZE], sys.byteorder) for _, _, each in rights]
-        return (*marshal.loads(data), *fds) if data else ()
+        self._fds = [int.from_bytes(each[:_INT_SIZE], sys.byteorder) for _, _, each in rights]
+        try:
+            return wire.decode(data) if data else ()
+        except ValueError:
+            self.is_lost = True
+            return ()
+
+    def descriptors(self) -> list[int]:
+        """Return those that came with the last packet; else the next look closes them."""
+        fds, self._fds = self._fds, []
+        return fds
+
+    def _drop(self) -> None:
+        for fd in self.descriptors():
+            os.close(fd)
 
     def allow(self) -> None:
         """Say that it may go on."""
@@ -137,20 +168,25 @@ class Channel:
         self._socket.settimeout(0)
         message = self.receive()
         if message[:1] == ("ended",):
-            self._killed_by = int(message[1])
+            self._killed_by = message[1]
         return message
 
     def last(self) -> int:
-        """Return the signal that killed the command, as far as its init has told."""
+        """Return the signal that killed the command, as far as its init has told.
+
+        To be asked when the init has ended: what it has said is among the packets that wait.
+        """
         try:
-            while self.hear():
-                pass
+            for _ in range(_MOST_WAITING):
+                if not self.hear():
+                    break
         except BlockingIOError:
             pass
         return self._killed_by
 
     def close(self) -> None:
         """Close our end."""
+        self._drop()
         self._socket.close()
 
 
@@ -264,32 +300,83 @@ def _follow(
 
     Raises NamespaceError, StartError.
     """
-    started = None
+    started = _hear_stage(stage, channel, maps)
+    try:
+        started.namespaces = _namespaces_of(started.pid) if is_new else {}
+        channel.allow()
+        stage.wait()
+        _hear_init(started, files)
+    except BaseException:
+        signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
+        os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
+        os.close(started.pidfd)
+        raise
+    return started
+
+
+def _hear_stage(stage: subprocess.Popen[bytes], channel: Channel, maps: Maps | None) -> Started:
+    """Hear what the stage says, until there is an init.  Raises NamespaceError, StartError."""
+    pidfd = open_process(stage.pid)
     try:
         while True:
-            word, *rest = channel.receive() or ("gone",)
-            if word == "map":
-                if maps is not None:
-                    maps.write(rest[0])
+            word, *rest = _next(channel, pidfd) or ("gone",)
+            if word == "map" and maps is not None:
+                maps.write(stage.pid)
                 channel.allow()
             elif word == "init":
-                started = Started(rest[0], open_process(rest[0]), channel)
-                started.namespaces = _namespaces_of(rest[0]) if is_new else {}
-                channel.allow()
-                stage.wait()
-            elif word == "terminal":
-                files.take(rest)
-            elif word == "started" and started is not None:
-                return started
-            elif word == "gone":
-                _fail_early(stage, started)
+                return Started(rest[0], _open_child(rest[0]), channel)
+            elif word == "failed":
+                raise NamespaceError(*rest)
+            elif word == "gone" and not channel.is_lost:
+                raise _ended_early(max(0, -stage.wait()))
             else:
-                _fail(word, rest)
-    except BaseException:
-        if started is not None:
-            signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
-            os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
-            os.close(started.pidfd)
+                raise _lost()
+    finally:
+        os.close(pidfd)
+
+
+def _hear_init(started: Started, files: Files) -> None:
+    """Hear what the init says, until the command runs.  Raises NamespaceError, StartError."""
+    channel = started.channel
+    while True:
+        word, *rest = _next(channel, started.pidfd) or ("gone",)
+        if word == "started":
+            return
+        if word == "terminal":
+            files.take(channel.descriptors())
+        elif word == "failed":
+            raise NamespaceError(*rest)
+        elif word == "not started":
+            raise StartError(*rest)
+        elif word == "gone" and not channel.is_lost:
+            raise _ended_early(_signal_of_end(started.pidfd))
+        else:
+            raise _lost()
+
+
+def _next(channel: Channel, pidfd: int) -> tuple[Any, ...]:
+    """Return the next packet; an empty tuple when the process has ended, or as of `receive`.
+
+    Others can have its end of the socket, too, so there may be no end of what is to be read.
+    """
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    poll.register(pidfd, select.POLLIN)
+    ready = [fd for fd, _ in poll.poll()]
+    return channel.receive() if channel.fileno() in ready else ()
+
+
+def _open_child(pid: int) -> int:
+    """Return a pidfd of our child.  Raises StartError for somebody else, whom we would kill."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        raise _lost() from None
+    try:
+        return open_process(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
         raise
 
 
@@ -300,23 +387,27 @@ def _namespaces_of(pid: int) -> dict[str, Namespace]:
         return {}  # there is no /proc that shows our children
 
 
-def _fail(word: str, rest: list[Any]) -> NoReturn:
-    if word == "failed":
-        raise NamespaceError(*rest)
-    raise StartError(*rest)
+def _signal_of_end(pidfd: int) -> int:
+    """Return which signal has killed the init that is about to end, or 0.  Raises StartError."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    if not poll.poll(_END_BOUND_S * 1000):
+        raise _lost()
+    info = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+    return info.si_status if info is not None and info.si_code != os.CLD_EXITED else 0
 
 
-def _fail_early(stage: subprocess.Popen[bytes], started: Started | None) -> NoReturn:
-    """Tell of an init that has ended, and not said whether the command runs."""
-    if started is None:
-        number = -stage.wait()
-    else:
-        info = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED | os.WNOWAIT)
-        number = info.si_status if info is not None and info.si_code != os.CLD_EXITED else 0
-    if number > 0:
+def _ended_early(number: int) -> StartError:
+    """Return what tells of a stage or an init that has ended without a word, by that signal."""
+    if number:
         by = sigset.name(number)
-        raise StartError(128 + number, f"the init was killed by {by} while the command started")
-    raise StartError(125, "the init has ended before it could start the command")
+        return StartError(128 + number, f"the init was killed by {by} while the command started")
+    return StartError(125, "the init has ended before it could start the command")
+
+
+def _lost() -> StartError:
+    """Return what tells of a word that none of ours says, or says now."""
+    return StartError(125, "what came instead of the init's word is none of its words")
 
 
 _requests: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[Any]]] | None = None

@@ -14,7 +14,7 @@ import pytest
 
 from pyinit import Exit, container, namespaces_of
 from pyinit.namespaces import NamespaceError
-from tests import harness
+from tests import harness, images
 from tests.harness import DEADLINE_S, python
 from tests.spawning import line, own_namespaces, rest, spawn
 
@@ -72,7 +72,8 @@ def test_it_has_a_number_in_the_container_and_another_here() -> None:
         assert harness.status_field(process.pid, "NSpid").split()[-1] == parent
         assert 1 < int(parent) < int(own)
         assert process.pid in harness.children(os.getpid())
-        assert namespaces_of(process.pid) == inside.namespaces
+        (command,) = harness.children(process.pid)
+        assert namespaces_of(command) == inside.namespaces
 
 
 def test_it_sees_the_containers_mounts_and_hostname() -> None:
@@ -140,6 +141,18 @@ def test_its_daemons_are_ended_with_it() -> None:
             process.stdin.close()
             assert rest(process.stdout) == "TERM"
             assert process.wait(DEADLINE_S) == Exit(7)
+        assert {each.inner_pid for each in inside.processes()} == {1, 2}
+
+
+def test_it_leaves_nobody_in_a_root_without_python(tmp_path: Path) -> None:
+    """Those whom it leaves are looked for in /proc: what does that is loaded before."""
+    root = images.small_in(tmp_path)
+    argv = ["sh", "-c", "sleep 1000 </proc/version & echo left"]
+    with spawn(["sh", "-c", "echo ready; read -r _"], stdin=subprocess.PIPE, root=root) as inside:
+        assert line(inside.stdout) == "ready"
+        with execute(inside, argv) as process:
+            assert rest(process.stdout) == "left"
+            assert process.wait(DEADLINE_S) == Exit(0)
         assert {each.inner_pid for each in inside.processes()} == {1, 2}
 
 

@@ -417,11 +417,10 @@ class _Imports(ast.NodeVisitor):
         self.found.update(whole if node.module == "pyinit" else {str(node.module)})
 
 
-# For other names and for the command line, what there is another way without, and what has been
-# loaded by whoever enters and so makes no root.
+# For other names and for the command line, and what there is another way without.
 NOT_NEEDED = {
     *("pyinit.dialect", "pyinit.options", "pyinit.peers", "pyinit.rendering"),
-    *("ctypes", "psutil", "pyinit.entering", "structlog"),
+    *("ctypes", "psutil", "structlog"),
 }
 
 
@@ -430,7 +429,7 @@ def test_all_that_the_init_may_need_is_loaded_before_another_root() -> None:
     program = (
         "from pyinit import settings, stage; asked = settings.Settings([]); "
         "vars(asked).update(pause=True, notify=True, user='app', report='report'); "
-        "stage._load_all(asked, {'namespaces': ['mount'], 'terminal': True}); "
+        "stage._load_all(asked, {'enter': 1, 'namespaces': ['mount'], 'terminal': True}); "
         "import sys; print(*sys.modules)"
     )
     home = Path(pyinit.__file__).parent

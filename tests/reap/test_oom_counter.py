@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import cgroups, environment, oom
+from pyinit import cgroups, oom, proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MOUNT = "30 24 0:32 {root} {place} ro,nosuid - {kind} cgroup rw,{options}\n"
 
@@ -30,12 +30,8 @@ def told(
             (tmp_path / name).mkdir()
             place = str(tmp_path / name).replace(" ", "\\040")
             lines += MOUNT.format(root=root, place=place, kind=kind, options=options)
-        files = {"/proc/self/cgroup": own, "/proc/self/mountinfo": lines}
-
-        def read_all(path: str) -> bytes:
-            return files.pop(path).encode() if path in files else Path(path).read_bytes()
-
-        monkeypatch.setattr(environment, "read_all", read_all)
+        files = {"self/cgroup": own, "self/mountinfo": lines}
+        monkeypatch.setattr(proc, "read", lambda path, _: files.pop(path).encode())
         return tmp_path
 
     return tell
