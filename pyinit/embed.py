@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 # So that nothing can fail to load once a command runs.
 from pyinit import (
-    cli,
+    boot,
+    descendants,  # noqa: F401
     events,  # noqa: F401
     held,
     keywords,
     kills,  # noqa: F401
-    launch,
     scope,
     settings,
     supervisor,  # noqa: F401
@@ -123,20 +123,10 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
 
 def _supervise(asked: settings.Settings, mask: set[int]) -> Exit:
     """Start the command and be its init.  Raises `StartError`."""
-    linux, problem = None, None
-    if asked.parent_death_signal:
-        cli.die_with_parent(asked.parent_death_signal)
-    if posix.getpid() != 1:
-        linux, problem = cli.be_responsible(asked)
+    init = boot.Init(asked, mask)
+    init.prepare()
     if asked.pause:
-        return Exit(cli.pause(asked, mask, problem))
-    terminal = cli.terminal_for(asked)
-    try:
-        pid = launch.launch(asked, mask, None, terminal, linux)
-    finally:
-        if terminal is not None:
-            posix.close(terminal)
-    had_terminal = terminal is not None and asked.place == settings.GROUP
-    init = cli.supervisor_of(pid, asked, mask, problem, had_terminal=had_terminal)
-    code = init.run()
+        return Exit(init.pause())
+    init.start()
+    code = init.supervise()
     return Exit(code, init.status & 0x7F)

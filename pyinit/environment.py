@@ -1,9 +1,14 @@
 """The words and the environment that pyinit was given, without what Python did to them."""
 
+import _signal
 import posix
 import sys
 
 _EFBIG = 27  # errno(3); to import the module costs 0.12 ms
+
+# Python ignores these from its own start on, and the child would inherit that.
+# Whether they were ignored before cannot be known afterwards.
+RESET = (_signal.SIGPIPE, _signal.SIGXFSZ)
 
 # What PEP 538 puts into LC_CTYPE in the C locale, also under -I.
 COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")

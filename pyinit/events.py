@@ -10,6 +10,7 @@ ERROR = 0
 WARNING = 1
 INFO = 2
 DEBUG = 3
+_LEVELS = ("error", "warning", "info", "debug")
 
 # Keeps a loop of failures from taking a whole processor, in seconds.
 _PAUSE_AFTER_FAILURE_S = 0.1
@@ -29,16 +30,22 @@ class Log:
 
     ``style`` is one of `pyinit.settings.LOG_FORMATS`, or empty for that which suits ``fd``;
     with ``alias`` it speaks as that program.  What is beyond ``shown`` is for ``record``.
+    ``plain`` writes a line to a descriptor where `pyinit.output` cannot be loaded.
     """
 
-    __slots__ = ("_alias", "_fd", "_style", "_writer", "level", "record", "shown")
+    __slots__ = (
+        *("_alias", "_fd", "_is_told", "_style", "_writer"),
+        *("level", "plain", "record", "shown"),
+    )
 
     def __init__(self, level: int, fd: int = 2, alias: str = "", style: str = "") -> None:
         self._fd = fd
         self._alias = alias
         self._style = style
         self._writer: Writer | None = None
+        self._is_told = False  # that the record has failed
         self.record: Record | None = None
+        self.plain: Callable[[int, str], None] | None = None
         try:
             posix.fstat(fd)
         except OSError:
@@ -58,19 +65,30 @@ class Log:
         """
         if level > self.level:
             return
+        failure = None
         try:
             if self.record is not None:
                 self.record.take(event, fields)
-        except Exception:
-            pass  # the line is written all the same
-        if level > self.shown:
-            return
+        except Exception as error:
+            failure = error  # the line is written all the same
+        if level <= self.shown:
+            self._write(level, event, fields, when)
+        if failure is not None and not self._is_told and self.shown >= ERROR:
+            self._is_told = True
+            self._write(ERROR, "internal_error", {"error": repr(failure), "at": _place(failure)})
+
+    def _write(
+        self, level: int, event: str, fields: "dict[str, object]", when: "When | None" = None
+    ) -> None:
         try:
             if self._writer is None:
                 self._writer = self._make_writer()
             self._writer.emit(level, event, fields, when)
         except Exception:
-            pass  # the module cannot be loaded; an init has better to do than to say so
+            # The module cannot be loaded.
+            if self.plain is not None:
+                words = "".join(f" {key}={value}" for key, value in fields.items())
+                self.plain(self._fd, f"pyinit: {_LEVELS[level]}: {event}{words}")
 
     def _make_writer(self) -> "Writer":
         if self._alias and not self._style:
@@ -124,16 +142,3 @@ def _place(error: BaseException) -> str:
     if traceback is None:
         return "?"
     return f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}"
-
-
-def tell(message: str, prefix: str = "pyinit: ") -> None:
-    """Write ``message`` for people on stderr when no command runs: errors of usage and the start.
-
-    Raises nothing and waits for nobody: the exit code matters more.
-    """
-    try:
-        from pyinit import output
-
-        output.Sink(2).write(f"{prefix}{output.printable(message)}")
-    except Exception:
-        pass  # no module, no message; the exit code tells as well

@@ -7,7 +7,7 @@ cannot do, or when that failed and the reason is wanted.
 import _signal
 import posix
 
-from pyinit import environment, launch, settings
+from pyinit import environment, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _EACCES = 13
 _ENODEV = 19
 _ENOTDIR = 20
 _EINVAL = 22
+
+_PIPE_BUF = 4096
 
 # What the child says when exec failed, and its parent is to find out why; else it says the
 # exit code and the message.
@@ -82,8 +84,54 @@ class Orders:
         self.changes = changes
 
 
+class Started:
+    """A process that becomes the command, or says why it does not.
+
+    ``pid`` is its PID.
+    """
+
+    __slots__ = ("_name", "_reader", "pid")
+
+    def __init__(self, pid: int, reader: int, name: bytes) -> None:
+        self.pid = pid
+        self._reader = reader
+        self._name = name
+
+    def failure(self, *, waits: bool = True) -> StartError | None:
+        """Wait until it has become the command, or return why it could not.
+
+        To be called once; not to wait is for a process that has ended.  Where that cannot be
+        read it counts as started: its end, which is to be reaped in any case, tells the rest.
+        """
+        try:
+            if not waits:
+                posix.set_blocking(self._reader, False)
+            # Its end is closed by exec: nothing to read is success.
+            said = environment.read_to_end(self._reader)
+        except (OSError, MemoryError):
+            said = b""
+        _close(self._reader)
+        return _failure_of(self._name, said) if said else None
+
+
 def start(command: list[str], orders: Orders) -> int:
-    """Start ``command``; return its PID.
+    """Start ``command``; return its PID once it is that command.
+
+    Raises `StartError`.
+    """
+    started = begin(command, orders)
+    failure = started.failure()
+    if failure is None:
+        return started.pid
+    try:
+        posix.waitpid(started.pid, 0)
+    except OSError:
+        pass  # ECHILD: somebody else has reaped it, as with an ignored SIGCHLD
+    raise failure
+
+
+def begin(command: list[str], orders: Orders) -> Started:
+    """Fork a process that becomes ``command``, and do not wait for that.
 
     Raises `StartError`.
     """
@@ -98,34 +146,43 @@ def start(command: list[str], orders: Orders) -> int:
         from pyinit import diagnosis
 
         explain = diagnosis.explain
+    started = Started(0, reader, argv[0])
     parent = posix.getpid()
     try:
-        pid = posix.fork()
+        started.pid = posix.fork()
     except OSError as error:
-        posix.close(reader)
-        posix.close(writer)
+        _close(reader)
+        _close(writer)
         raise StartError(125, f"cannot fork: {error.strerror}", error.errno) from None
-    if pid == 0:
+    if started.pid == 0:
         _become(argv, orders, parent, writer, explain)
-    posix.close(writer)
-    # Its end is closed by exec: nothing to read is success.
-    failure = environment.read_to_end(reader)
-    posix.close(reader)
-    if failure:
-        posix.waitpid(pid, 0)
-        raise _failed(argv[0], failure)
-    return pid
+    _close(writer)
+    return started
 
 
-def _failed(name: bytes, failure: bytes) -> StartError:
+def _close(fd: int) -> None:
+    try:
+        posix.close(fd)
+    except OSError:
+        pass  # its number is free all the same (close(2)), and the command may run
+
+
+def _failure_of(name: bytes, said: bytes) -> StartError:
     """Return the error for what the child has written: errno, kind, message or path."""
-    number, kind, rest = failure.split(b" ", 2)
-    errno = int(number)
-    if kind != _EXEC:
-        return StartError(int(kind), environment.decode(rest), errno)
-    from pyinit import diagnosis
+    try:
+        number, kind, rest = said.split(b" ", 2)
+        errno = int(number)
+        if kind != _EXEC:
+            return StartError(int(kind), environment.decode(rest), errno)
+    except ValueError:
+        return StartError(125, "the process that was to become the command ended on the way")
+    try:
+        from pyinit import diagnosis
 
-    return StartError(*diagnosis.explain(name, errno, rest), errno)
+        return StartError(*diagnosis.explain(name, errno, rest), errno)
+    except (ImportError, OSError):
+        code = 127 if errno in (_ENOENT, _ENOTDIR) else 126
+        return StartError(code, f"'{environment.decode(name)}': {posix.strerror(errno)}", errno)
 
 
 def _become(
@@ -148,7 +205,8 @@ def _become(
             code, text = explain(argv[0], errno, path)
             failure = (errno, b"%d" % code, environment.encode(text))
     finally:
-        posix.write(writer, b"%d %b %b" % failure)
+        # In one piece, and without waiting for whoever reads it: see pipe(7).
+        posix.write(writer, (b"%d %b %b" % failure)[:_PIPE_BUF])
         posix._exit(125)
 
 
@@ -196,7 +254,7 @@ def die_with(parent: int, linux: "ModuleType") -> None:
 
 
 def _restore_signals(orders: Orders) -> None:
-    for number in launch.RESET:
+    for number in environment.RESET:
         _signal.signal(number, _signal.SIG_DFL)
     for number in orders.ignored:
         _signal.signal(number, _signal.SIG_IGN)

@@ -4,14 +4,11 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
     from typing import NoReturn, Unpack
 
+    from pyinit.boot import Init
     from pyinit.embed import Options
-    from pyinit.held import Held
     from pyinit.settings import Settings
-
-_ENXIO = 6  # errno(3); to import the module costs 0.12 ms
 
 # What is about the command: a program does it to itself.
 _OF_A_COMMAND = (
@@ -90,75 +87,61 @@ def _check_process(*, is_init: bool) -> None:
 
 def _fork_init(asked: "Settings") -> None:
     """Fork; return in the child only.  Raises OSError, StartError."""
-    import _signal
-
-    from pyinit import held
+    from pyinit import boot, held
 
     before = held.Held(asked)
-    linux = problem = terminal = None
+    init = boot.Init(asked, before.mask)
+    terminal = None
     try:
-        if asked.writes_elsewhere():
-            _prepare_outlets(asked)
-        if asked.parent_death_signal or posix.getpid() != 1:
-            linux, problem = _prepare(asked)
-        if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
-            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
-        terminal = _terminal_for(asked)
-        if asked.keeps_record():
-            from pyinit import launch
-
-            asked.kills = launch.kills_before()
+        _prepare(init)
+        terminal = boot.terminal_for(asked)
         parent = posix.getpid()
         pid = posix.fork()
     except BaseException:
         if terminal is not None:
-            posix.close(terminal)
+            boot.close(terminal)
         _let_go(asked)
         before.give_back()
         raise
     if pid:
-        _be_init(pid, asked, before, problem, terminal)
+        _be_init(pid, init, terminal)
     _take_place(terminal)
+    if terminal is not None:
+        boot.close(terminal)
     _let_go(asked)
-    if linux is not None:
+    if init.linux is not None:
         from pyinit import fork
 
-        fork.die_with(parent, linux)
+        fork.die_with(parent, init.linux)
     before.give_signals_back()
 
 
-def _prepare_outlets(asked: "Settings") -> None:
-    """Find the places that the init writes to.  Raises ValueError."""
-    from pyinit import outlets
+def _prepare(init: "Init") -> None:
+    """Do what comes before the fork, and load what comes after it.
 
-    outlets.prepare_in_program(asked)
+    Raises ValueError for places that cannot be written to, StartError.
+    """
+    import _signal
+
+    from pyinit import boot
+
+    if init.asked.writes_elsewhere():
+        from pyinit import outlets
+
+        outlets.prepare_in_program(init.asked)
+    init.prepare()
+    if init.linux is not None:
+        from pyinit import fork  # noqa: F401
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
+    if init.asked.keeps_record():
+        init.asked.kills = boot.kills_before()
 
 
 def _let_go(asked: "Settings") -> None:
     """Close what is the init's alone."""
     if asked.outlets is not None:
         asked.outlets.close()
-
-
-def _prepare(asked: "Settings") -> "tuple[ModuleType | None, str | None]":
-    """Ask the kernel for what is not there by itself; return what `cli.be_responsible` does."""
-    from pyinit import cli
-
-    if asked.parent_death_signal:
-        cli.die_with_parent(asked.parent_death_signal)
-    return (None, None) if posix.getpid() == 1 else cli.be_responsible(asked)
-
-
-def _terminal_for(asked: "Settings") -> int | None:
-    """Return a descriptor of the terminal that the program gets, or None."""
-    try:
-        posix.close(posix.open("/dev/tty", posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC))
-    except OSError as error:
-        if error.errno == _ENXIO:
-            return None  # the usual case in a container: there is none, and nothing to load for it
-    from pyinit import cli
-
-    return cli.terminal_for(asked)
 
 
 def _take_place(terminal: int | None) -> None:
@@ -169,21 +152,18 @@ def _take_place(terminal: int | None) -> None:
             posix.tcsetpgrp(terminal, posix.getpgrp())
     except OSError:
         pass  # the terminal went away: the program runs without its foreground
-    if terminal is not None:
-        posix.close(terminal)
 
 
-def _be_init(
-    pid: int, asked: "Settings", before: "Held", problem: str | None, terminal: int | None
-) -> "NoReturn":
+def _be_init(pid: int, init: "Init", terminal: int | None) -> "NoReturn":
     """Be the init of the forked program ``pid``, and exit with its status."""
-    from pyinit import cli
+    from pyinit import boot
 
     try:
         posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
     except OSError:
         pass  # EACCES: it has started another program already; ESRCH
-    had_terminal = terminal is not None
     if terminal is not None:
-        posix.close(terminal)
-    posix._exit(cli.be_init_of(pid, asked, before.mask, problem, had_terminal=had_terminal))
+        boot.close(terminal)
+        init.had_terminal = True
+    init.pid = pid
+    posix._exit(init.supervise())

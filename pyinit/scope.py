@@ -33,6 +33,9 @@ def has_children() -> bool:
 class Namespace:
     """All processes of the PID namespace whose init this process is."""
 
+    def load(self) -> None:
+        """Load what it takes to signal them: nothing."""
+
     def left(self) -> int:
         """Return whether anybody is left: NOBODY, CHILDREN or OUTSIDERS."""
         if has_children():
@@ -72,6 +75,10 @@ class Namespace:
 
 class Descendants:
     """All descendants of this process, a child subreaper."""
+
+    def load(self) -> None:
+        """Load what it takes to signal them.  Raises ImportError."""
+        from pyinit import descendants  # noqa: F401
 
     def left(self) -> int:
         """Return NOBODY or CHILDREN: a descendant's line leads to a child of ours."""

@@ -15,14 +15,12 @@ import posix
 import sys
 
 import pyinit
-from pyinit import cli, environment, events, kinds, launch, linux, settings, wire
+from pyinit import boot, environment, kinds, linux, settings, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
-
-    from pyinit.supervisor import Supervisor
 
 # The parent-death signal of an init that has descendants to end: one that is never relayed.
 _CALLER_GONE = _signal.SIGSYS
@@ -101,7 +99,7 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         code = _main(Channel(fd), order_fd)
     except BaseException as error:
         # Not by a traceback: the lines in it would be read from files of the image.
-        events.tell(f"internal error: {error!r}")
+        boot.tell(f"internal error: {error!r}")
     posix._exit(code)
 
 
@@ -221,8 +219,8 @@ def _close_imports() -> None:
     sys.path_importer_cache.clear()
     sys.path.clear()
     pyinit.__path__ = []
-    sys.excepthook = lambda _, error, __: events.tell(f"internal error: {error!r}")
-    sys.unraisablehook = lambda what: events.tell(f"internal error: {what.exc_value!r}")
+    sys.excepthook = lambda _, error, __: boot.tell(f"internal error: {error!r}")
+    sys.unraisablehook = lambda what: boot.tell(f"internal error: {what.exc_value!r}")
 
 
 def _fork(order: "dict[str, Any]") -> int:
@@ -361,35 +359,27 @@ def _be_init(order: "dict[str, Any]", channel: Channel) -> int:
         channel.say("not started", 125, str(error), None)
         return 125
     channel.say("started")
+    if asked.pause:
+        return init.pause()
     if asked.tells_of_stops:
-        init.leave_stops_to(channel.tell_of_stop)
-    code = init.run()
+        init.on_stop = channel.tell_of_stop
+    code = init.supervise()
     channel.say("ended", init.status & 0x7F)
     return code
 
 
-def _start(asked: settings.Settings, order: "dict[str, Any]") -> "Supervisor":
-    """Start the command; return who supervises it.  Raises StartError, UsageError, OSError."""
-    mask = set(order["mask"])
-    die_with_us, problem = None, None
-    if posix.getpid() != 1:
-        die_with_us, problem = cli.be_responsible(asked)
-        if not order["detach"]:
-            # SIGKILL would leave those to go on whom the command moves away from itself; with
-            # the init of a PID namespace the kernel ends them.
-            asked.end_signal = _CALLER_GONE
-            linux.set_parent_death_signal(_CALLER_GONE)
-    if asked.pause:
-        from pyinit import pause
-
-        return pause.Pause(asked, cli.open_log(asked, problem), mask)
-    group = asked.place == settings.GROUP
-    terminal = cli.terminal_for(asked)
-    pid = launch.launch(asked, mask, None, terminal, die_with_us)
-    if terminal is not None:
-        posix.close(terminal)
-    had_terminal = group and terminal is not None
-    return cli.supervisor_of(pid, asked, mask, problem, had_terminal=had_terminal)
+def _start(asked: settings.Settings, order: "dict[str, Any]") -> boot.Init:
+    """Start the command; return its init.  Raises StartError, UsageError, OSError."""
+    init = boot.Init(asked, set(order["mask"]))
+    init.prepare()
+    if posix.getpid() != 1 and not order["detach"]:
+        # SIGKILL would leave those to go on whom the command moves away from itself; with
+        # the init of a PID namespace the kernel ends them.
+        asked.end_signal = _CALLER_GONE
+        linux.set_parent_death_signal(_CALLER_GONE)
+    if not asked.pause:
+        init.start()
+    return init
 
 
 def _furnish(order: "dict[str, Any]", channel: Channel) -> None:

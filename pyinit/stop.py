@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from pyinit.fork import Started
     from pyinit.settings import Settings
     from pyinit.supervisor import Supervisor
 
@@ -29,6 +30,7 @@ class Stop:
     def __init__(self, supervisor: "Supervisor", asked: "Settings", mask: set[int]) -> None:
         self.hook = 0  # the pre-stop command's PID while it runs
         self._hook_killed = False
+        self._started: Started | None = None
         self._supervisor = supervisor
         self._log = supervisor.log
         self._lifecycle = supervisor.lifecycle
@@ -87,9 +89,12 @@ class Stop:
             return
         self.hook = 0
         number = status & 0x7F
+        failure = self._started.failure(waits=False) if self._started is not None else None
         if self._hook_killed:
             return
-        if number:
+        if failure is not None:
+            self._log.emit(events.WARNING, "pre_stop_failed", reason=str(failure))
+        elif number:
             self._log.emit(events.WARNING, "pre_stop_failed", signal=sigset.name(number))
         elif status:
             self._log.emit(events.WARNING, "pre_stop_failed", exit_code=wstatus.exit_code(status))
@@ -118,7 +123,9 @@ class Stop:
         try:
             gets = changes.Changes(self._asked, activates=False)
             orders = fork.Orders(self._mask, (), None, self._linux(), changes=gets)
-            self.hook = fork.start(["/bin/sh", "-c", self._asked.pre_stop], orders)
+            # Not waited for: it may hang before its exec, as in a directory of a dead server.
+            self._started = fork.begin(["/bin/sh", "-c", self._asked.pre_stop], orders)
+            self.hook = self._started.pid
         except (fork.StartError, values.UsageError) as error:
             self._log.emit(events.WARNING, "pre_stop_failed", reason=str(error))
 

@@ -55,6 +55,8 @@ class Supervisor:
         self.stops = 0  # how often the main child has stopped so far
         self._resumed = 0  # the stop out of which we have continued it
         self.on_stop: Callable[[int, bool, int], None] | None = None
+        # Ends leftovers where `pyinit.teardown` cannot be loaded; see `boot.end_leftovers`.
+        self.fallback: Callable[[float, int, frozenset[int]], None] | None = None
         self.stop_signals = sigset.STOP_SIGNALS
         self.awaited = sigset.AWAITED
         self.plain = sigset.PLAIN
@@ -77,9 +79,12 @@ class Supervisor:
             self.plain = self.plain.difference(asked.rewrite, self.stop_signals)
         self.stop: Stop | None = None
         if asked.drain_s or asked.escalation or asked.notify:
-            from pyinit import stop
+            log.guard(lambda: self._load_stop(mask))  # without it a stop is relayed at once
 
-            self.stop = stop.Stop(self, asked, mask)
+    def _load_stop(self, mask: set[int]) -> None:
+        from pyinit import stop
+
+        self.stop = stop.Stop(self, self._asked, mask)
 
     def leave_stops_to(self, on_stop: "Callable[[int, bool, int], None]") -> None:
         """Call ``on_stop`` when the main child has stopped, instead of stopping with it.
@@ -105,6 +110,8 @@ class Supervisor:
         if self.stop is not None:
             self.log.guard(self.stop.main_ended)
         self.log.guard(self._end_leftovers)
+        if self.lifecycle.state != lifecycle.DONE:
+            self.log.guard(self._end_leftovers_simply)
         if self.had_terminal:
             self.log.guard(self._take_terminal_back)
         code = self._asked.remap_exit.get(code, code)
@@ -330,7 +337,10 @@ class Supervisor:
         It does in an orphaned process group, one that no parent in the same
         session watches over (setpgid(2)), unless the child handles the signal.
         """
-        from pyinit import job
+        try:
+            from pyinit import job
+        except Exception:
+            return _signal.SIGTSTP  # it was sent, whatever the kernel makes of it
 
         orphaned = job.is_orphaned(self.main) and not job.handles(self.main, _signal.SIGTSTP)
         return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
@@ -469,9 +479,12 @@ class Supervisor:
         self.had_terminal = self.had_terminal or given
 
     def _continue_job(self) -> None:
-        from pyinit import job, terminal
-
         self._resumed = self.stops
+        try:
+            from pyinit import job, terminal
+        except Exception:
+            posix.kill(self._target, _signal.SIGCONT)  # without the terminal
+            raise
         wanted = self.had_terminal or not terminal.is_kept(self._asked)
         job.continue_job(self.main, in_foreground=wanted)
 
@@ -503,7 +516,13 @@ class Supervisor:
     def _tear_down(self) -> None:
         from pyinit import teardown
 
+        self.scope.load()
         teardown.Teardown(self).run()
+
+    def _end_leftovers_simply(self) -> None:
+        """End who is left where a module for it cannot be loaded."""
+        if self.fallback is not None:
+            self.fallback(self.lifecycle.grace_s, self.lifecycle.stops, self.stop_signals)
 
     def _take_terminal_back(self) -> None:
         from pyinit import terminal

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
 # What a quiet run loads before it starts the command, in the order in which they import each other.
-FIRST = ("environment", "settings", "launch", "cli")
+FIRST = ("environment", "settings", "boot", "cli")
 # What it loads besides when it is not PID 1.
 SUBREAPER = ("linux", "fork")
 # What it loads while the command starts up.
