@@ -493,7 +493,7 @@ def tell(message: str, prefix: str = "pyinit: ") -> None:
         from pyinit import output
 
         output.Sink(2).write(f"{prefix}{output.printable(message)}")
-    except Exception:
+    except BaseException:
         say_plainly(2, f"{prefix}{message}")
 
 

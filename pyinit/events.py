@@ -65,11 +65,11 @@ class Log:
         """
         if level > self.level:
             return
-        failure = None
+        failure: BaseException | None = None
         try:
             if self.record is not None:
                 self.record.take(event, fields)
-        except Exception as error:
+        except BaseException as error:
             failure = error  # the line is written all the same
         if level <= self.shown:
             self._write(level, event, fields, when)
@@ -84,8 +84,8 @@ class Log:
             if self._writer is None:
                 self._writer = self._make_writer()
             self._writer.emit(level, event, fields, when)
-        except Exception:
-            # The module cannot be loaded.
+        except BaseException:
+            # The module cannot be loaded, or is another than it was.
             if self.plain is not None:
                 words = "".join(f" {key}={value}" for key, value in fields.items())
                 self.plain(self._fd, f"pyinit: {_LEVELS[level]}: {event}{words}")

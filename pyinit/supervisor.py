@@ -339,7 +339,7 @@ class Supervisor:
         """
         try:
             from pyinit import job
-        except Exception:
+        except BaseException:
             return _signal.SIGTSTP  # it was sent, whatever the kernel makes of it
 
         orphaned = job.is_orphaned(self.main) and not job.handles(self.main, _signal.SIGTSTP)
@@ -482,7 +482,7 @@ class Supervisor:
         self._resumed = self.stops
         try:
             from pyinit import job, terminal
-        except Exception:
+        except BaseException:
             posix.kill(self._target, _signal.SIGCONT)  # without the terminal
             raise
         wanted = self.had_terminal or not terminal.is_kept(self._asked)
