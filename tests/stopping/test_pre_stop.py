@@ -309,3 +309,32 @@ def test_one_that_stops_itself_is_left_alone_until_the_drain_ends(mode: str) -> 
         assert state(container.pid) == "S"
         os.kill(hook, signal.SIGCONT)
         container.expect("again")
+
+
+@pytest.mark.parametrize(
+    ("end", "mode"), [("deadline", PID1), ("second stop signal", PID1), ("deadline", SUBREAPER)]
+)
+def test_one_that_hangs_before_its_exec_holds_nothing_up(
+    end: str, mode: str, tmp_path: Path, namespaces: None
+) -> None:
+    """As in a directory, or with a shell, of a server that does not answer.
+
+    Signals are relayed meanwhile, and the drain ends as ever; that it was cut short says
+    that it had not become true(1) before.
+    """
+    conftest.need("strace")
+    inject = "inject=execve:delay_enter=1000000000"  # microseconds
+    before = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "log"), "-P", "/bin/sh"]
+    drain = "1" if end == "deadline" else "1000"
+    options = ["--grace", "0"]  # for strace, which is left
+    with pre_stop("true", *options, drain=drain, mode=mode, before=[*before, "-e", inject]) as box:
+        box.expect("ready")
+        box.signal(signal.SIGTERM)
+        until(lambda: len(children(box.pid)) == 2, "it is there", box.pid)
+        if end != "deadline":
+            box.signal(signal.SIGUSR1)
+            box.expect("USR1")
+            box.signal(signal.SIGTERM)
+        box.expect("TERM")
+        while "pre_stop_cut_short" not in (line := box.line(2)):
+            assert line.startswith("strace: ")
