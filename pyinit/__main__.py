@@ -7,7 +7,14 @@ import _signal
 # do not reach an init, but a blocked signal is queued for it).
 given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
-from pyinit.cli import main  # noqa: E402 - the mask comes before any import that costs time
+try:
+    from pyinit.cli import main
+except BaseException as error:
+    import posix
+
+    # One line and our own code, instead of a traceback and the 1 of a command.
+    posix.write(2, f"pyinit: cannot be loaded: {error!r}\n".encode(errors="backslashreplace"))
+    posix._exit(125)
 
 if __name__ == "__main__":
     main(given_mask)

@@ -413,9 +413,8 @@ def launch(
             pass  # forking finds out which step failed, and knows the way to /bin/sh
     from pyinit import fork
 
-    return fork.start(
-        argv, fork.Orders(mask, ignored, terminal, linux, place=asked.place, changes=changes)
-    )
+    orders = fork.Orders(mask, ignored, terminal, linux, place=asked.place, changes=changes)
+    return fork.start(argv, orders)
 
 
 def kills_before() -> "Kills | None":

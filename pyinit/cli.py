@@ -126,20 +126,19 @@ def answer(asked: settings.Settings, mask: set[int]) -> int:
 def fail(error: BaseException) -> int:
     """Say why pyinit ends without having started anything, and return its exit code.
 
-    Raises nothing, and loads nothing to know a UsageError or a StartError: what cannot be
-    loaded may be the reason.
+    Raises nothing, and loads nothing to know a UsageError or a StartError by: that something
+    cannot be loaded may be the reason.
     """
+    code = getattr(error, "code", None)
     try:
-        code = getattr(error, "code", None)
         if isinstance(code, int):
             boot.tell(str(error), getattr(error, "prefix", "pyinit: "))
             for line in getattr(error, "more", ()):
                 boot.tell(line, "")
-            return code
-        if isinstance(error, OSError):
+        elif isinstance(error, OSError):
             boot.tell(f"cannot start: {error.strerror or error}")
         else:
             boot.tell(f"internal error: {error!r}")
     except BaseException:
-        pass  # not even that: the exit code tells as well
-    return 125
+        pass  # the exit code tells as well
+    return code if isinstance(code, int) else 125

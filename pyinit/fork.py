@@ -34,6 +34,13 @@ _EINVAL = 22
 
 _PIPE_BUF = 4096
 
+# Between two looks at whether a process has become the command: first, at most, and
+# altogether before a signal is more.  In seconds.
+_FIRST_WAIT_S = 0.0002
+_LAST_WAIT_S = 0.02
+_PATIENCE_S = 0.05
+_RELAYED = _signal.valid_signals() - {_signal.SIGCHLD}
+
 # What the child says when exec failed, and its parent is to find out why; else it says the
 # exit code and the message.
 _EXEC = b"exec"
@@ -100,18 +107,33 @@ class Started:
     def failure(self, *, waits: bool = True) -> StartError | None:
         """Wait until it has become the command, or return why it could not.
 
-        To be called once; not to wait is for a process that has ended.  Where that cannot be
-        read it counts as started: its end, which is to be reaped in any case, tells the rest.
+        To be called once; not to wait is for a process that has ended.  One that hangs on the
+        way is waited for until a signal wants to be relayed.  It counts as started then, and
+        where it cannot be read what it says: its end, which is reaped in any case, tells more.
         """
         try:
-            if not waits:
-                posix.set_blocking(self._reader, False)
-            # Its end is closed by exec: nothing to read is success.
-            said = environment.read_to_end(self._reader)
+            said = self._read(waits=waits)
         except (OSError, MemoryError):
-            said = b""
+            return None  # not closed: SIGPIPE would end a process that says something later on
         _close(self._reader)
         return _failure_of(self._name, said) if said else None
+
+    def _read(self, *, waits: bool) -> bytes:
+        """Return what the process says.  Raises BlockingIOError when it has yet to say it."""
+        import time  # every interpreter has it built in
+
+        waited_s = 0.0
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                # In one piece; its end is closed by exec, and nothing to read is success.
+                return posix.read(self._reader, _PIPE_BUF)
+            except BlockingIOError:
+                if not waits or (waited_s >= _PATIENCE_S and _signal.sigpending() & _RELAYED):
+                    raise
+            time.sleep(wait_s)
+            waited_s += wait_s
+            wait_s = min(2 * wait_s, _LAST_WAIT_S)
 
 
 def start(command: list[str], orders: Orders) -> int:
@@ -136,8 +158,10 @@ def begin(command: list[str], orders: Orders) -> Started:
     Raises `StartError`.
     """
     argv = environment.as_given(command)
+    # Without changes nothing but exec itself can hang, as it can in posix_spawn(3).
+    flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if orders.changes is not None else 0)
     try:
-        reader, writer = posix.pipe2(posix.O_CLOEXEC)
+        reader, writer = posix.pipe2(flags)
     except OSError as error:
         raise StartError(125, f"cannot make a pipe: {error.strerror}", error.errno) from None
     explain: Explain | None = None
@@ -181,8 +205,16 @@ def _failure_of(name: bytes, said: bytes) -> StartError:
 
         return StartError(*diagnosis.explain(name, errno, rest), errno)
     except (ImportError, OSError):
-        code = 127 if errno in (_ENOENT, _ENOTDIR) else 126
+        code = _code_of((errno, kind, rest))
         return StartError(code, f"'{environment.decode(name)}': {posix.strerror(errno)}", errno)
+
+
+def _code_of(failure: tuple[int, bytes, bytes]) -> int:
+    """Return the exit code for what failed, where the reason is not looked for."""
+    errno, kind, _ = failure
+    if kind != _EXEC:
+        return int(kind)
+    return 127 if errno in (_ENOENT, _ENOTDIR) else 126
 
 
 def _become(
@@ -207,7 +239,8 @@ def _become(
     finally:
         # In one piece, and without waiting for whoever reads it: see pipe(7).
         posix.write(writer, (b"%d %b %b" % failure)[:_PIPE_BUF])
-        posix._exit(125)
+        # Who has started us may have stopped waiting for what we say.
+        posix._exit(_code_of(failure))
 
 
 def _change(orders: Orders, parent: int) -> tuple[int, bytes, bytes] | None:

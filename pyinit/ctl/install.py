@@ -53,7 +53,11 @@ try:
 except Exception:
     pass  # no bundle, or a broken one: the modules are there
 sys.path[:0] = {first!r}
-from pyinit.cli import main
+try:
+    from pyinit.cli import main
+except BaseException as error:
+    posix.write(2, f"pyinit: cannot be loaded: {{error!r}}\\n".encode(errors="backslashreplace"))
+    posix._exit(125)
 
 sys.path[:] = sys.path[{count}:] + {paths!r}
 main(given_mask)

@@ -11,6 +11,7 @@ import pytest
 import pyinit
 from tests.cases import in_turn
 from tests.harness import PROGRAMS, Container, python, run
+from tests.terminals import SETSID, Terminal
 
 DIRECTORY = str(Path(pyinit.__file__).parent.parent)
 EXERCISED = "relayed\nreaped\nTERM\n"
@@ -127,3 +128,32 @@ def test_it_works_and_speaks_without_what_it_depends_on(
         assert event in err
     assert "internal_error" not in err
     assert "Traceback" not in err
+
+
+def faulty(call: str) -> tuple[str, ...]:
+    """Return the start of a pyinit in which ``call`` fails once it has forked the command."""
+    return (sys.executable, "-IS", str(PROGRAMS / "faulty.py"), call, DIRECTORY)
+
+
+@pytest.mark.parametrize("call", ["read", "close"])
+def test_a_failure_between_fork_and_loop_is_survived(mode: str, call: str) -> None:
+    """The pipe that says whether the command was started is the init's own matter."""
+    options = ["--env", "A=1"]  # else it is posix_spawn(3) that starts the command
+    result = run(python("exercise.py"), mode=mode, init=faulty(call), options=options)
+    assert result == (7, EXERCISED, "")
+
+
+def test_a_terminal_that_cannot_be_closed_is_survived(namespaces: None) -> None:
+    """The command has it already."""
+    with Terminal() as terminal:
+        container = Container(
+            ["sh", "-c", "read line; echo got $line; exit 7"],
+            init=(*SETSID, *faulty("close")),
+            stdin=terminal.slave,
+            stdout=terminal.slave,
+            stderr=terminal.slave,
+        )
+        with container:
+            terminal.type("word\n")
+            terminal.expect("got word\r\n")
+            assert container.wait() == 7
