@@ -38,7 +38,7 @@ def fails(fd: int, *arguments: int) -> object:
     return result
 
 
-posix.fork = fork_and_break  # type: ignore[assignment]
+posix.fork = fork_and_break
 
 from pyinit.cli import main  # noqa: E402
 

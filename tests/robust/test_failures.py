@@ -36,6 +36,7 @@ def without(*modules: str) -> tuple[str, ...]:
         "supervisor.Supervisor._turn",
         "supervisor.Supervisor._ask_who_is_left",
         "supervisor.Supervisor._tear_down",
+        "supervisor.Supervisor._tell_of_end",
         "teardown.Teardown._turn",
         "teardown.Teardown._arm_grace",
         "proc.Process.__init__",

@@ -1,0 +1,55 @@
+"""A failure after the start ends no command, whichever of the four ways its init was made in.
+
+The command line is the one of test_failures.py.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from pyinit import staging
+from tests import spawning
+from tests.harness import MODES, PID1, PROGRAMS, embeds, python, run
+
+EXERCISED = "relayed\nreaped\nTERM\n"
+FAILS = ("supervisor.Supervisor.__init__", "supervisor.Supervisor.run")
+
+
+def broken(path: str, scenario: str, **options: object) -> tuple[str, ...]:
+    """Return the start of a scenario of embeds.py in which the method at ``path`` fails."""
+    words = embeds(scenario, **options)
+    return (sys.executable, "-IS", str(PROGRAMS / "broken_embeds.py"), path, *words[3:])
+
+
+@pytest.mark.parametrize("path", FAILS)
+@pytest.mark.parametrize("mode", MODES)
+def test_run(mode: str, path: str, namespaces: None) -> None:
+    """The command gets its signals, is reaped, and its end is returned; leftovers are ended."""
+    code, out, err = run(python("exercise.py"), mode=mode, init=broken(path, "run"))
+    assert (code, out) == (0, f"{EXERCISED}7 0\n")
+    assert "only relaying, reaping and ending leftovers" in err
+
+
+@pytest.mark.parametrize("path", FAILS)
+@pytest.mark.parametrize("mode", MODES)
+def test_fork_init(mode: str, path: str, namespaces: None) -> None:
+    """The parent goes on as the init of the program."""
+    init = broken(path, "fork", always=True)
+    code, out, err = run(python("exercise.py"), mode=mode, init=init)
+    assert (code, out) == (7, EXERCISED)
+    assert "only relaying, reaping and ending leftovers" in err
+
+
+@pytest.mark.parametrize("path", FAILS)
+def test_spawn(path: str, monkeypatch: pytest.MonkeyPatch, namespaces: None) -> None:
+    """The init of the container, which nobody else could replace."""
+    start = "from pyinit import stage;"
+    assert start in staging._PROGRAM
+    fails = f"{start}from pyinit import supervisor;{path} = lambda *_, **__: 1 / 0;"
+    monkeypatch.setattr(staging, "_PROGRAM", staging._PROGRAM.replace(start, fails))
+    with spawning.spawn(python("exercise.py")) as container:
+        assert container.stdout is not None
+        assert container.stdout.read().decode() == EXERCISED
+        assert container.wait().code == 7
