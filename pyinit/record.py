@@ -85,11 +85,11 @@ class Record:
         }
 
     def take(self, event: str, fields: dict[str, object]) -> None:
-        """Take note of an event."""
-        handler = getattr(self, f"_{event}", None)
-        if handler is not None:
+        """Take note of an event.  Raises KeyError for one that there is not."""
+        note = NOTES[event]
+        if note is not None:
             self._dirty = True
-            handler(**fields)
+            note(self, **fields)
 
     def flush(self) -> None:
         """Write the files that are kept up to date, if anything has changed; wait for nobody."""
@@ -201,12 +201,12 @@ class Record:
         reason = error.strerror or str(error)
         self._log.emit(level, "not_written", path=path, reason=reason)
 
-    # -- The events, by name; their fields stand in docs/events.md.
+    # -- What is made of the events; their fields stand in docs/events.md.
 
-    def _init_started(self, *, role: str, **_: object) -> None:
+    def _note_init_started(self, *, role: str, **_: object) -> None:
         self._facts["role"] = role
 
-    def _child_started(self, *, pid: int, **_: object) -> None:
+    def _note_child_started(self, *, pid: int, **_: object) -> None:
         self._facts["child"] = {
             "pid": pid,
             "state": "running",
@@ -216,13 +216,13 @@ class Record:
             "at_s": None,
         }
 
-    def _child_stopped(self, **_: object) -> None:
+    def _note_child_stopped(self, **_: object) -> None:
         self._facts["child"]["state"] = "stopped"
 
-    def _child_continued(self, **_: object) -> None:
+    def _note_child_continued(self, **_: object) -> None:
         self._facts["child"]["state"] = "running"
 
-    def _child_exited(
+    def _note_child_exited(
         self,
         *,
         exit_code: int,
@@ -241,7 +241,7 @@ class Record:
         if self._facts["stop"] is not None:
             self._facts["stop"]["took_s"] = round(now - self._facts["stop"]["at_s"], 6)
 
-    def _signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
+    def _note_signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
         now = self._since_start(time.monotonic())
         self._count(signal, sender, now)
         began = self._facts["stop"]
@@ -260,7 +260,7 @@ class Record:
                 "escalated": [],
             }
             if not stop:
-                self._stop_escalated(signal="SIGKILL", after_s=0.0)
+                self._note_stop_escalated(signal="SIGKILL", after_s=0.0)
 
     def _count(self, signal: str, sender: dict[str, Any], now: float) -> None:
         key = (signal, sender["origin"], sender["sender_name"], sender["sender_uid"])
@@ -271,7 +271,9 @@ class Record:
         count = self._signals.pop(key, {"count": 0})["count"]
         self._signals[key] = {"signal": signal, "count": count + 1, **sender, "last_s": now}
 
-    def _signal_relayed(self, *, signal: str, received: str | None = None, **_: object) -> None:
+    def _note_signal_relayed(
+        self, *, signal: str, received: str | None = None, **_: object
+    ) -> None:
         received = received or signal
         self._relayed[received] = signal
         stop = self._facts["stop"]
@@ -279,18 +281,20 @@ class Record:
             now = self._since_start(time.monotonic())
             stop |= {"relayed_as": signal, "relayed_after_s": round(now - stop["at_s"], 6)}
 
-    def _signal_dropped(self, **_: object) -> None:
+    def _note_signal_dropped(self, **_: object) -> None:
         self._facts["signals_dropped"] += 1
 
-    def _drain_started(self, *, drain_s: float) -> None:
+    def _note_drain_started(self, *, drain_s: float) -> None:
         if self._facts["stop"] is not None:
             self._facts["stop"]["drain_s"] = drain_s
 
-    def _stop_escalated(self, *, signal: str, after_s: float) -> None:
+    def _note_stop_escalated(self, *, signal: str, after_s: float) -> None:
         if self._facts["stop"] is not None:
             self._facts["stop"]["escalated"].append({"signal": signal, "after_s": after_s})
 
-    def _orphan_reaped(self, *, signal: str | None = None, exit_code: int = 0, **_: object) -> None:
+    def _note_orphan_reaped(
+        self, *, signal: str | None = None, exit_code: int = 0, **_: object
+    ) -> None:
         orphans = self._facts["orphans"]
         orphans["reaped"] += 1
         orphans["killed"] += signal is not None
@@ -298,7 +302,7 @@ class Record:
         if self._facts["teardown"] is not None:
             self._facts["teardown"]["reaped"] += 1
 
-    def _teardown_started(self, *, leftovers: list[str], count: int, grace_s: float) -> None:
+    def _note_teardown_started(self, *, leftovers: list[str], count: int, grace_s: float) -> None:
         self._facts["teardown"] = {
             "leftovers": leftovers,
             "count": count,
@@ -310,20 +314,54 @@ class Record:
             "took_s": None,
         }
 
-    def _leftover_killed(self, *, pid: int, name: str | None) -> None:
+    def _note_leftover_killed(self, *, pid: int, name: str | None) -> None:
         self._facts["teardown"]["killed"].append(f"{name or '?'}[{pid}]")
 
-    def _leftovers_blocked(self, *, leftovers: list[str], **_: object) -> None:
+    def _note_leftovers_blocked(self, *, leftovers: list[str], **_: object) -> None:
         self._facts["teardown"]["blocked"] = leftovers
 
-    def _teardown_finished(self, *, took_s: float, killed: int, **_: object) -> None:
+    def _note_teardown_finished(self, *, took_s: float, killed: int, **_: object) -> None:
         self._facts["teardown"] |= {"took_s": took_s, "kills": killed}
 
-    def _oom_kill(self, *, kills: int, **fields: Any) -> None:
+    def _note_oom_kill(self, *, kills: int, **fields: Any) -> None:
         self._facts["oom_kills"] += kills
         child = self._facts["child"]
         if child is not None and fields.get("pid") == child["pid"]:
             child["oom_killed"] = True
+
+
+# All events, and what a record makes of each: nothing, for most of those that only a log tells.
+NOTES: dict[str, Callable[..., None] | None] = {
+    "init_started": Record._note_init_started,
+    "child_started": Record._note_child_started,
+    "child_stopped": Record._note_child_stopped,
+    "child_continued": Record._note_child_continued,
+    "child_exited": Record._note_child_exited,
+    "exiting": None,
+    "pausing": None,
+    "signal_received": Record._note_signal_received,
+    "signal_relayed": Record._note_signal_relayed,
+    "signal_ignored": None,
+    "signal_dropped": Record._note_signal_dropped,
+    "orphan_reaped": Record._note_orphan_reaped,
+    "drain_started": Record._note_drain_started,
+    "pre_stop_failed": None,
+    "pre_stop_cut_short": None,
+    "stop_escalated": Record._note_stop_escalated,
+    "teardown_started": Record._note_teardown_started,
+    "leftover_killed": Record._note_leftover_killed,
+    "leftovers_asked": None,
+    "leftovers_blocked": Record._note_leftovers_blocked,
+    "teardown_finished": Record._note_teardown_finished,
+    "oom_kill": Record._note_oom_kill,
+    "oom_not_watched": None,
+    "not_a_subreaper": None,
+    "cannot_relay": None,
+    "not_notified": None,
+    "not_written": None,
+    "internal_error": None,
+    "psutil_missing": None,
+}
 
 
 def _start_ticks() -> int | None:

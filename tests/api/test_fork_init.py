@@ -204,7 +204,8 @@ def test_the_program_dies_with_its_init(namespaces: None) -> None:
 def test_a_quiet_fork_loads_next_to_nothing(namespaces: None) -> None:
     """Into the program, what keeps its init going when nothing can be loaded any more.
 
-    What else the init needs is loaded by the init, after the fork.  When it is not to fork, fork_init() itself is all.
+    What else the init needs is loaded by the init, after the fork.  When it is not to fork,
+    fork_init() itself is all.
     """
     (told,) = lines_of("fork_and_list", mode=PID1)
     modules = {"pyinit.boot", "pyinit.environment", "pyinit.forkinit", "pyinit.held"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyinit
-from pyinit import output
+from pyinit import dialect, output, record
 from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
 
 if TYPE_CHECKING:
@@ -80,6 +80,18 @@ def test_every_event_is_documented_and_no_other() -> None:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
     assert names | {"structlog_missing"} == set(EVENTS)
+
+
+def test_a_record_knows_every_event_and_no_other() -> None:
+    """Also those of which it makes nothing: one that it does not know is an error, and said."""
+    assert set(record.NOTES) | {"structlog_missing"} == set(EVENTS)
+
+
+def test_another_programs_words_are_for_events_that_there_are() -> None:
+    """Or for what is told in other words where a signal has ended the process, or was rewritten."""
+    derived = {*dialect._KILLED.values(), "signal_rewritten"}
+    for words in (*dialect._LANGUAGES.values(), dialect._NEW):
+        assert set(words) - derived <= set(EVENTS)
 
 
 def test_every_field_is_documented() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pyinit import staging
 from tests import spawning
-from tests.harness import MODES, PID1, PROGRAMS, embeds, python, run
+from tests.harness import MODES, PROGRAMS, embeds, python, run
 
 EXERCISED = "relayed\nreaped\nTERM\n"
 FAILS = ("supervisor.Supervisor.__init__", "supervisor.Supervisor.run")

@@ -109,6 +109,14 @@ def test_a_failure_is_said(mode: str) -> None:
         assert "RuntimeError" in err
 
 
+def test_a_record_that_always_fails_is_said_once(mode: str) -> None:
+    """What is missing in the report has a reason then."""
+    init = broken(1_000_000, "record.Record.take")
+    err = run(python("exercise.py"), mode=mode, init=init, options=["-vv"])[2]
+    assert err.count("internal_error") == 1
+    assert "record.Record.take" in err
+
+
 @pytest.mark.parametrize("module", ["pyinit.supervisor", "pyinit.lifecycle", "pyinit.scope"])
 def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str) -> None:
     """A disk that fails when the command runs already: it relays, reaps and ends leftovers."""
