@@ -311,6 +311,11 @@ def test_one_that_stops_itself_is_left_alone_until_the_drain_ends(mode: str) -> 
         container.expect("again")
 
 
+def names_of_children(pid: int) -> list[str]:
+    """Return what the children of ``pid`` are called; before its exec one is called as we are."""
+    return [status_field(each, "Name") for each in children(pid)]
+
+
 @pytest.mark.parametrize(
     ("end", "mode"), [("deadline", PID1), ("second stop signal", PID1), ("deadline", SUBREAPER)]
 )
@@ -323,14 +328,14 @@ def test_one_that_hangs_before_its_exec_holds_nothing_up(
     that it had not become true(1) before.
     """
     conftest.need("strace")
-    inject = "inject=execve:delay_enter=1000000000"  # microseconds
+    inject = "inject=execve:delay_enter=1000000000"  # microseconds: for good
     before = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "log"), "-P", "/bin/sh"]
     drain = "1" if end == "deadline" else "1000"
     options = ["--grace", "0"]  # for strace, which is left
     with pre_stop("true", *options, drain=drain, mode=mode, before=[*before, "-e", inject]) as box:
         box.expect("ready")
         box.signal(signal.SIGTERM)
-        until(lambda: len(children(box.pid)) == 2, "it is there", box.pid)
+        until(lambda: "pyinit" in names_of_children(box.pid), "it has been forked", box.pid)
         if end != "deadline":
             box.signal(signal.SIGUSR1)
             box.expect("USR1")
