@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -60,6 +61,15 @@ def test_a_command_that_cannot_be_started_is_an_exception(
     _, _, err = run([command], mode=mode)
     assert told == "StartError " + err.strip().removeprefix("pyinit: ")
     assert run([command], mode=mode)[0] == code
+
+
+def test_a_command_that_cannot_be_started_is_in_the_report(mode: str, tmp_path: Path) -> None:
+    """As of the command line."""
+    report = tmp_path / "report"
+    lines_of("run", "/nowhere", mode=mode, report=str(report))
+    facts = json.loads(report.read_text())
+    assert facts["exit_code"] == 127
+    assert facts["cause"] == "could not be started: '/nowhere': not found"
 
 
 @in_turn(
