@@ -78,8 +78,6 @@ class Init:
                 linux.set_child_subreaper()
         except OSError as error:
             self._problem = error.strerror
-            self.linux = linux
-            return
         if asked.dies_with_us:
             self.linux = linux
 
@@ -94,8 +92,7 @@ class Init:
             terminal = terminal_for(self.asked)
             self.pid = launch(self.asked, self.mask, environ, terminal, self.linux)
         except Exception as error:
-            if self.asked.tells_of_failure():
-                self._tell_of_failure(error)
+            self._tell_of_failure(error)
             raise
         finally:
             if terminal is not None:
@@ -103,13 +100,16 @@ class Init:
         self.had_terminal = terminal is not None and self.asked.place == settings.GROUP
 
     def _tell_of_failure(self, error: Exception) -> None:
-        """Write into the report and so on that the command could not be started."""
-        self.asked.verbose = min(self.asked.verbose, 0)  # who is told of the error is told enough
-        log = self._open_log()
-        code = getattr(error, "code", 125)
-        record = log.record
-        if record is not None:
-            log.guard(lambda: record.not_started(code, str(error)))
+        """Write where that is asked for that the command could not be started.  Raises nothing."""
+        if not self.asked.tells_of_failure():
+            return
+        try:
+            self.asked.verbose = min(self.asked.verbose, 0)  # whoever is told of the error knows
+            record = self._open_log().record
+            if record is not None:
+                record.not_started(getattr(error, "code", 125), str(error))
+        except Exception as other:
+            tell(f"internal error: {other!r}")  # the first error is the one to be raised
 
     def pause(self) -> int:
         """Be the init of nobody's command; return the exit code, which is 0."""
@@ -196,16 +196,22 @@ class Init:
         stops = 0
         # A SIGCHLD may have been taken before the failure.
         while not self._reap():
-            number = _signal.sigwaitinfo(signals).si_signo
-            if number == asked.end_signal:
-                asked.grace_s = 0.0
-                self._relay(_signal.SIGKILL)
-            elif number != _signal.SIGCHLD:
-                stops += number in stop_signals(asked)
-                self._relay(asked.rewrite.get(number, number))
+            try:
+                number = _signal.sigwaitinfo(signals).si_signo
+            except BaseException:
+                _signal.sigtimedwait((), _POLL_S)  # no memory is left; but not in haste
+                continue
+            stops += number in stop_signals(asked)
+            if number != _signal.SIGCHLD:
+                self._relay(number)
         return self._end_simply(None, stops)
 
     def _relay(self, number: int) -> None:
+        if number == self.asked.end_signal:
+            self.asked.grace_s = 0.0
+            number = _signal.SIGKILL
+        else:
+            number = self.asked.rewrite.get(number, number)
         for target in (-self.pid, self.pid) if self.asked.group else (self.pid,):
             try:
                 if number:
@@ -223,6 +229,8 @@ class Init:
                 tell("the wait status of the command is lost")
                 self.status = 125 << 8
                 return True
+            except OSError:
+                return False  # a filter (seccomp(2)) forbids it: signals are relayed all the same
             if pid == self.pid:
                 self.status = status
                 return True
@@ -237,7 +245,10 @@ class Init:
         if error is not None:
             tell(f"internal error, {_ONLY} from here on: {error!r}")
         if asked.leftovers == settings.END:
-            end_leftovers(asked.grace_s, stops, stop_signals(asked))
+            try:
+                end_leftovers(asked.grace_s, stops, stop_signals(asked))
+            except BaseException as other:
+                tell(f"internal error: {other!r}")
         number = self.status & 0x7F
         code = 128 + number if number else self.status >> 8 & 0xFF
         return asked.remap_exit.get(code, code)

@@ -166,4 +166,8 @@ def _be_init(pid: int, init: "Init", terminal: int | None) -> "NoReturn":
         boot.close(terminal)
         init.had_terminal = True
     init.pid = pid
-    posix._exit(init.supervise())
+    code = 125
+    try:
+        code = init.supervise()
+    finally:
+        posix._exit(code)  # nothing of the program runs in here, whatever is raised
