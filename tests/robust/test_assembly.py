@@ -11,7 +11,8 @@ import pytest
 
 from pyinit import staging
 from tests import spawning
-from tests.harness import MODES, PROGRAMS, embeds, python, run
+from tests.cases import in_turn
+from tests.harness import PROGRAMS, embeds, python, run
 
 EXERCISED = "relayed\nreaped\nTERM\n"
 FAILS = ("supervisor.Supervisor.__init__", "supervisor.Supervisor.run")
@@ -23,20 +24,17 @@ def broken(path: str, scenario: str, **options: object) -> tuple[str, ...]:
     return (sys.executable, "-IS", str(PROGRAMS / "broken_embeds.py"), path, *words[3:])
 
 
-@pytest.mark.parametrize("path", FAILS)
-@pytest.mark.parametrize("mode", MODES)
-def test_run(mode: str, path: str, namespaces: None) -> None:
+@in_turn("path", FAILS)
+def test_run(mode: str, path: str) -> None:
     """The command gets its signals, is reaped, and its end is returned; leftovers are ended."""
     code, out, err = run(python("exercise.py"), mode=mode, init=broken(path, "run"))
     assert (code, out) == (0, f"{EXERCISED}7 0\n")
     assert "only relaying, reaping and ending leftovers" in err
 
 
-@pytest.mark.parametrize("path", FAILS)
-@pytest.mark.parametrize("mode", MODES)
-def test_fork_init(mode: str, path: str, namespaces: None) -> None:
+def test_fork_init(mode: str) -> None:
     """The parent goes on as the init of the program."""
-    init = broken(path, "fork", always=True)
+    init = broken(FAILS[0], "fork", always=True)
     code, out, err = run(python("exercise.py"), mode=mode, init=init)
     assert (code, out) == (7, EXERCISED)
     assert "only relaying, reaping and ending leftovers" in err

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests import conftest
 from tests.cases import in_turn
-from tests.harness import DEADLINE_S, SUBREAPER, Container, children, python, until
+from tests.harness import DEADLINE_S, SUBREAPER, Container, children, python, status_field, until
 from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:
@@ -316,11 +316,9 @@ def names_of_children(pid: int) -> list[str]:
     return [status_field(each, "Name") for each in children(pid)]
 
 
-@pytest.mark.parametrize(
-    ("end", "mode"), [("deadline", PID1), ("second stop signal", PID1), ("deadline", SUBREAPER)]
-)
+@in_turn("end", ["deadline", "second stop signal"])
 def test_one_that_hangs_before_its_exec_holds_nothing_up(
-    end: str, mode: str, tmp_path: Path, namespaces: None
+    end: str, mode: str, tmp_path: Path
 ) -> None:
     """As in a directory, or with a shell, of a server that does not answer.
 
