@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 from typing import TYPE_CHECKING
@@ -142,6 +143,16 @@ def test_stdout_can_be_the_place(mode: str) -> None:
     assert err == ""
     assert "word" in out.splitlines()
     assert logged("\n".join(line for line in out.splitlines() if line != "word"))
+
+
+def test_a_path_of_a_descriptor_is_that_descriptor(namespaces: None) -> None:
+    """Also a socket, which cannot be opened."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        how = {"options": ["-v", "--log-file", "/dev/stderr"], "stderr": theirs.fileno()}
+        with Container(["true"], **how) as container:  # type: ignore[arg-type]
+            assert container.wait() == 0
+        assert logged(ours.recv(65536).decode())[-1]["event"] == "exiting"
 
 
 def test_a_fifo_that_nobody_reads_any_more_stops_nobody(mode: str, tmp_path: Path) -> None:
