@@ -29,11 +29,15 @@ ENVIRON = {
     "LANG": "C.UTF-8",
 }
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-# The init around a pyinit that is not PID 1.  It says how that ended, and keeps whoever has survived
-# until it may end.  The records go to a FIFO: neither it nor unshare(1) holds that open.
+# The init around a pyinit that is not PID 1.  It says how that ended, and keeps whoever has
+# survived until it may end.  The records go to a FIFO: neither it nor unshare(1) holds that open.
 OUTER = ("/bin/sh", "-c", '"$@" >"$0"; echo "0 0 code $?" >"$0"; read -r end')
 # Waits for a line before it becomes the command, and says by one that it waits.
 GATE = ("/bin/sh", "-c", 'echo "0 0 gate"; read -r go; exec "$@"', "gate")
+
+
+# Of /proc/PID/status, for the message of a failure.
+_WANTED = ("State:", "PPid:", "NSpid:", "TracerPid:", "ShdPnd:", "SigBlk:", "SigIgn:")
 
 
 class Record(NamedTuple):
@@ -64,8 +68,8 @@ class Container:
     """``init``, a command line that ends with the command, started; for a ``with`` statement.
 
     ``mode`` says whether it is PID 1 or below another one.  ``before`` are the words in front of
-    it.  stderr is a file in the container's ``directory``, or with ``is_stuck`` a full pipe;
-    ``terminal`` is a descriptor to be stdin instead of a pipe.
+    it.  stderr is a file in the container's ``directory``, with ``is_stuck`` a full pipe, or the
+    descriptor ``stderr``; ``terminal`` is a descriptor to be stdin instead of a pipe.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Container:
         mode: str = PID1,
         before: Sequence[str] = (),
         is_stuck: bool = False,
+        stderr: int | None = None,
         terminal: int | None = None,
     ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="fuzz")
@@ -96,14 +101,15 @@ class Container:
         outer = (*OUTER, fifo) if mode == SUBREAPER else ()
         words = [word.replace("{directory}", self.directory) for word in init]
         argv = [*UNSHARE, *outer, *before, *words]
-        with open(f"{self.directory}/stderr", "wb") as stderr:
+        with open(f"{self.directory}/stderr", "wb") as file:
+            errors = self._stuck[1] if self._stuck else file.fileno() if stderr is None else stderr
             try:
                 self.process = subprocess.Popen(
                     argv,
                     env=ENVIRON,
                     stdin=self._control_in if terminal is None else terminal,
                     stdout=self.writer if mode == PID1 else subprocess.DEVNULL,
-                    stderr=self._stuck[1] if self._stuck else stderr,
+                    stderr=errors,
                     start_new_session=True,
                 )
             except BaseException:
@@ -225,7 +231,7 @@ class Container:
 
     def main_state(self) -> str:
         """Return the state of the init's first child, as in /proc/PID/stat."""
-        return next((stat(pid)[:1] for pid in children(self.pid)), [""])[0]
+        return next((fields[0] for pid in children(self.pid) if (fields := stat(pid))), "")
 
     def zombies(self) -> set[tuple[int, str]]:
         """Return PID and start time of each child of the init that it could reap now."""
@@ -243,9 +249,8 @@ class Container:
             todo += children(pid)
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")[:100]
-                wanted = ("State:", "PPid:", "NSpid:", "TracerPid:", "ShdPnd:", "SigBlk:", "SigIgn:")
                 status = Path(f"/proc/{pid}/status").read_text().splitlines()
-                words = [each.replace("\t", "") for each in status if each.startswith(wanted)]
+                words = [each.replace("\t", "") for each in status if each.startswith(_WANTED)]
                 lines.append(f"  {pid}: {' '.join(words)} | {command.decode(errors='replace')}")
         return "\n".join(lines)
 

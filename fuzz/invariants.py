@@ -81,7 +81,7 @@ def _delay_s(node: Node) -> float:
 def not_relayed(each: Tree, records: Sequence[Record]) -> list[int]:
     """Return which signals the main child has not got: each one that queues, of others one."""
     got = collections.Counter(int(r.what[4:]) for r in records if r.what.startswith("got "))
-    sent = collections.Counter(each["signals"])
+    sent: collections.Counter[int] = collections.Counter(each["signals"])
     queued = int(signal.SIGRTMIN)
     return [n for n, count in sent.items() if got[n] < (count if n >= queued else 1)]
 

@@ -47,13 +47,16 @@ KINDS = {
     "ends": (14, "exits or is ended by a signal at once; value: the code, or minus the signal"),
     "stops": (7, "stops itself with SIGSTOP"),
     "exec": (6, "becomes sleep(1)"),
-    "shell": (3, "becomes sh(1), whose trap writes the token"),
+    "shell": (3, "becomes sh(1), which has a trap, and waits for one sleep(1) after another"),
     "late": (6, "forks while it is being ended; the child ignores TERM and lives value seconds"),
     "leader": (5, "its thread group leader ends first, another thread lives on"),
     "traced": (4, "asks its parent to trace it (PTRACE_TRACEME), which never continues it"),
     "traced by init": (3, "the same of an orphan: its parent is the init"),
     "subreaper": (5, "adopts the orphans below it (PR_SET_CHILD_SUBREAPER), and reaps none"),
-    "nested": (5, "is the init of a PID namespace of its own; TERM at its default is dropped there"),
+    "nested": (
+        5,
+        "is the init of a PID namespace of its own; TERM at its default is dropped there",
+    ),
     "hydra": (2, "forks and ends in turn, each value seconds, for ever"),
     "storm": (2, "leaves value orphans behind that end at once"),
 }
@@ -82,7 +85,7 @@ FATAL = [int(each) for each in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, 
 FATAL += [int(signal.SIGTERM), int(signal.SIGPIPE), int(signal.SIGXFSZ)]
 
 # How often, and what; a log or a report costs as much processor time as five quiet runs.
-_OPTIONS = (
+_OPTIONS: tuple[tuple[int, list[str]], ...] = (
     (12, []),
     (3, ["--group"]),
     (2, ["--session"]),
@@ -118,7 +121,7 @@ def draw(seed: str, without: Collection[str] = ()) -> Tree:
         "hold_s": 1.3 if rng.random() < 0.07 else 0.0,
         "entered": [],
     }
-    nodes = _Nodes(rng, subreaper, without)
+    nodes = _Nodes(rng, without)
     tree["main"] = _main(rng, tree, nodes, without)
     if tree["stop"] and not subreaper and _has(rng, 0.07, "entered", without):
         tree["entered"] = [nodes.node("enter", 9)]
@@ -175,9 +178,8 @@ def _add_plan(rng: random.Random, tree: Tree, without: Collection[str]) -> None:
 class _Nodes:
     """Draws nodes, and numbers them."""
 
-    def __init__(self, rng: random.Random, subreaper: bool, without: Collection[str]) -> None:  # noqa: FBT001
+    def __init__(self, rng: random.Random, without: Collection[str]) -> None:
         self._rng = rng
-        self._subreaper = subreaper
         self._kinds = [kind for kind in KINDS if kind not in without]
         self._weights = [KINDS[kind][0] for kind in self._kinds]
         self._count = 0
@@ -219,9 +221,9 @@ class _Nodes:
             node["value"] = rng.choice([0.003, 0.01])
         elif kind == "late":
             node["value"] = rng.choice([0.05, 30])
-        if kind in ("shell", "late"):
+        if kind == "late":
             node["term"] = ["token", 0.1]
-        elif kind in ("hydra", "exec", "nested") and isinstance(node["term"], list):
+        elif kind in ("hydra", "exec", "nested", "shell") and isinstance(node["term"], list):
             # In a nested namespace all end with its init, so that one has to stay.
             node["term"] = "default"
 
@@ -240,17 +242,24 @@ def may_stay(node: Node, tree: Tree) -> bool:
     kind = node["kind"]
     if kind == "ends":
         return False
-    if kind in ("nested", "traced") or node["term"] == "ignore":
+    if kind in ("nested", "traced", "shell") or node["term"] == "ignore":
         return True
+    if node["below"] and not tree["stop"]:
+        return True  # it may fork when TERM has come already
     if kind == "late":
         return bool(node["value"] > 1)
     # Who forks while the descendants are walked through may be missed by the one TERM.
-    return tree["mode"] == "subreaper" and kind in ("hydra", "shell", "storm")
+    return tree["mode"] == "subreaper" and kind in ("hydra", "storm")
 
 
 def stays(node: Node) -> bool:
-    """Return whether the process of ``node`` outlives a TERM for certain, and can only be killed."""
-    return node["term"] == "ignore" and node["kind"] not in ("ends", "traced", "traced by init")
+    """Return whether the process of ``node`` outlives a TERM for certain: it can only be killed."""
+    return node["term"] == "ignore" and node["kind"] not in (
+        "ends",
+        "traced",
+        "traced by init",
+        "shell",
+    )
 
 
 def owes_token(node: Node) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import itertools
 import os
 import subprocess
 import time
@@ -30,25 +28,6 @@ class Result(NamedTuple):
     tree: Tree
     failures: list[str]
     details: str
-
-
-def run_many(
-    init: Sequence[str], trees: Iterator[tuple[str, Tree]], bound_s: float, jobs: int
-) -> Iterator[Result]:
-    """Run all trees, ``jobs`` at a time: they wait most of the time.  Yield the results."""
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        waiting = {
-            pool.submit(run, init, seed, each, bound_s)
-            for seed, each in itertools.islice(trees, jobs)
-        }
-        while waiting:
-            done, waiting = concurrent.futures.wait(
-                waiting, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for seed, each in itertools.islice(trees, len(done)):
-                waiting.add(pool.submit(run, init, seed, each, bound_s))
-            for future in done:
-                yield future.result()
 
 
 def run(init: Sequence[str], seed: str, each: Tree, bound_s: float) -> Result:

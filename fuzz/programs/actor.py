@@ -24,6 +24,7 @@ CLONE_NEWPID = 0x20000000
 PR_SET_CHILD_SUBREAPER = 36
 PTRACE_TRACEME = 0
 SYS_EXIT = {"x86_64": 60}.get(posix.uname().machine, 93)
+TRACED = ("traced", "traced by init")
 TERM = _signal.SIGTERM
 # What the main child is sent: with --group the others in its group get it as well.
 IGNORED = [_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGUSR1, _signal.SIGUSR2]
@@ -33,7 +34,7 @@ EVERYTHING = _signal.valid_signals()
 # dash takes one digit for a descriptor.
 SHELL_RECORDS = 9
 SHELL = """\
-trap 'sleep {delay}; echo 0 {number} token >&9; exit 0' TERM
+trap 'sleep 0.1; exit 0' TERM
 echo 0 {number} armed >&9
 while :; do sleep 600 & wait; done
 """
@@ -101,36 +102,42 @@ def be(node: "Node", parent: int) -> "NoReturn":
 
 def prepare(node: "Node", parent: int) -> None:
     """Do what comes before the node is armed."""
+    settle(node)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, {TERM})
+    _signal.signal(TERM, on_term(node))
+    if node["kind"] != "leader":
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    for each in node["below"]:
+        start(each)
+    if node["kind"] == "traced by init":
+        while posix.getppid() == parent:
+            pass  # until the kernel has made the init our parent
+    if node["kind"] in TRACED:
+        call("ptrace", PTRACE_TRACEME, 0, 0, 0)
+
+
+def settle(node: "Node") -> None:
+    """Take the node's place."""
     if node["place"] == "session":
         posix.setsid()
     elif node["place"] == "group":
         posix.setpgid(0, 0)
     if node["closed"]:
         posix.closerange(0, 3)
-    kind = node["kind"]
-    if kind == "subreaper":
+    if node["kind"] == "subreaper":
         call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     # HUP comes to a stopped group that becomes an orphan (setpgid(2)), the others with --group.
     for number in IGNORED:
         _signal.signal(number, _signal.SIG_IGN)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, {TERM})
-    if node["term"] == "default":
-        _signal.signal(TERM, _signal.SIG_DFL)
-    elif node["term"] == "ignore":
-        _signal.signal(TERM, _signal.SIG_IGN)
-    else:
-        _signal.signal(TERM, lambda *_: terminated(node))
-    if kind == "leader":
-        _signal.signal(TERM, _signal.SIG_DFL)  # taken with sigwait(3) by the other thread
-    else:
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-    for each in node["below"]:
-        start(each)
-    if kind == "traced by init":
-        while posix.getppid() == parent:
-            pass  # until the kernel has made the init our parent
-    if kind in ("traced", "traced by init"):
-        call("ptrace", PTRACE_TRACEME, 0, 0, 0)
+
+
+def on_term(node: "Node") -> "Any":
+    """Return the disposition of TERM."""
+    if node["kind"] == "leader" or node["term"] == "default":
+        return _signal.SIG_DFL  # sigwait(3) in the other thread takes it before that
+    if node["term"] == "ignore":
+        return _signal.SIG_IGN
+    return lambda *_: terminated(node)
 
 
 def live(node: "Node") -> None:
@@ -138,8 +145,7 @@ def live(node: "Node") -> None:
     number, kind, value = node["id"], node["kind"], node["value"]
     if kind == "shell":
         posix.dup2(RECORDS, SHELL_RECORDS, inheritable=True)
-        text = SHELL.format(delay=node["term"][1], number=number)
-        posix.execv("/bin/sh", ["sh", "-c", text])
+        posix.execv("/bin/sh", ["sh", "-c", SHELL.format(number=number)])
     record(number, "armed")
     if kind == "ends":
         end(value)
@@ -207,10 +213,9 @@ def wait_for_term(node: "Node") -> None:
 
 
 def leave_to_thread(live_on: "Any") -> "NoReturn":
-    """End the leader of the thread group; ``live_on`` goes on in another thread, as all there is."""
+    """End the leader of the thread group; ``live_on`` goes on in another thread, all there is."""
     import _thread
-
-    import ctypes  # beforehand: afterwards nobody holds the locks of the import system for us
+    import ctypes
 
     libc = ctypes.CDLL(None)
     _thread.start_new_thread(live_on, ())
@@ -287,8 +292,8 @@ def main() -> None:
     node: Node = eval(sys.argv[1], {})
     posix.dup2(1, RECORDS, inheritable=False)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, EVERYTHING)
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
-        _signal.signal(number, _signal.SIG_DFL)  # Python ignores them
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT):
+        _signal.signal(number, _signal.SIG_DFL)  # Python ignores two of them, and catches one
     try:
         if node["start"] == "enter":
             be(node, 0)
