@@ -12,6 +12,7 @@ import time
 
 flaw = sys.argv[1]
 grace_s = float(sys.argv[sys.argv.index("--grace") + 1])
+status: int | None = None
 command = sys.argv[sys.argv.index("--") + 1 :]
 awaited = signal.valid_signals() - {signal.SIGSEGV}
 signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
@@ -21,8 +22,9 @@ main = os.posix_spawn(command[0], command, os.environ, setpgroup=0, setsigmask=(
 def reap() -> int | None:
     """Reap whoever has ended; return the command's status, if it is among them."""
     found = None
+    whom = main if flaw == "idle" and status is None else -1
     try:
-        while (ended := os.waitpid(main if flaw == "idle" else -1, os.WNOHANG))[0]:
+        while (ended := os.waitpid(whom, os.WNOHANG))[0]:
             if ended[0] == main:
                 found = ended[1]
     except ChildProcessError:
@@ -39,7 +41,6 @@ def is_alone() -> bool:
     return False
 
 
-status = None
 while status is None:
     number = signal.sigwait(awaited)
     if number == signal.SIGCHLD:
@@ -53,7 +54,6 @@ if os.getpid() == 1 and flaw != "survivors":
         if not is_alone():
             os.kill(-1, number)
     deadline_s = time.monotonic() + grace_s
-    flaw = ""
     while not is_alone():
         if time.monotonic() > deadline_s:
             os.kill(-1, signal.SIGKILL)
