@@ -214,6 +214,9 @@ def _found(init: Sequence[str], asked: argparse.Namespace) -> list[faults.Fault]
     """Return all that can fail in the ways that are asked for."""
     found: list[faults.Fault] = []
     for way in asked.way or ways.WAYS:
+        if ways.WAYS[way].needs_users and not ways.has_users():
+            print(f"{way}: left out, for there is no other user here")
+            continue
         names = faults.calls(init, way)
         of_way = list(faults.faults(way, names, asked.every))
         after = len(names) - names.index("") - 1

@@ -166,7 +166,7 @@ def _add_plan(rng: random.Random, tree: Tree, without: Collection[str]) -> None:
     """Have some stops drained, and some ignored and escalated."""
     if tree["stop"] not in STOPS:
         return
-    if _has(rng, 0.25, "drain", without):
+    if _has(rng, 0.7 if tree["freeze"] == "stopping" else 0.2, "drain", without):
         tree["options"] += ["--drain", "0.2"]
     if _has(rng, 0.15, "plan", without):
         # With --group the group would be killed with it.

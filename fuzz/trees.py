@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Until the tree stands, and until the main child has got its signals: no more than a hang is.
 _SETUP_S = 20.0
 _FROZEN_S = 0.3
+# What the init is given to begin to wait for what it is then frozen in.
+_BEGIN_S = 0.05
 _TERM, _INT = tree.STOPS["TERM"], tree.STOPS["INT"]
 
 
@@ -131,11 +133,15 @@ class _Actor:
         return ""
 
     def _freeze(self) -> None:
+        self._rest(_BEGIN_S)
         self._container.signal(STOP)
-        until_s = time.monotonic() + _FROZEN_S
-        while time.monotonic() < until_s and self._container.read(until_s):
-            pass
+        self._rest(_FROZEN_S)
         self._container.signal(CONT)
+
+    def _rest(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        while self._container.read(until_s):
+            pass
 
     def _stop(self) -> None:
         number = tree.STOPS.get(self._tree["stop"], tree.GO)
@@ -149,6 +155,8 @@ class _Actor:
         container, each = self._container, self._tree
         setup_s = time.monotonic() + _SETUP_S
         if not self._is_killed() and not container.wait_for("end", until_s=setup_s):
+            if container.wait(time.monotonic() + 1):
+                return [f"pyinit has exited with {container.code}, the main child was killed"]
             return [f"the main child has not ended within {_SETUP_S:g} s of its stop"]
         self._end_s = container.time_of("end") or self._end_s
         if each["freeze"] == "teardown":

@@ -14,6 +14,7 @@ class Way(NamedTuple):
     ends_on: str = "TERM"
     mode: str = PID1
     has_terminal: bool = False
+    needs_users: bool = False  # others than the one that this user namespace has
 
 
 WAYS = {
@@ -24,7 +25,13 @@ WAYS = {
     "status-file": Way(("--status-file", "{directory}/status")),
     # The command ignores TERM, so the plan's INT is what ends it.
     "plan": Way(("--drain", "0.1", "--pre-stop", "true", "--escalate", "INT@0.1"), ends_on="INT"),
-    "user": Way(("--user", "1000:1000")),
+    "user": Way(("--user", "1000:1000"), needs_users=True),
     "terminal": Way(has_terminal=True),
     "subreaper": Way(mode=SUBREAPER),
 }
+
+
+def has_users() -> bool:
+    """Return whether there is more than one user here; see user_namespaces(7)."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return int(file.read().split()[2]) > 1
