@@ -40,6 +40,11 @@ GATE = ("/bin/sh", "-c", 'echo "0 0 gate"; read -r go; exec "$@"', "gate")
 _WANTED = ("State:", "PPid:", "NSpid:", "TracerPid:", "ShdPnd:", "SigBlk:", "SigIgn:")
 
 
+def setup_s(bound_s: float) -> float:
+    """Return how long a step may take for which pyinit has no deadline: longer is a hang."""
+    return 20.0 + 2 * bound_s
+
+
 class Record(NamedTuple):
     """One line of a process: the time of CLOCK_MONOTONIC in seconds, its node, and what it did."""
 

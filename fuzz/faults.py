@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fuzz import errnos
-from fuzz.container import GATE, PROGRAMS, Container
+from fuzz.container import GATE, PROGRAMS, Container, setup_s
 from fuzz.ways import WAYS
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ GRACE_S = 0.3
 # pyinit's own bound for those whom the kernel cannot end yet.
 _KILL_BOUND_S = 2.0
 _CODE = 7
-# Long enough for each step on a busy machine; only a hang takes it.
-_STEP_S = 20.0
 # What is sent again, in case that the first one was lost with the failure.
 _AGAIN_S = 1.0
 _FORKS = ("clone", "clone3", "fork", "vfork")
@@ -156,6 +154,7 @@ class _Run:
     ) -> None:
         self._way = way
         self._bound_s = bound_s
+        self._step_s = setup_s(bound_s)
         self.details = ""
         self._stack = contextlib.ExitStack()
         terminal: int | None = None
@@ -195,7 +194,7 @@ class _Run:
         """Run it to its end; return what did not hold."""
         container = self.container
         self._lines: list[str] = []
-        if not container.wait_for("gate", until_s=time.monotonic() + _STEP_S):
+        if not container.wait_for("gate", until_s=time.monotonic() + self._step_s):
             return ["the container has not started"]
         argv = ["strace", "-o", self._log, *self._strace, "-p", str(container.pid)]
         with subprocess.Popen(argv, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as strace:
@@ -215,7 +214,7 @@ class _Run:
 
     def _read_log(self, strace: subprocess.Popen[bytes]) -> list[str]:
         try:
-            strace.wait(_STEP_S)
+            strace.wait(self._step_s)
         except subprocess.TimeoutExpired:
             strace.kill()
         with contextlib.suppress(FileNotFoundError):
@@ -236,7 +235,7 @@ class _Run:
         container = self.container
         self._go()
         container.close_writer()
-        until_s = time.monotonic() + _STEP_S
+        until_s = time.monotonic() + self._step_s
         for node in (0, 1, 2):
             if not container.wait_for("armed", node, until_s=until_s):
                 return [*self._exited(), f"node {node} is not there"]
@@ -259,7 +258,7 @@ class _Run:
 
     def _send(self, number: int, answer: str) -> bool:
         """Send the init a signal until the command has answered; return whether it has."""
-        until_s = time.monotonic() + _STEP_S
+        until_s = time.monotonic() + self._step_s
         while time.monotonic() < until_s and not self.container.ended:
             self.container.signal(number)
             if self.container.wait_for(answer, until_s=time.monotonic() + _AGAIN_S):
@@ -274,7 +273,7 @@ class _Run:
         return self._send(signal.Signals[f"SIG{self._way.ends_on}"], "end")
 
     def _no_zombies(self) -> bool:
-        until_s = time.monotonic() + _STEP_S
+        until_s = time.monotonic() + self._step_s
         while self.container.zombies():
             if time.monotonic() > until_s:
                 return False

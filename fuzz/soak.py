@@ -39,8 +39,8 @@ FLAT = {
     "rss_kib": (0.03, 256),  # share, and what is nothing in any case
     "descriptors": (0.0, 0),
     "processes": (0.2, 10),
-    "zombies": (1.0, 20),
-    "relay_ms": (1.0, 5),
+    "zombies": (0.5, 20),
+    "relay_ms": (0.5, 5),
 }
 
 

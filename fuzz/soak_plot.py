@@ -42,7 +42,8 @@ def _chart(  # noqa: PLR0917 - what is drawn, and where
     samples: Sequence[Sample], name: str, field: str, behind: str, x: int, y: int
 ) -> list[str]:
     bottom = y + _HEAD + _CHART_HEIGHT
-    most = _round_up(max(getattr(each, behind or field) for each in samples))
+    fields = [each for each in (behind, field) if each]
+    most = _round_up(max(getattr(each, of) for each in samples for of in fields))
     last_s = samples[-1].at_s or 1.0
 
     def points(of: str) -> list[tuple[float, float]]:

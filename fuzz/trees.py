@@ -8,15 +8,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from fuzz import invariants, tree
-from fuzz.container import CONT, STOP, Container, children, python
+from fuzz.container import CONT, STOP, Container, children, python, setup_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from fuzz.tree import Tree
 
-# Until the tree stands, and until the main child has got its signals: no more than a hang is.
-_SETUP_S = 20.0
 _FROZEN_S = 0.3
 # What the init is given to begin to wait for what it is then frozen in.
 _BEGIN_S = 0.05
@@ -65,6 +63,7 @@ class _Actor:
         self._container = container
         self._tree = each
         self._bound_s = bound_s
+        self._setup_s = setup_s(bound_s)
         self._outside: list[subprocess.Popen[bytes]] = []
         self._zombies: set[tuple[int, str]] = set()
         self._end_s = 0.0  # when the main child ended, as far as is known
@@ -76,19 +75,19 @@ class _Actor:
         if each["stop"]:
             missing = self._build()
             if missing:
-                return [f"not there within {_SETUP_S:g} s: {missing}"]
+                return [f"not there within {self._setup_s:g} s: {missing}"]
             self._hold()
         container.close_writer()
         if each["stop"]:
             missing = self._send_signals()
             if missing:
-                return [f"the main child did not get {missing} within {_SETUP_S:g} s"]
+                return [f"the main child did not get {missing} within {self._setup_s:g} s"]
             self._stop()
         return self._see_the_end()
 
     def _build(self) -> str:
         """Wait until every node is armed; return who is not."""
-        until_s = time.monotonic() + _SETUP_S
+        until_s = time.monotonic() + self._setup_s
         if not self._container.wait_for("armed", until_s=until_s):
             return "main child"
         for node in self._tree["entered"]:
@@ -115,9 +114,7 @@ class _Actor:
         if not self._tree["hold_s"]:
             return
         before = self._container.zombies()
-        until_s = time.monotonic() + self._tree["hold_s"]
-        while time.monotonic() < until_s:
-            self._container.read(until_s)
+        self._rest(self._tree["hold_s"])
         self._zombies = before & self._container.zombies()
 
     def _send_signals(self) -> str:
@@ -126,7 +123,7 @@ class _Actor:
             self._container.signal(number)
         if self._tree["freeze"] == "running":
             self._freeze()
-        until_s = time.monotonic() + _SETUP_S
+        until_s = time.monotonic() + self._setup_s
         while wanted := invariants.not_relayed(self._tree, self._container.records):
             if not self._container.read(until_s):
                 return ", ".join(map(str, wanted))
@@ -153,11 +150,11 @@ class _Actor:
     def _see_the_end(self) -> list[str]:
         """Wait for the end of all; return why it has not come."""
         container, each = self._container, self._tree
-        setup_s = time.monotonic() + _SETUP_S
-        if not self._is_killed() and not container.wait_for("end", until_s=setup_s):
+        until_s = time.monotonic() + self._setup_s
+        if not self._is_killed() and not container.wait_for("end", until_s=until_s):
             if container.wait(time.monotonic() + 1):
                 return [f"pyinit has exited with {container.code}, the main child was killed"]
-            return [f"the main child has not ended within {_SETUP_S:g} s of its stop"]
+            return [f"the main child has not ended within {self._setup_s:g} s of its stop"]
         self._end_s = container.time_of("end") or self._end_s
         if each["freeze"] == "teardown":
             self._freeze()
