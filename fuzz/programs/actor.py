@@ -159,8 +159,16 @@ def live(node: "Node") -> None:
         storm(value)
     elif kind == "leader":
         leave_to_thread(lambda: wait_for_term(node))
+    rest()
+
+
+def rest() -> "NoReturn":
+    """Wait for signals for ever.  One that comes just before pause(2) would not be handled."""
+    reader, writer = posix.pipe()
+    posix.set_blocking(writer, False)
+    _signal.set_wakeup_fd(writer)
     while True:
-        _signal.pause()
+        posix.read(reader, 64)
 
 
 def end(how: int) -> None:
@@ -257,8 +265,7 @@ def main_child(node: "Node") -> "NoReturn":
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         call("ptrace", PTRACE_TRACEME, 0, 0, 0)
         record(number, "armed")
-        while True:
-            _signal.pause()
+        rest()
     record(number, "armed")
     if node["kind"] == "leader":
         leave_to_thread(lambda: listen(node))
