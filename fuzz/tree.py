@@ -118,7 +118,7 @@ def draw(seed: str, without: Collection[str] = ()) -> Tree:
         "stop": rng.choice(["go", "go", "go", "TERM", "TERM", "INT", "QUIT", ""]),
         "freeze": rng.choice(FREEZES) if _has(rng, 0.15, "freeze", without) else "",
         "hurry": _has(rng, 0.06, "hurry", without),
-        "hold_s": 1.3 if rng.random() < 0.07 else 0.0,
+        "hold_s": 1.4 if rng.random() < 0.07 else 0.0,
         "entered": [],
     }
     nodes = _Nodes(rng, without)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fuzz.tree import Tree
 
 _FROZEN_S = 0.3
+# How long a child of the init may be a zombie, and how often that is looked at.
+_ZOMBIE_S, _LOOK_S = 1.0, 0.1
 # What the init is given to begin to wait for what it is then frozen in.
 _BEGIN_S = 0.05
 _TERM, _INT = tree.STOPS["TERM"], tree.STOPS["INT"]
@@ -113,9 +115,13 @@ class _Actor:
         """Leave the tree alone, and see who is a zombie all the time."""
         if not self._tree["hold_s"]:
             return
-        before = self._container.zombies()
-        self._rest(self._tree["hold_s"])
-        self._zombies = before & self._container.zombies()
+        since_s: dict[tuple[int, str], float] = {}
+        until_s = time.monotonic() + self._tree["hold_s"]
+        while (now_s := time.monotonic()) < until_s:
+            zombies = self._container.zombies()
+            since_s = {each: since_s.get(each, now_s) for each in zombies}
+            self._zombies |= {each for each in zombies if now_s - since_s[each] >= _ZOMBIE_S}
+            self._rest(_LOOK_S)
 
     def _send_signals(self) -> str:
         """Send the signals that are to be relayed, and wait for them; return what did not come."""

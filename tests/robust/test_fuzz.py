@@ -100,7 +100,7 @@ def test_an_init_without_a_flaw_passes() -> None:
         (
             "idle",
             {
-                "hold_s": 1.1,
+                "hold_s": 3.0,
                 "main": {**MAIN, "below": [{**NODE, "kind": "ends", "start": "orphan"}]},
             },
             "a child of the init was a zombie for a second",
