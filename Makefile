@@ -18,6 +18,8 @@ help:
 	@echo 'make lint   ruff, mypy and import-linter'
 	@echo 'make check  lint and test, before a commit'
 	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
+	@echo 'make fuzz   random process trees; ARGS="--trees 2000"; make faults: system calls that fail;'
+	@echo '            make soak MINUTES=10: all at once, for long; see docs/reliability.md'
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
 	@echo 'make manual make docs/cli.md and what is in share/ anew, after a change of the options'
@@ -51,6 +53,16 @@ BYTECODE =
 pyz: $(VENV)/.installed
 	@mkdir -p dist
 	@'$(BIN)/python' -m pyinit.ctl pyz dist/pyinit.pyz --python '$(PYTHON_IN_IMAGE)' $(BYTECODE:%=--bytecode '%')
+
+fuzz: $(VENV)/.installed
+	'$(BIN)/python' -m fuzz trees $(ARGS)
+
+faults: $(VENV)/.installed
+	'$(BIN)/python' -m fuzz faults $(ARGS)
+
+MINUTES = 10
+soak: $(VENV)/.installed
+	'$(BIN)/python' -m fuzz soak --minutes $(MINUTES) $(ARGS)
 
 # Clean environments of its own: whatever else is installed slows the interpreter's start.
 bench: $(BENCH)/venv/pyvenv.cfg $(BENCH)/peers/pyvenv.cfg FORCE
@@ -126,4 +138,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long lint check bench pyz manual clean FORCE
+.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual clean FORCE

@@ -48,8 +48,8 @@ class MeasureError(Exception):
     """A contestant did not do what it was started for; the text holds what it wrote to stderr."""
 
 
-def be_root() -> None:
-    """Start this program again as root of a new user namespace, unless it is root already.
+def be_root(module: str = "bench") -> None:
+    """Start this program, ``module``, again as root of a new user namespace, unless it is root.
 
     With a PID namespace of its own: setns(2) back into it asks for rights that
     the user namespace has to own.
@@ -57,7 +57,7 @@ def be_root() -> None:
     if os.geteuid() == 0:
         return
     way = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    os.execvp("unshare", ["unshare", *way, sys.executable, "-m", "bench", *sys.argv[1:]])
+    os.execvp("unshare", ["unshare", *way, sys.executable, "-m", module, *sys.argv[1:]])
 
 
 def _call(name: str, *arguments: object) -> None:

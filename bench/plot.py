@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from bench import contestants
+from bench import contestants, drawing
 from bench.procedures import GROWTH
 from bench.report import growth, number
 
@@ -26,7 +25,6 @@ _LINES_HEIGHT = 190
 _LINES_WIDTH = 224
 _AXIS = 44
 
-_INK, _FAINT, _PAPER = "#1f2937", "#d1d5db", "#ffffff"
 _OURS, _OURS_LIGHT = "#1d4ed8", "#93b4f5"
 _C, _C_LIGHT = "#4b5563", "#b6bcc6"
 _PYTHON, _PYTHON_LIGHT = "#b45309", "#eabf8a"
@@ -52,34 +50,13 @@ def svg(result: Result) -> str:
     top = max(_MARGIN + left[1] + below[1], under + program[1] + made[1])
     lines, height = _growth(result, top)
     bars = left[0] + below[0] + right[0] + last[0] + program[0] + made[0]
-    return _document(bars + lines, top + height + _MARGIN)
-
-
-def _document(parts: list[str], height: int) -> str:
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-        f'viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12" fill="{_INK}">'
-    )
-    paper = f'<rect width="{_WIDTH}" height="{height}" fill="{_PAPER}"/>'
-    return "\n".join([head, paper, *parts, "</svg>", ""])
-
-
-def _text(x: float, y: float, words: str, **attributes: object) -> str:
-    extra = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in attributes.items())
-    return f'<text x="{x:.1f}" y="{y:.1f}"{extra}>{escape(words)}</text>'
+    return drawing.document(bars + lines, _WIDTH, top + height + _MARGIN)
 
 
 def _rectangle(x: float, y: float, width: float, color: str) -> str:
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" height="{_ROW - 6}" '
         f'fill="{color}"/>'
-    )
-
-
-def _line(x: float, y: float, to: float, color: str, width: int = 1) -> str:
-    return (
-        f'<line x1="{x:.1f}" x2="{to:.1f}" y1="{y:.1f}" y2="{y:.1f}" '
-        f'stroke="{color}" stroke-width="{width}"/>'
     )
 
 
@@ -104,18 +81,18 @@ def _bars(
     most = max(row["median"] for row in figure["rows"].values()) or 1
     unit = figure["unit"]
     title = f"{figure['title']}, {unit}" + (f" (dark: {part})" if part else "")
-    parts = [_text(x, y + 14, title, font_weight="bold")]
+    parts = [drawing.text(x, y + 14, title, font_weight="bold")]
     at = y + 24
     for name, row in figure["rows"].items():
         full, light = _colors(name)
         length = _BARS * row["median"] / most
         parts += [
-            _text(x + _LABEL - 8, at + 11, contestants.LABELS[name], text_anchor="end"),
+            drawing.text(x + _LABEL - 8, at + 11, contestants.LABELS[name], text_anchor="end"),
             _rectangle(x + _LABEL, at, length, light if inner else full),
         ]
         if name in inner:
             parts.append(_rectangle(x + _LABEL, at, _BARS * inner[name]["median"] / most, full))
-        parts.append(_text(x + _LABEL + length + 6, at + 11, number(row["median"])))
+        parts.append(drawing.text(x + _LABEL + length + 6, at + 11, number(row["median"])))
         at += _ROW
     return parts, at - y + _HEAD // 2
 
@@ -125,7 +102,8 @@ def _growth(result: Result, top: int) -> tuple[list[str], int]:
     charts = growth(result)
     if not charts:
         return [], 0
-    parts = [_text(_MARGIN, top + 14, "Growth with the number of processes", font_weight="bold")]
+    title = "Growth with the number of processes"
+    parts = [drawing.text(_MARGIN, top + 14, title, font_weight="bold")]
     parts += _legend([key for key in _LINE if key in next(iter(charts.values()))], top + 14)
     for index, figure in enumerate(GROWTH):
         if figure.key in charts:
@@ -140,8 +118,8 @@ def _legend(keys: list[str], y: int) -> list[str]:
     x = 330
     for key in keys:
         parts += [
-            _line(x, y - 4, x + 22, _LINE[key], 3),
-            _text(x + 28, y, contestants.LABELS[key]),
+            drawing.line(x, y - 4, x + 22, _LINE[key], 3),
+            drawing.text(x + 28, y, contestants.LABELS[key]),
         ]
         x += 140
     return parts
@@ -175,21 +153,18 @@ def _chart(title: str, lines: Mapping[str, Mapping[int, float]], x: int, y: int)
     bottom, top = y + _LINES_HEIGHT - 20, y + 18
     across = _Scale([n for line in lines.values() for n in line], left, right - left)
     up = _Scale([v for line in lines.values() for v in line.values()], bottom, top - bottom)
-    parts = [_text(x - 18, y + 8, title, font_size=11)]
+    parts = [drawing.text(x - 18, y + 8, title, font_size=11)]
     for tick in up.ticks:
         parts += [
-            _line(left, up(tick), right, _FAINT),
-            _text(left - 5, up(tick) + 4, f"{tick:,g}", font_size=10, text_anchor="end"),
+            drawing.line(left, up(tick), right, drawing.FAINT),
+            drawing.text(left - 5, up(tick) + 4, f"{tick:,g}", font_size=10, text_anchor="end"),
         ]
     parts += [
-        _text(across(tick), bottom + 15, f"{tick:,g}", font_size=10, text_anchor="middle")
+        drawing.text(across(tick), bottom + 15, f"{tick:,g}", font_size=10, text_anchor="middle")
         for tick in across.ticks
     ]
     for key, line in lines.items():
-        points = " ".join(f"{across(n):.1f},{up(value):.1f}" for n, value in sorted(line.items()))
+        points = [(across(n), up(value)) for n, value in sorted(line.items())]
         width = 2.5 if key in contestants.PYINIT else 1.8
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{_LINE[key]}" '
-            f'stroke-width="{width}"/>'
-        )
+        parts.append(drawing.polyline(points, _LINE[key], width))
     return parts

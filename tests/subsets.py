@@ -57,6 +57,7 @@ INTERPRETER = {
     "log/test_events.py": "structlog and psutil are loaded",
     "log/test_lines.py": "json, time and the console's renderer",
     "options/test_values.py": "int() and float() read words",
+    "robust/test_fuzz.py": "what sigtimedwait() answers that was interrupted",
     "reap": "wait statuses and rusage are made into objects",
     "relay/test_relay.py": "sigwaitinfo() and kill() are the interpreter's",
     "relay/test_rewrite.py": "the same, for each signal",
