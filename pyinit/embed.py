@@ -14,6 +14,7 @@ from pyinit import (
     keywords,
     kills,  # noqa: F401
     launch,
+    orphans,  # noqa: F401
     scope,
     settings,
     supervisor,  # noqa: F401

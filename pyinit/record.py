@@ -241,6 +241,9 @@ class Record:
         if self._facts["stop"] is not None:
             self._facts["stop"]["took_s"] = round(now - self._facts["stop"]["at_s"], 6)
 
+    def _child_status_lost(self, **_: object) -> None:
+        self._facts["child"]["status_lost"] = True
+
     def _signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
         now = self._since_start(time.monotonic())
         self._count(signal, sender, now)
@@ -341,7 +344,7 @@ def _start_ticks() -> int | None:
     return int(line.rpartition(b")")[2].split()[19])
 
 
-def _name(number: int) -> str | None:
+def _name(number: int | None) -> str | None:
     return sigset.name(number) if number else None
 
 

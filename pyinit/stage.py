@@ -166,7 +166,7 @@ _ACTIVATED = b"LISTEN_PID"
 _LATE = (
     *("_socket", "_thread", "errno", "fcntl", "select", "termios", "time"),
     *("pyinit.describe", "pyinit.diagnosis", "pyinit.fork", "pyinit.job", "pyinit.kills"),
-    *("pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
+    *("pyinit.orphans", "pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
     *("pyinit.terminal", "pyinit.values"),
 )
 _LATE_FOR = {
