@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pyinit import __version__, cause, events, files, lifecycle, sigset
+from pyinit.clock import Clock
 from pyinit.output import utc
 
 if TYPE_CHECKING:
@@ -149,25 +150,25 @@ class Record:
     def _since_start(self, moment: float) -> float:
         return round(moment - self._started, 6)
 
-    def _write_kept(self, facts: dict[str, Any], deadline: float | None = None) -> None:
+    def _write_kept(self, facts: dict[str, Any], clock: Clock | None = None) -> None:
         if self._status_file is not None:
-            self._write(self._status_file, files.as_json(facts), deadline)
+            self._write(self._status_file, files.as_json(facts), clock)
         if self._metrics_file is not None:
             from pyinit import metrics
 
-            self._write(self._metrics_file, metrics.render(facts), deadline)
+            self._write(self._metrics_file, metrics.render(facts), clock)
 
     def _write_last(self, facts: dict[str, Any], summary: str) -> None:
         """Write all files.  Nobody is left to be relayed to: readers are given some time."""
         facts["state"] = lifecycle.DONE
-        deadline = time.monotonic() + files.PATIENCE_S
-        self._write_kept(facts, deadline)
+        clock = Clock()
+        self._write_kept(facts, clock)
         if self._report is not None:
-            self._write(self._report, files.as_json(facts), deadline)
+            self._write(self._report, files.as_json(facts), clock)
         if self._asked.termination_log:
-            self._write_termination_log(f"{summary}\n", deadline)
+            self._write_termination_log(f"{summary}\n", clock)
 
-    def _write_termination_log(self, text: str, deadline: float) -> None:
+    def _write_termination_log(self, text: str, clock: Clock) -> None:
         """Write to the file that Kubernetes mounts there; elsewhere there is none to be made.
 
         After what the command has written there: Kubernetes reads the end.
@@ -176,16 +177,16 @@ class Record:
             file = files.find(TERMINATION_LOG)
             try:
                 if isinstance(file, files.File):
-                    file.append(text, _LONGEST_MESSAGE, deadline)
+                    file.append(text, _LONGEST_MESSAGE, clock)
             finally:
                 file.close()
         except OSError as error:
             level = events.INFO if isinstance(error, FileNotFoundError) else events.WARNING
             self._not_written(level, TERMINATION_LOG, error)
 
-    def _write(self, outlet: Outlet, text: str, deadline: float | None) -> None:
+    def _write(self, outlet: Outlet, text: str, clock: Clock | None) -> None:
         try:
-            outlet.write(text, deadline)
+            outlet.write(text, clock)
         except OSError as error:
             self._failed(outlet, error)
         else:
