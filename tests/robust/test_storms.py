@@ -83,15 +83,18 @@ def test_a_deadline_comes_among_orphans_without_end() -> None:
         assert container.wait() == 128 + signal.SIGKILL
 
 
-def test_a_second_stop_comes_among_orphans_without_end() -> None:
+def test_a_second_stop_comes_among_orphans_without_end(tmp_path: Path) -> None:
     """It cuts the grace short, also by a signal of a higher number than SIGCHLD."""
-    options = ["-w", "-v", "--stop-signals", "TERM,RTMIN+3", "--grace", "1000"]
-    with Container(python("orphan_storm.py"), options=options) as container:
+    status = tmp_path / "status"
+    options = ["-w", "--status-file", str(status), "--grace", "1000"]
+    options += ["--stop-signals", "TERM,RTMIN+3"]
+    with Container(
+        python("orphan_storm.py"), options=options, stderr=subprocess.DEVNULL
+    ) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("TERM")
-        while "teardown_started" not in container.line(2):
-            pass
+        until(lambda: json.loads(status.read_text())["state"] == "teardown", "the teardown began")
         container.signal(signal.SIGRTMIN + 3)
         assert container.wait() == 7
 
