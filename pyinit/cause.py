@@ -41,6 +41,8 @@ def cause(facts: Facts) -> str:
     if child["signal"] is not None:
         return _killed(facts)
     how = f"exited with {child['exit_code']}"
+    if child.get("status_lost"):
+        how = "ended, and its wait status was lost"
     if _is_stopped(facts):
         return f"{how}, {_since_stop(facts)}"
     name = _told_by_shell(child["exit_code"])

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from pyinit import cgroups, idmaps, keywords, namespaces, staging
+from pyinit.clock import Clock
 from pyinit.embed import Exit, Options
 from pyinit.namespaces import open_process
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # From KILL to the end of those who were killed, in seconds; who is in D state is not waited for.
 _KILL_BOUND_S = 10.0
+_KILL_POLL_S = 0.01
 
 
 class Process:
@@ -166,15 +168,16 @@ class Process:
 
         Raises TimeoutError when the kernel cannot end it, as in D state.
         """
-        deadline = time.monotonic() + _KILL_BOUND_S
+        clock = Clock()
         while self.poll() is None:
-            if time.monotonic() > deadline:
+            if clock.now() > _KILL_BOUND_S:
                 raise TimeoutError(f"process {self.pid} has been killed and has not ended")
             self._kill_all()
+            again = clock.now() + _KILL_POLL_S
             try:
-                self.wait(0.01)
+                self.wait(_KILL_POLL_S)
             except TimeoutError:
-                continue
+                clock.reach(again)
         return self.wait()
 
     def _kill_all(self) -> None:

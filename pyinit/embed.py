@@ -14,6 +14,7 @@ from pyinit import (
     held,
     keywords,
     kills,  # noqa: F401
+    orphans,  # noqa: F401
     scope,
     settings,
     supervisor,  # noqa: F401

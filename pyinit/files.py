@@ -12,11 +12,13 @@ import errno
 import json
 import os
 import stat
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyinit import paths
 from pyinit.output import Sink, clean, take_signal_of
+
+if TYPE_CHECKING:
+    from pyinit.clock import Clock
 
 _FLAGS = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -69,26 +71,27 @@ class Stream:
         """Whether the end of a text is still to be written."""
         return bool(self._rest)
 
-    def write(self, text: str, deadline: float | None = None) -> None:
-        """Begin to write ``text`` if there is room now, and go on with it until ``deadline``.
+    def write(self, text: str, clock: Clock | None = None) -> None:
+        """Begin to write ``text`` if there is room now, and go on with it.
 
-        That is a time of time.monotonic().  Without one nothing is waited for: what does not
-        fit now is for `go_on`, and a text that comes before is dropped.  Raises OSError.
+        A reader is waited for until ``clock`` is at `PATIENCE_S`.  Without one nothing is:
+        what does not fit now is for `go_on`, and a text that comes before is dropped.
+        Raises OSError.
         """
-        self.go_on(deadline)
+        self.go_on(clock)
         data = _encoded(text)
         taken = 0 if self._rest else self._sink.send(data)
-        if not taken and self.is_read and deadline is not None and _has_room(self.fd, deadline):
+        if not taken and self.is_read and clock is not None and _has_room(self.fd, clock):
             taken = self._sink.send(data)
         if not taken:
             raise BlockingIOError(errno.EAGAIN, _NO_READER)
         self._rest = data[taken:]
-        self.go_on(deadline)
-        if self._rest and deadline is not None:
+        self.go_on(clock)
+        if self._rest and clock is not None:
             raise BlockingIOError(errno.EAGAIN, _NO_READER)
 
-    def go_on(self, deadline: float | None = None) -> None:
-        """Write of the text that was begun what fits, until ``deadline``.  Raises OSError."""
+    def go_on(self, clock: Clock | None = None) -> None:
+        """Write of the text that was begun what fits, while ``clock`` allows.  Raises OSError."""
         while self._rest:
             try:
                 taken = self._sink.send(self._rest)
@@ -97,7 +100,7 @@ class Stream:
                 raise
             self._rest = self._rest[taken:]
             self.is_read = self.is_read or taken > 0
-            if not self._rest or deadline is None or not _has_room(self.fd, deadline):
+            if not self._rest or clock is None or not _has_room(self.fd, clock):
                 return
 
 
@@ -158,18 +161,18 @@ class File:
         self._check_owner(before)
         os.close(os.open(self._place.name, _FLAGS, dir_fd=directory))
 
-    def write(self, text: str, deadline: float | None = None) -> None:
-        """Write ``text``; of ``deadline`` see `Stream.write`.  Raises OSError."""
+    def write(self, text: str, clock: Clock | None = None) -> None:
+        """Write ``text``; of ``clock`` see `Stream.write`.  Raises OSError."""
         try:
-            self._write(text, deadline)
+            self._write(text, clock)
         except FileNotFoundError:
             self._find_again()
-            self._write(text, deadline)
+            self._write(text, clock)
 
-    def _write(self, text: str, deadline: float | None) -> None:
+    def _write(self, text: str, clock: Clock | None) -> None:
         before = self._look()
         if before is not None and not _is_replaced(before):
-            self._write_to_stream(text, before, deadline)
+            self._write_to_stream(text, before, clock)
             return
         self._end_stream()
         try:
@@ -181,7 +184,7 @@ class File:
             assert before is not None
             self._write_into(_encoded(text), before)
 
-    def append(self, text: str, most: int, deadline: float) -> None:
+    def append(self, text: str, most: int, clock: Clock) -> None:
         """Write ``text`` to the end of the file, of which ``most`` bytes are read.
 
         It is not made where there is none.  Raises OSError.
@@ -190,7 +193,7 @@ class File:
         if before is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not stat.S_ISREG(before.st_mode):
-            self._write_to_stream(cut(text, most), before, deadline)
+            self._write_to_stream(cut(text, most), before, clock)
             return
         text = f"\n{text}" if before.st_size else text
         self._write_into(_encoded(cut(text, most)), before, os.O_APPEND)
@@ -248,7 +251,7 @@ class File:
         finally:
             os.close(fd)
 
-    def _write_to_stream(self, text: str, before: os.stat_result, deadline: float | None) -> None:
+    def _write_to_stream(self, text: str, before: os.stat_result, clock: Clock | None) -> None:
         """Write to the FIFO or the device, which is opened until the text has ended."""
         if self._stream is None:
             self._check_owner(before)
@@ -261,17 +264,17 @@ class File:
             self._stream = Stream(fd)
             self._stream.is_read = self._is_read
         try:
-            self._stream.write(text, deadline)
+            self._stream.write(text, clock)
         finally:
-            if not self._stream.has_more or deadline is not None:
+            if not self._stream.has_more or clock is not None:
                 self._end_stream()
 
-    def go_on(self, deadline: float | None = None) -> None:
+    def go_on(self, clock: Clock | None = None) -> None:
         """Write of a text that was begun what fits; see `Stream.go_on`.  Raises OSError."""
         if self._stream is None:
             return
         try:
-            self._stream.go_on(deadline)
+            self._stream.go_on(clock)
         finally:
             if not self._stream.has_more:
                 self._end_stream()
@@ -384,13 +387,16 @@ def _write_all(fd: int, data: bytes) -> None:
         raise
 
 
-def _has_room(fd: int, deadline: float) -> bool:
-    """Wait until more can be written, or for ``deadline``."""
-    remaining_ms = (deadline - time.monotonic()) * 1000
-    if remaining_ms <= 0:
+def _has_room(fd: int, clock: Clock) -> bool:
+    """Wait until more can be written, or ``clock`` is at `PATIENCE_S`."""
+    left_s = PATIENCE_S - clock.now()
+    if left_s <= 0:
         return False
     import select  # a report of a run that went well does without it
 
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(remaining_ms))
+    if poll.poll(left_s * 1000):
+        return True
+    clock.reach(PATIENCE_S)
+    return False

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinit import cgroups, members
+from pyinit.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,8 +110,10 @@ def _switch(directory: str, *, frozen: bool) -> str:
 
 
 def _await(is_done: Callable[[], bool], directory: str) -> None:
-    deadline = time.monotonic() + _BOUND_S
+    clock = Clock()
     while not is_done():
-        if time.monotonic() > deadline:
+        if clock.now() > _BOUND_S:
             raise TimeoutError(f"cgroup {directory} has not changed within {_BOUND_S:g} seconds")
+        again = clock.now() + _POLL_S
         time.sleep(_POLL_S)
+        clock.reach(again)

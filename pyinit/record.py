@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pyinit import __version__, cause, events, files, lifecycle, proc, sigset
+from pyinit.clock import Clock
 from pyinit.output import utc
 
 if TYPE_CHECKING:
@@ -149,25 +150,25 @@ class Record:
     def _since_start(self, moment: float) -> float:
         return round(moment - self._started, 6)
 
-    def _write_kept(self, facts: dict[str, Any], deadline: float | None = None) -> None:
+    def _write_kept(self, facts: dict[str, Any], clock: Clock | None = None) -> None:
         if self._status_file is not None:
-            self._write(self._status_file, files.as_json(facts), deadline)
+            self._write(self._status_file, files.as_json(facts), clock)
         if self._metrics_file is not None:
             from pyinit import metrics
 
-            self._write(self._metrics_file, metrics.render(facts), deadline)
+            self._write(self._metrics_file, metrics.render(facts), clock)
 
     def _write_last(self, facts: dict[str, Any], summary: str) -> None:
         """Write all files.  Nobody is left to be relayed to: readers are given some time."""
         facts["state"] = lifecycle.DONE
-        deadline = time.monotonic() + files.PATIENCE_S
-        self._write_kept(facts, deadline)
+        clock = Clock()
+        self._write_kept(facts, clock)
         if self._report is not None:
-            self._write(self._report, files.as_json(facts), deadline)
+            self._write(self._report, files.as_json(facts), clock)
         if self._asked.termination_log:
-            self._write_termination_log(f"{summary}\n", deadline)
+            self._write_termination_log(f"{summary}\n", clock)
 
-    def _write_termination_log(self, text: str, deadline: float) -> None:
+    def _write_termination_log(self, text: str, clock: Clock) -> None:
         """Write to the file that Kubernetes mounts there; elsewhere there is none to be made.
 
         After what the command has written there: Kubernetes reads the end.
@@ -176,16 +177,16 @@ class Record:
             file = files.find(TERMINATION_LOG)
             try:
                 if isinstance(file, files.File):
-                    file.append(text, _LONGEST_MESSAGE, deadline)
+                    file.append(text, _LONGEST_MESSAGE, clock)
             finally:
                 file.close()
         except OSError as error:
             level = events.INFO if isinstance(error, FileNotFoundError) else events.WARNING
             self._not_written(level, TERMINATION_LOG, error)
 
-    def _write(self, outlet: Outlet, text: str, deadline: float | None) -> None:
+    def _write(self, outlet: Outlet, text: str, clock: Clock | None) -> None:
         try:
-            outlet.write(text, deadline)
+            outlet.write(text, clock)
         except OSError as error:
             self._failed(outlet, error)
         else:
@@ -240,6 +241,9 @@ class Record:
         }
         if self._facts["stop"] is not None:
             self._facts["stop"]["took_s"] = round(now - self._facts["stop"]["at_s"], 6)
+
+    def _note_child_status_lost(self, **_: object) -> None:
+        self._facts["child"]["status_lost"] = True
 
     def _note_signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
         now = self._since_start(time.monotonic())
@@ -337,6 +341,7 @@ NOTES: dict[str, Callable[..., None] | None] = {
     "child_stopped": Record._note_child_stopped,
     "child_continued": Record._note_child_continued,
     "child_exited": Record._note_child_exited,
+    "child_status_lost": Record._note_child_status_lost,
     "exiting": None,
     "pausing": None,
     "signal_received": Record._note_signal_received,
@@ -380,7 +385,7 @@ def _start_ticks() -> int | None:
     return int(line.rpartition(b")")[2].split()[19])
 
 
-def _name(number: int) -> str | None:
+def _name(number: int | None) -> str | None:
     return sigset.name(number) if number else None
 
 

@@ -18,6 +18,7 @@ OUTSIDERS = 2  # entered by setns(2): their parent is outside, so they have to b
 # __WALL: also children of before exec that were made to send another signal at their
 # end (clone(2)); since the exec the kernel makes it SIGCHLD, but waitpid(2) needs this.
 WALL = 0x40000000
+WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | WALL
 PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT | WALL
 
 

@@ -60,7 +60,7 @@ class Settings:
     # -- What pyinit is.
     installs_handlers = True  # so that /proc/PID/status tells of them
     dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
-    end_signal = 0  # that says that the main child and all that it left are to be killed
+    end_signal: int | None = None  # the main child and all that it left are to be killed at once
     notify = False
     parent_death_signal = 0
     pause = False

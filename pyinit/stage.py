@@ -180,8 +180,8 @@ def _try_to_load(name: str) -> None:
 _ACTIVATED = b"LISTEN_PID"
 _LATE = (
     *("_thread", "fcntl", "select", "termios", "time"),
-    *("pyinit.describe", "pyinit.diagnosis", "pyinit.fork", "pyinit.job"),
-    *("pyinit.kills", "pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
+    *("pyinit.describe", "pyinit.diagnosis", "pyinit.fork", "pyinit.job", "pyinit.kills"),
+    *("pyinit.orphans", "pyinit.output", "pyinit.proc", "pyinit.supervisor", "pyinit.teardown"),
     *("pyinit.terminal", "pyinit.values"),
 )
 _LATE_FOR = {

@@ -8,9 +8,8 @@ a step of the plan until it is taken: what fails is due again.
 
 import _signal
 import posix
-import time
 
-from pyinit import events, lifecycle, sigset, wstatus
+from pyinit import clock, events, lifecycle, sigset, wstatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ class Stop:
     """
 
     def __init__(self, supervisor: "Supervisor", asked: "Settings", mask: set[int]) -> None:
+        self.clock = clock.Clock()
         self.hook = 0  # the pre-stop command's PID while it runs
         self._hook_killed = False
         self._started: Started | None = None
@@ -50,7 +50,7 @@ class Stop:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` is to be called, by time.monotonic(), or None."""
+        """When `expire` is to be called, by ``clock``, or None."""
         state = self._lifecycle.state
         if state == lifecycle.DRAINING:
             return self._since + self._asked.drain_s
@@ -70,8 +70,8 @@ class Stop:
 
     def expire(self) -> None:
         """Do what is due, if the deadline has come."""
-        deadline = self.deadline
-        if deadline is None or time.monotonic() < deadline or not self._supervisor.alive:
+        due = self.deadline
+        if due is None or self.clock.now() < due or not self._supervisor.alive:
             return
         if self._held and self._lifecycle.state != lifecycle.DRAINING:
             self._relay()
@@ -103,7 +103,7 @@ class Stop:
         before = self._lifecycle.state
         actions = self._lifecycle.step(event)
         if self._lifecycle.state != before:
-            self._since = time.monotonic()
+            self._since = self.clock.now()
         for action in actions:
             self._log.guard(self._perform[action])
 
@@ -160,7 +160,7 @@ class Stop:
         self._relay()
 
     def _arm_plan(self) -> None:
-        self._since = time.monotonic()  # from the relay on
+        self._since = self.clock.now()  # from the relay on
 
     def _escalate(self) -> None:
         after_s, number = self._plan.pop(0)

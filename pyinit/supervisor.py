@@ -12,14 +12,26 @@ from pyinit import events, lifecycle, scope, settings, sigset, wstatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pyinit.kills import Killed, Kills
+    from pyinit.orphans import Orphans
     from pyinit.stop import Stop
 
-_WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | scope.WALL
 _KILLED = int(_signal.SIGKILL)  # a wait status
 _PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
+
+# So much is done in a turn of the loop before whatever else is due: so many children are
+# reaped, or signals taken, which takes some 3 microseconds each; but only so many signals of
+# which more has to be said.
+_MOST = 1000
+_MOST_TOLD = 16
+_LONG = 125  # for as many counts a child of whom there is more to be done
+
+# So many turns are for those who have ended with the main child.
+_MOST_TURNS_AT_END = 200
+
+_LOST = 125 << 8  # another one
 
 
 class Supervisor:
@@ -51,7 +63,6 @@ class Supervisor:
         self.kills: Kills | None = asked.kills
         self._killed: list[Killed] = []  # since OOM kills were looked for
         self._oom_stopped = False
-        self._name: str | None = None  # of the orphan who was reaped last, if it is known
         self.stops = 0  # how often the main child has stopped so far
         self._resumed = 0  # the stop out of which we have continued it
         self.on_stop: Callable[[int, bool, int], None] | None = None
@@ -62,29 +73,37 @@ class Supervisor:
         self.plain = sigset.PLAIN
         self._asked = asked
         self._target = -pid if asked.group else pid
-        self._reap_level = events.WARNING if asked.warn_on_reap else events.DEBUG
-        # Looking at each orphan before it is reaped costs two more system calls.
-        self._names_orphans = self._reap_level <= log.shown
-        self._tells_of_orphans = self._reap_level <= log.level
+        self._orphans: Orphans | None = None
+        self._room = _MOST  # for children to be reaped in this turn
+        self.is_behind = False  # there may be more of them
         if log.record is not None:
             log.record.lifecycle = self.lifecycle
         if asked.stop_signals is not None:
             self.stop_signals = asked.stop_signals
         if asked.synchronous:
             self.awaited += bytes(sigset.SYNCHRONOUS)
-        if asked.end_signal:
+        if asked.end_signal is not None:
             self.awaited += bytes((asked.end_signal,))
         self.end_signal = asked.end_signal
+        self._relayed = self.awaited.replace(bytes((_signal.SIGCHLD,)), b"")
         if asked.rewrite or asked.stop_signals is not None:
             self.plain = self.plain.difference(asked.rewrite, self.stop_signals)
         self.stop: Stop | None = None
         if asked.drain_s or asked.escalation or asked.notify:
             log.guard(lambda: self._load_stop(mask))  # without it a stop is relayed at once
+        level = events.WARNING if asked.warn_on_reap else events.DEBUG
+        if level <= log.level:
+            log.guard(lambda: self._tell_of_orphans(level))
 
     def _load_stop(self, mask: set[int]) -> None:
         from pyinit import stop
 
         self.stop = stop.Stop(self, self._asked, mask)
+
+    def _tell_of_orphans(self, level: int) -> None:
+        from pyinit import orphans
+
+        self._orphans = orphans.Orphans(self, level)
 
     def leave_stops_to(self, on_stop: "Callable[[int, bool, int], None]") -> None:
         """Call ``on_stop`` when the main child has stopped, instead of stopping with it.
@@ -131,29 +150,53 @@ class Supervisor:
         self.log.emit(events.INFO, "child_exited", **fields)
 
     def _turn(self) -> None:
-        """Relay and reap until the main child has ended."""
+        """Relay and reap until the main child has ended, or what one turn may do is done."""
         # After a failure the signals that wait come first: reaping could fail again.
-        while self.alive and (info := _signal.sigtimedwait(self.awaited, 0)) is not None:
+        for info in self.begin_turn():
             self.take(info)
-            if self.stop is not None:
-                self.stop.expire()  # there may be no end of signals
+            if not self.alive:
+                return
+        if self.stop is not None:
+            self.stop.expire()
         # SIGCHLD of those who ended before it was blocked, or before a failure, will not come.
         self.reap()
         if not self.alive:
             return
         self.log.flush()
-        if self.stop is not None and self.stop.deadline is not None:
-            self._wait_until(self.stop.deadline)
-            self.stop.expire()
+        if self.is_behind:
             return
+        if self.stop is not None and (deadline := self.stop.deadline) is not None:
+            taken = self.stop.clock.wait(self.awaited, deadline)
+            if taken is not None:
+                self.take(taken)
+            return
+        self._wait()
+
+    def begin_turn(self) -> "Iterator[_signal.struct_siginfo]":
+        """Begin a turn of the loop: take one signal of each number that waits but SIGCHLD.
+
+        Of those that wait the lowest number is taken first (signal(7)): where one comes again
+        as fast as it is taken, SIGCHLD by orphans without end for one, those above it never are.
+        """
+        self._room = _MOST
+        numbers = self._relayed
+        while (info := _signal.sigtimedwait(numbers, 0)) is not None:
+            numbers = numbers.replace(bytes((info.si_signo,)), b"")
+            yield info
+
+    def _wait(self) -> None:
+        """Wait for signals without a deadline, and take as many as one turn may."""
         wait, kill, awaited, target = _signal.sigwaitinfo, posix.kill, self.awaited, self._target
         # Most are relayed as they are: this loop is what stands between the sender and the child.
-        plain = self.plain if self.log.level < events.DEBUG else ()
-        while True:
+        tells = self.log.level >= events.DEBUG
+        plain: frozenset[int] = frozenset() if tells else self.plain
+        for _ in range(_MOST_TOLD if tells else _MOST):
             info = wait(awaited)
             if info.si_signo not in plain:
                 self.take(info)
-                if not self.alive or (self.stop is not None and self.stop.deadline is not None):
+                if not self.alive or self.is_behind:
+                    return
+                if self.stop is not None and self.stop.deadline is not None:
                     return
                 self.log.flush()
                 continue
@@ -162,19 +205,12 @@ class Supervisor:
             except OSError as error:
                 self._not_relayed(info.si_signo, error)
 
-    def _wait_until(self, deadline: float) -> None:
-        """Take one signal, or wait for ``deadline`` in vain."""
-        import time
-
-        info = _signal.sigtimedwait(self.awaited, max(0.0, deadline - time.monotonic()))
-        if info is not None:
-            self.take(info)
-
     def take(self, info: _signal.struct_siginfo) -> None:
         """Deal with one signal that was sent to us while the main child lives."""
         number = info.si_signo
         if number == _signal.SIGCHLD:
-            self.reap()
+            if not self.reap() and not self._asked.installs_handlers:
+                self._ask_after_main()  # another thread of the program may have reaped it
             return
         if self.log.level >= events.INFO:
             self.tell_of_signal(info)
@@ -345,86 +381,86 @@ class Supervisor:
         orphaned = job.is_orphaned(self.main) and not job.handles(self.main, _signal.SIGTSTP)
         return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
 
-    def reap(self) -> None:
-        """Reap all who have ended, and note the main child's end, stop or continuation."""
-        self._reap_all()
+    def reap(self) -> int:
+        """Reap those who have ended, and note the main child's end, stop or continuation.
+
+        Return how many of them there were.  There may be more where ``is_behind`` says so.
+        """
+        found = self._reap_all()
         if self._killed or self._asked.on_oom:
             self.log.guard(self._look_for_oom)
+        return found
 
-    def _reap_all(self) -> None:
-        while True:
+    def _reap_all(self) -> int:
+        """Reap as many as this turn may, and return how many there were."""
+        orphans, hook = self._orphans, self.stop.hook if self.stop is not None else 0
+        known = (self.main if self.alive else 0, hook)
+        found, room = 0, self._room
+        self.is_behind = True
+        while room > 0:
+            room -= 1 if orphans is None else orphans.cost
             try:
-                pid, status = (
-                    self._reap_told() if self._tells_of_orphans else posix.waitpid(-1, _WAIT)
-                )
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self.main and self.alive:
-                if status == wstatus.CONTINUED:
-                    self.log.emit(events.INFO, "child_continued", pid=pid)
-                elif stopped := wstatus.stop_signal(status):
-                    self._main_stopped(stopped)
+                if orphans is None:
+                    pid, status = posix.waitpid(-1, scope.WAIT)
                 else:
-                    self.alive = False
-                    self.status = status
-            elif self.stop is not None and pid == self.stop.hook:
-                self.stop.hook_ended(status)
-                continue
-            # One is enough to look for OOM kills; there may be thousands.
-            if status == _KILLED and not self.has_killed and (not self._killed or pid == self.main):
-                self._note_kill(pid)
+                    pid, status = orphans.reap_next()
+            except ChildProcessError:
+                self._ask_after_main()
+                pid, status = 0, 0
+            except BaseException:
+                self._ask_after_main()
+                raise
+            if pid == 0:
+                self.is_behind = False
+                break
+            found += 1
+            if pid in known:
+                room -= _LONG
+                self._note(pid, status)
+            elif status == _KILLED and not self._killed and not self.has_killed:
+                self._note_kill(pid)  # one is enough to look for OOM kills; there may be thousands
+        self._room = room
+        return found
+
+    def _note(self, pid: int, status: int) -> None:
+        """Take note of the end, stop or continuation of the main child, or of the hook's end."""
+        if pid == self.main and self.alive:
+            if status == wstatus.CONTINUED:
+                self.log.emit(events.INFO, "child_continued", pid=pid)
+            elif stopped := wstatus.stop_signal(status):
+                self._main_stopped(stopped)
+            else:
+                self.alive = False
+                self.status = status
+                if status == _KILLED and not self.has_killed:
+                    self._note_kill(pid)
+        elif self.stop is not None and pid == self.stop.hook:
+            self.stop.hook_ended(status)
+
+    def _ask_after_main(self) -> None:
+        """Take the main child for ended if it is thought to live and cannot be waited for.
+
+        Its status has gone with a failure on the way from the kernel to us (no memory), or to
+        another thread of the program around us.
+        """
+        if not self.main or not self.alive:
+            return
+        try:
+            pid, status = posix.waitpid(self.main, scope.WAIT)
+        except ChildProcessError:
+            self.alive = False
+            self.status = _LOST
+            self.log.emit(events.ERROR, "child_status_lost", pid=self.main, exit_code=_LOST >> 8)
+        else:
+            if pid:
+                self._note(pid, status)
 
     def _note_kill(self, pid: int) -> None:
         """Keep in mind who was killed, perhaps by the OOM killer."""
-        name = self._name
+        name = self._orphans.name if self._orphans is not None else None
         if pid == self.main:
             name = self._asked.command[0].rpartition("/")[2] if self._asked.command else None
         self._killed.append((pid, name))
-
-    def _reap_told(self) -> tuple[int, int]:
-        """Reap the next one and say it, if it is an orphan.  Raises ChildProcessError."""
-        name, pid = None, -1
-        if self._names_orphans:
-            try:
-                pid, name = self._look_at_next()
-            except ChildProcessError:
-                raise
-            except Exception as error:
-                self._names_orphans = False  # to be reaped is more than to be named
-                self.log.emit(events.ERROR, "internal_error", error=repr(error))
-        self._name = name
-        pid, status, used = posix.wait4(pid, _WAIT)
-        if pid and pid not in self._known() and not wstatus.is_alive(status):
-            self._tell_of_orphan(pid, name, status, used.ru_utime + used.ru_stime)
-        return pid, status
-
-    def _known(self) -> tuple[int, int]:
-        """Return those of our children who are no orphans, or 0 for one that is not there."""
-        return self.main if self.alive else 0, self.stop.hook if self.stop is not None else 0
-
-    def _look_at_next(self) -> tuple[int, str | None]:
-        """Return who is to be reaped next, or -1, and the name, which is known only until then.
-
-        Where nobody has ended, only the main child's stop is of interest: a
-        stopped orphan could be continued, or end, before it is waited for.
-        """
-        info = posix.waitid(posix.P_ALL, 0, scope.PEEK)
-        if info is None:
-            return self.main if self.alive else -1, None
-        if info.si_pid in self._known():
-            return info.si_pid, None
-        from pyinit import describe
-
-        return info.si_pid, describe.name(info.si_pid, self.log, self._reap_level)
-
-    def _tell_of_orphan(self, pid: int, name: str | None, status: int, cpu_s: float) -> None:
-        number = status & 0x7F
-        end = {"signal": sigset.name(number)} if number else {"exit_code": status >> 8}
-        self.log.emit(
-            self._reap_level, "orphan_reaped", pid=pid, name=name, **end, cpu_s=round(cpu_s, 6)
-        )
 
     def _begin_counting(self) -> None:
         """Count OOM kills from now on, if not from before the start on."""
@@ -511,6 +547,12 @@ class Supervisor:
         self.log.emit(events.INFO, "leftovers_asked", signal=sigset.name(number))
 
     def _ask_who_is_left(self) -> None:
+        # Those who have ended are nobody to be ended.
+        for _ in range(_MOST_TURNS_AT_END):
+            if not self.is_behind:
+                break
+            self._room = _MOST
+            self.reap()
         self.left = self.scope.left()
 
     def _tear_down(self) -> None:

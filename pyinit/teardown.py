@@ -5,9 +5,8 @@ deadline goes on from there: each state has one, so the end always comes.
 """
 
 import _signal
-import time
 
-from pyinit import events, lifecycle, scope
+from pyinit import clock, events, lifecycle, scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +16,10 @@ if TYPE_CHECKING:
 # From KILL to giving up on whoever the kernel cannot end yet, in seconds.
 KILL_BOUND_S = 2.0
 # How often those are asked after whose end sends us no SIGCHLD, and how often who
-# has come since is killed, in seconds.
+# has come since is killed, in seconds; and how often while there are many to be reaped, for to
+# find all descendants takes long in which nobody is.
 POLL_S = 0.01
+BUSY_POLL_S = 0.25
 
 
 class Teardown:
@@ -31,8 +32,8 @@ class Teardown:
         self._lifecycle = supervisor.lifecycle
         self._left = supervisor.left
         self._deadline: float | None = None
-        self._next_look = 0.0
-        self._began = time.monotonic()
+        self._looked = 0.0
+        self._clock = clock.Clock()
         self._count = 0
         self._killed = 0
         self._perform = {
@@ -58,37 +59,52 @@ class Teardown:
             self._perform[action]()
 
     def _turn(self) -> None:
-        """Wait for a signal, the deadline, or the next time to ask who is left."""
+        """Do what is due, or wait for a signal, the deadline, or the next time to look."""
+        for info in self._supervisor.begin_turn():
+            self._take(info)
         self._log.flush()
-        now = time.monotonic()
+        now = self._clock.now()
         if self._deadline is None:
             self._deadline = now  # a step failed before it could arm one
         if now >= self._deadline:
             self._log.guard(self._reap)  # nobody who has ended by now is too late
             self._step(lifecycle.DEADLINE)
             return
-        until = self._deadline
-        killing = self._lifecycle.state == lifecycle.KILLING
-        if killing or self._left == scope.OUTSIDERS:
-            if now >= self._next_look:
-                self._next_look = now + POLL_S
-                if killing:
-                    # The children of one that was killed, or one that entered just now.
-                    self._scope.signal(_signal.SIGKILL)
-                self._reap()
-                return
-            until = min(until, self._next_look)
-        info = _signal.sigtimedwait(self._supervisor.awaited, until - now)
-        if info is None:
-            return
-        if info.si_signo != _signal.SIGCHLD and self._log.level >= events.INFO:
-            self._supervisor.tell_of_signal(info)
-        if info.si_signo in self._supervisor.stop_signals:
-            self._step(lifecycle.STOP)
-        elif info.si_signo == self._supervisor.end_signal:
-            self._step(lifecycle.HURRY)
-        else:
+        until = self._wait_until(self._deadline)
+        if now >= until:
+            self._look()
+        elif self._supervisor.is_behind:
             self._reap()
+        elif (taken := self._clock.wait(self._supervisor.awaited, until)) is not None:
+            self._take(taken)
+
+    def _wait_until(self, deadline: float) -> float:
+        """Return the deadline, or when to look again: who is left, or who has come since."""
+        if self._lifecycle.state != lifecycle.KILLING and self._left != scope.OUTSIDERS:
+            return deadline
+        pause_s = BUSY_POLL_S if self._supervisor.is_behind else POLL_S
+        return min(deadline, self._looked + pause_s)
+
+    def _look(self) -> None:
+        try:
+            if self._lifecycle.state == lifecycle.KILLING:
+                # The children of one that was killed, or one that entered just now.
+                self._scope.signal(_signal.SIGKILL)
+        finally:
+            self._looked = self._clock.now()
+        self._reap()
+
+    def _take(self, info: _signal.struct_siginfo) -> None:
+        number = info.si_signo
+        if number == _signal.SIGCHLD:
+            self._reap()
+            return
+        if self._log.level >= events.INFO:
+            self._supervisor.tell_of_signal(info)
+        if number in self._supervisor.stop_signals:
+            self._step(lifecycle.STOP)
+        elif number == self._supervisor.end_signal:
+            self._step(lifecycle.HURRY)
 
     def _reap(self) -> None:
         self._supervisor.reap()
@@ -102,7 +118,7 @@ class Teardown:
         self._scope.signal(_signal.SIGTERM, _signal.SIGCONT)
 
     def _arm_grace(self) -> None:
-        self._deadline = time.monotonic() + self._lifecycle.grace_s
+        self._deadline = self._clock.now() + self._lifecycle.grace_s
 
     def _kill(self) -> None:
         self._log.guard(self._tell_of_killed)
@@ -110,9 +126,8 @@ class Teardown:
         self._scope.signal(_signal.SIGKILL)
 
     def _arm_bound(self) -> None:
-        now = time.monotonic()
-        self._deadline = now + KILL_BOUND_S
-        self._next_look = now + POLL_S
+        self._looked = self._clock.now()
+        self._deadline = self._looked + KILL_BOUND_S
 
     def _name_blockers(self) -> None:
         from pyinit import describe
@@ -161,7 +176,7 @@ class Teardown:
         self._log.emit(
             events.INFO,
             "teardown_finished",
-            took_s=round(time.monotonic() - self._began, 6),
+            took_s=round(self._clock.now(), 6),
             count=self._count,
             killed=self._killed,
         )

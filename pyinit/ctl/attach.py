@@ -6,11 +6,11 @@ import contextlib
 import os
 import select
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from pyinit import job, linux, sigset
 from pyinit import terminal as terminals
+from pyinit.clock import Clock
 from pyinit.ctl import screen
 from pyinit.ctl.common import CommandError
 from pyinit.fork import StartError
@@ -82,7 +82,8 @@ class _Loop:
         self._channel: Channel | None = process.channel
         self._is_to_end = False
         self._resumed_from = 0  # the stop of which a SIGCONT has ended ours
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._clock = Clock()
+        self._deadline = timeout_s
         self.is_late = False
 
     def run(self, shown: screen.Screen | None) -> None:
@@ -113,15 +114,15 @@ class _Loop:
         if shown is not None:
             for fd, events in shown.wants().items():
                 poll.register(fd, events)
-        return dict(poll.poll(self._timeout_ms()))
-
-    def _timeout_ms(self) -> float | None:
         if self._deadline is None or self.is_late:
-            return None
-        return max(0.0, self._deadline - time.monotonic()) * 1000
+            return dict(poll.poll())
+        ready = dict(poll.poll(max(0.0, self._deadline - self._clock.now()) * 1000))
+        if not ready:
+            self._clock.reach(self._deadline)
+        return ready
 
     def _check_deadline(self) -> None:
-        if self._deadline is None or self.is_late or time.monotonic() < self._deadline:
+        if self._deadline is None or self.is_late or self._clock.now() < self._deadline:
             return
         self.is_late = True
         with contextlib.suppress(ProcessLookupError):

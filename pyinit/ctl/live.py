@@ -7,9 +7,9 @@ import os
 import select
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING, Self
 
+from pyinit.clock import Clock
 from pyinit.ctl import common, table
 
 if TYPE_CHECKING:
@@ -56,13 +56,16 @@ def _until_end(
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.register(signals.reader, select.POLLIN)
+    clock = Clock()
     with shown:
         while True:
             view.look()
             shown.show()
-            due = time.monotonic() + interval_s
-            while (left := due - time.monotonic()) > 0:
+            due = clock.now() + interval_s
+            while (left := due - clock.now()) > 0:
                 ready = dict(poll.poll(left * 1000))
+                if not ready:
+                    clock.reach(due)
                 if pidfd in ready:
                     view.ended = True
                     view.look()

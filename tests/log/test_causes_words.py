@@ -62,6 +62,7 @@ STOPPED = "12 s after the stop by SIGTERM from outside the namespace"
     [
         ({"child": child("SIGKILL", oom_killed=True)}, OOM),
         ({"child": child("SIGKILL", oom_killed=True), "stop": stop()}, OOM),
+        ({"child": child(code=125, status_lost=True)}, "ended, and its wait status was lost"),
         ({"child": child("SIGSEGV", core_dumped=True)}, "crashed by SIGSEGV, core dumped"),
         ({"child": child("SIGQUIT", core_dumped=True), "stop": stop("SIGQUIT")},
          "ended by SIGQUIT, core dumped, 12 s after the stop from outside the namespace"),
