@@ -30,7 +30,13 @@ def main(given_mask: set[int]) -> "NoReturn":
 def run(arguments: list[str], given_mask: set[int]) -> int:
     """Return the exit code.  Raises UsageError or StartError, when nothing was started."""
     given = environment.restore()
+    findings = None
+    if not environment.is_ours_alone():
+        from pyinit import restart
+
+        given_mask, given, findings = restart.settle(given_mask, given)
     asked = understand(arguments)
+    asked.findings = findings
     if asked.help or asked.version or asked.license:
         return answer(asked, given_mask)
     if asked.writes_elsewhere():
@@ -156,6 +162,8 @@ def open_log(
         pid = posix.getpid()
         role = "init" if pid == 1 else "subreaper" if asked.subreaper else "parent"
         log.emit(events.INFO, "init_started", when, version=__version__, pid=pid, role=role)
+    if asked.findings is not None:
+        asked.findings.tell(log)
     if problem:
         log.emit(events.WARNING, "not_a_subreaper", reason=problem)
     return log

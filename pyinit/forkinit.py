@@ -173,8 +173,12 @@ def _be_init(
     pid: int, asked: "Settings", before: "Held", problem: str | None, terminal: int | None
 ) -> "NoReturn":
     """Be the init of the forked program ``pid``, and exit with its status."""
-    from pyinit import cli
+    from pyinit import cli, environment
 
+    if not environment.is_single_threaded():
+        from pyinit import restart
+
+        asked.findings = restart.attend(restart.Findings())
     try:
         posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
     except OSError:

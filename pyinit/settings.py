@@ -25,6 +25,7 @@ NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.kills import Kills
+    from pyinit.restart import Findings
 
 
 class Settings:
@@ -81,6 +82,7 @@ class Settings:
     warn_on_reap = False
 
     # -- What was found before the start.
+    findings: "Findings | None" = None  # in this process
     kills: "Kills | None" = None
 
     def __init__(self, command: list[str]) -> None:
