@@ -178,6 +178,8 @@ class Init:
             pid = posix.getpid()
             role = "init" if pid == 1 else "subreaper" if asked.subreaper else "parent"
             log.emit(events.INFO, "init_started", when, version=__version__, pid=pid, role=role)
+        if asked.findings is not None:
+            asked.findings.tell(log)
         if self._problem:
             log.emit(events.WARNING, "not_a_subreaper", reason=self._problem)
         return log

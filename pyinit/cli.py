@@ -27,7 +27,13 @@ def main(given_mask: set[int]) -> "NoReturn":
 def run(arguments: list[str], given_mask: set[int]) -> int:
     """Return the exit code.  Raises UsageError or StartError, when nothing was started."""
     given = environment.restore()
+    findings = None
+    if not environment.is_ours_alone():
+        from pyinit import restart
+
+        given_mask, given, findings = restart.settle(given_mask, given)
     asked = understand(arguments)
+    asked.findings = findings
     if asked.help or asked.version or asked.license:
         return answer(asked, given_mask)
     if asked.writes_elsewhere():

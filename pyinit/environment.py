@@ -13,6 +13,35 @@ RESET = (_signal.SIGPIPE, _signal.SIGXFSZ)
 # What PEP 538 puts into LC_CTYPE in the C locale, also under -I.
 COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
 
+# The variables by which Python finds or runs other code, or runs ours in another way; see
+# python(1).  Others, such as PYTHONUNBUFFERED, say nothing to an init.
+STEERING = frozenset(
+    (
+        b"PYTHONDEBUG",
+        b"PYTHONDEVMODE",
+        b"PYTHONHOME",
+        b"PYTHONINSPECT",
+        b"PYTHONMALLOC",
+        b"PYTHONMALLOCSTATS",
+        b"PYTHONPATH",
+        b"PYTHONPERFSUPPORT",
+        b"PYTHONPLATLIBDIR",
+        b"PYTHONPROFILEIMPORTTIME",
+        b"PYTHONPYCACHEPREFIX",
+        b"PYTHONTRACEMALLOC",
+        b"PYTHONUSERBASE",
+        b"PYTHONVERBOSE",
+        b"PYTHONWARNINGS",
+        b"PYTHON_GIL",
+        b"PYTHON_JIT",
+        b"PYTHON_PERF_JIT_SUPPORT",
+        b"PYTHON_PRESITE",
+    )
+)
+
+# The -X option with which pyinit has started itself once more; `pyinit.restart`.
+RESTARTED = "pyinit"
+
 
 def restore() -> dict[bytes, bytes] | None:
     """Make C's environ again what execve(2) was given, and return it as a dict.
@@ -32,6 +61,47 @@ def restore() -> dict[bytes, bytes] | None:
 def current() -> dict[bytes, bytes]:
     """Return Python's own copy of the environment, without ``os`` around it."""
     return posix.environ
+
+
+def is_ours_alone() -> bool:
+    """Return whether nothing but pyinit has run in this process, as far as a glance tells.
+
+    Not after a restart, with a second thread, or where a variable of Python's or the
+    directory of another user has had a say.
+    """
+    return RESTARTED not in sys._xoptions and not steering() and is_single_threaded()
+
+
+def is_single_threaded() -> bool:
+    """Return whether /proc says that this process has one thread; `pyinit.threads` can say more."""
+    try:
+        # A directory has 2 links, and one more for each directory in it, which is a thread.
+        return posix.stat("/proc/self/task").st_nlink <= 3
+    except OSError:
+        return False
+
+
+def steering() -> list[bytes]:
+    """Return the variables that this interpreter has heeded, and that matter to an init."""
+    flags = sys.flags
+    found: list[bytes] = []
+    if not flags.ignore_environment:
+        environ = current()
+        found = [name for name in STEERING.intersection(environ) if environ[name]]
+    if not flags.no_user_site and not found and _foreign_user_site():
+        found = [b"HOME"]
+    return found
+
+
+def _foreign_user_site() -> bool:
+    """Return whether another user's site-packages, below HOME, are among the directories."""
+    site = sys.modules.get("site")
+    if site is None or not site.ENABLE_USER_SITE or site.USER_SITE not in sys.path:
+        return False
+    try:
+        return posix.stat(site.USER_SITE).st_uid not in (0, posix.geteuid())
+    except OSError:
+        return False  # it was there when site looked for it
 
 
 def encode(word: str) -> bytes:

@@ -156,8 +156,12 @@ def _take_place(terminal: int | None) -> None:
 
 def _be_init(pid: int, init: "Init", terminal: int | None) -> "NoReturn":
     """Be the init of the forked program ``pid``, and exit with its status."""
-    from pyinit import boot
+    from pyinit import boot, environment
 
+    if not environment.is_single_threaded():
+        from pyinit import restart
+
+        init.asked.findings = restart.attend(restart.Findings())
     try:
         posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
     except OSError:

@@ -29,6 +29,14 @@ class _Text(_ctypes._SimpleCData):  # type: ignore[type-arg]
     _type_ = "z"
 
 
+class _Pointer(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "P"
+
+
+class _Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "c"
+
+
 class _Function(_ctypes.CFuncPtr):
     _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
     _restype_ = _Int
@@ -199,6 +207,29 @@ def _number(name: str) -> int:
     return _NUMBERS[machine][name]
 
 
+def environ_entries() -> list[bytes]:
+    """Return the entries of C's environ as they stand there; see environ(7)."""
+    return [entry for entry, _ in _environ()]
+
+
+def replace_first_byte(position: int, byte: bytes) -> None:
+    """Replace the first byte of an entry of C's environ where it lies.
+
+    What execve(2) left on the stack, and /proc/PID/environ shows, is changed with it.
+    """
+    _Byte.from_address(_environ()[position][1]).value = byte
+
+
+def _environ() -> list[tuple[bytes, int]]:
+    """Return each entry of C's environ and its address."""
+    found = []
+    place = _Pointer.from_address(_ctypes.dlsym(_libc, "environ")).value
+    while address := _Pointer.from_address(place).value:
+        found.append((_Text.from_address(place).value, address))
+        place += _ctypes.sizeof(_Pointer)
+    return found
+
+
 AT_EXECFN = 31
 
 
@@ -214,4 +245,14 @@ def initial_strings() -> list[bytes]:
     libc.getauxval.restype = ctypes.c_ulong
     end = int(libc.getauxval(ctypes.c_ulong(AT_EXECFN)))
     start = ctypes.c_void_p.in_dll(libc, "program_invocation_name").value or end
-    return ctypes.string_at(start, end - start).split(b"\0")[:-1]
+    if end != start:
+        return ctypes.string_at(start, end - start).split(b"\0")[:-1]
+    # The dynamic loader was started as a program, and glibc has set AT_EXECFN to argv[0].
+    entries = environ_entries()
+    found = []
+    for _ in range(len(sys.orig_argv) + len(entries)):
+        found.append(ctypes.string_at(start))
+        start += len(found[-1]) + 1
+    if entries and entries[-1].startswith(b"LC_CTYPE=") and found[-1][:9] != b"LC_CTYPE=":
+        del found[-1]  # Python has appended an entry; this is the name of the file
+    return found

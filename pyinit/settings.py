@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.kills import Kills
     from pyinit.outlets import Outlets
+    from pyinit.restart import Findings
 
 
 class Settings:
@@ -82,6 +83,7 @@ class Settings:
     warn_on_reap = False
 
     # -- What was found before the start.
+    findings: "Findings | None" = None  # in this process
     kills: "Kills | None" = None
     outlets: "Outlets | None" = None
 

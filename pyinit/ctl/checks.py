@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinit.ctl import checks_limits, checks_processes, checks_stop
+from pyinit.ctl import checks_code, checks_limits, checks_processes, checks_stop
 from pyinit.ctl.checks_case import PROBLEM, Finding, NotChecked
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("stop-timeout",), checks_stop.stop_timeout),
     (("not-a-subreaper",), checks_processes.subreaper),
     (("no-cap-kill",), checks_processes.cap_kill),
+    (("python-variables",), checks_code.python_variables),
+    (("loader-variables",), checks_code.loader_variables),
+    (("init-threads",), checks_code.threads),
     (("zombies",), checks_processes.zombies),
     (("stopped-processes",), checks_processes.stopped),
     (("frozen",), checks_processes.frozen),

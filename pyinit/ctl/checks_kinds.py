@@ -187,6 +187,10 @@ _PYTHON = re.compile(r"python[\d.]*$|pypy[\d.]*$")
 # Of Python's options, those that have a value of their own.
 _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 
+# The dynamic loader as a program in front of another one, and its options with a value; ld.so(8).
+_LOADER = re.compile(r"ld[\w.-]*\.so[\d.]*$")
+_LOADER_VALUES = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
+
 
 class Init(NamedTuple):
     """A process, its kind, and how it was asked to be; ``asked`` is None where that is not known.
@@ -214,6 +218,11 @@ def recognised(process: Process) -> Init:
     return Init(process, kind, None, "")
 
 
+def is_command(init: Init) -> bool:
+    """Return whether it is the command pyinit, and not a program that is its own init."""
+    return init.kind.name == PYINIT and _program(init.process)[0] in (PYINIT, *settings.NAMES)
+
+
 def _is_embedded(process: Process) -> bool:
     """Return whether it has the signals of a pyinit that is a part of another program.
 
@@ -230,7 +239,39 @@ def _is_embedded(process: Process) -> bool:
 
 
 def _is_python(process: Process) -> bool:
-    return bool(process.command and _PYTHON.match(_base(process.command[0])))
+    words = without_loader(process.command)
+    return bool(words and _PYTHON.match(_base(words[0])))
+
+
+def without_loader(command: list[str]) -> list[str]:
+    """Return a command line from the program on, where the dynamic loader stands before it."""
+    left = list(command)
+    if not left or not _LOADER.match(_base(left[0])):
+        return left
+    del left[0]
+    while left and left[0].startswith("--"):
+        if left.pop(0) in _LOADER_VALUES:
+            del left[:1]
+    return left
+
+
+def python_options(process: Process) -> tuple[str, list[str]]:
+    """Return the letters of the options that an interpreter was given, and the values of -X.
+
+    Those with a value are none of the letters.  What stands in the environment is not here.
+    """
+    letters, values = "", []
+    left = without_loader(process.command)[1:]
+    while left and left[0].startswith("-") and left[0] not in ("-", "-m"):
+        word = left.pop(0)
+        if word in _PYTHON_VALUES and left:
+            value = left.pop(0)
+            values += [value] if word == "-X" else []
+        elif not word.startswith("--"):
+            letters += word[1:].partition("c")[0]
+            if "c" in word:
+                break
+    return letters, values
 
 
 def _base(word: str) -> str:
@@ -239,7 +280,7 @@ def _base(word: str) -> str:
 
 def _program(process: Process) -> tuple[str, list[str]]:
     """Return the name of the program, or of the script that it runs, and the words after it."""
-    words = process.command
+    words = without_loader(process.command)
     if not words:
         return process.name, []
     name = _base(words[0]).removeprefix("-")  # of a login shell
@@ -254,7 +295,7 @@ def _program(process: Process) -> tuple[str, list[str]]:
 
 def _script(process: Process) -> tuple[str, list[str]]:
     """Return the name of what Python runs, such as ``pyinit``, and the words after it."""
-    left = process.command[1:]
+    left = without_loader(process.command)[1:]
     while left and left[0].startswith("-"):
         word = left.pop(0)
         if word == "-m" and left:
@@ -265,7 +306,9 @@ def _script(process: Process) -> tuple[str, list[str]]:
             left.pop(0)
     if not left:
         return "", []
-    name = _base(left[0]).removesuffix(".pyz")
+    path, _, name = left[0].removesuffix(".pyz").rpartition("/")
+    if name == "__main__.py":
+        name = _base(path)  # of a package, which -m has found
     if name not in settings.NAMES and _is_launcher(process, left[0]):
         name = PYINIT
     return name, left[1:]

@@ -7,15 +7,22 @@ what a quiet run needs from one file of bytecode, the bundle: there is one for
 PID 1 and one for a subreaper, which needs more.
 
 Under the names of other programs, which are links to it, it is what they are.
+
+LD_LIBRARY_PATH of the application can lead the interpreter to other libraries than
+its own.  The dynamic loader takes it for unset when it is started as a program, with
+``--library-path`` (ld.so(8)); the ``#!`` line has one word for that and no more, so
+env(1) has to split it.
 """
 
 from __future__ import annotations
 
 import compileall
+import contextlib
 import importlib.util
 import marshal
 import os
 import shutil
+import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +67,20 @@ except BaseException as error:
     posix._exit(125)
 
 sys.path[:] = sys.path[{count}:] + {paths!r}
-main(given_mask)
+{naming}main(given_mask)
 """
+
+# The kernel calls a process as the file that it started, which is the loader then; proc(5).
+_NAMING = """\
+try:
+    fd = posix.open("/proc/self/comm", posix.O_WRONLY | posix.O_CLOEXEC)
+    posix.write(fd, sys.argv[0].rpartition("/")[2].encode(errors="surrogateescape"))
+    posix.close(fd)
+except OSError:
+    pass
+"""
+
+_PT_INTERP = 3  # elf(5)
 
 # Becomes the code of the bundle, with the four names in capitals as constants.  The
 # modules of THEN come when the first of them is asked for (PEP 562).
@@ -111,6 +130,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
     )
     parser.add_argument(
+        "--ignore-library-path",
+        action="store_true",
+        help="have the interpreter loaded as if LD_LIBRARY_PATH were not set, which may lead to "
+        "libraries that it cannot use; it takes an env(1) that knows -S, and its time",
+    )
+    parser.add_argument(
         "--force",
         action="store_true",
         help="overwrite PATH and the links even if this command did not write what is there",
@@ -120,21 +145,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> None:
     """Write the launcher and its links, and say so.  Raises `InstallError`."""
     links = _links(asked.path, asked.names, force=asked.force)
-    path = install(asked.path, force=asked.force)
+    path = install(asked.path, force=asked.force, own_libraries=asked.ignore_library_path)
     print(f"{path}: starts pyinit {pyinit.__version__} with {_interpreter()}")
     for link in links:
         _link(link, asked.path.name)
         print(f"{link}: the same, as {link.name}")
 
 
-def install(path: Path, *, force: bool = False) -> Path:
+def install(path: Path, *, force: bool = False, own_libraries: bool = False) -> Path:
     """Write the launcher at ``path``, try it, and return where it is, links followed.
 
-    Raises `InstallError`; then ``path`` is what it was.
+    With ``own_libraries`` LD_LIBRARY_PATH says nothing to it.  Raises `InstallError`; then
+    ``path`` is what it was.
     """
     target = path.resolve()
     executable.refuse(target, "install", force=force)
-    text = _launcher_text()
+    text = _launcher_text(own_libraries=own_libraries)
     compileall.compile_dir(executable.package(), quiet=2, workers=1)
     _write_bundles()
     executable.put(target, text)
@@ -178,24 +204,45 @@ def _interpreter() -> str:
     return os.path.realpath(sys.executable)
 
 
-def _shebang() -> str:
+def _shebang(*, own_libraries: bool) -> str:
     """Return the ``#!`` line, which ends an interpreter's path at the first blank."""
     interpreter = _interpreter()
     line = f"#!{interpreter} -IS"
-    if not any(blank in interpreter for blank in " \t"):
-        if len(line) > MAX_SHEBANG:
-            raise InstallError(
-                f"the path of the interpreter is too long for a #! line ({MAX_SHEBANG} bytes): "
-                f"{interpreter}"
-            )
-        return line
+    if own_libraries:
+        # A directory without libraries stands for LD_LIBRARY_PATH.
+        line = f'#!{_env()} -S {_loader(interpreter)} --library-path / "{interpreter}" -IS'
+    elif any(blank in interpreter for blank in " \t"):
+        line = f'#!{_env()} -S "{interpreter}" -IS'
+    if len(line) > MAX_SHEBANG:
+        raise InstallError(
+            f"the path of the interpreter is too long for a #! line ({MAX_SHEBANG} bytes): "
+            f"{interpreter}"
+        )
+    return line
+
+
+def _env() -> str:
     env = shutil.which("env")
     if env is None:
-        raise InstallError(
-            f"the path of the interpreter has a blank, which a #! line cannot hold, and there is "
-            f"no env(1) to help: {interpreter}"
-        )
-    return f'#!{env} -S "{interpreter}" -IS'
+        raise InstallError("a #! line of several words takes env(1), and there is none")
+    return env
+
+
+def _loader(program: str) -> str:
+    """Return the dynamic loader that ``program`` names; see PT_INTERP in elf(5)."""
+    with contextlib.suppress(OSError, struct.error), open(program, "rb") as file:
+        head = file.read(64)
+        if head[:5] == b"\x7fELF\x02":
+            order = "<" if head[5] == 1 else ">"
+            (table,) = struct.unpack_from(order + "Q", head, 32)
+            size, number = struct.unpack_from(order + "HH", head, 54)
+            for n in range(number):
+                file.seek(table + n * size)
+                kind, _, start, _, _, length = struct.unpack(order + "IIQQQQ", file.read(40))
+                if kind == _PT_INTERP:
+                    file.seek(start)
+                    return os.fsdecode(file.read(length).rstrip(b"\0"))
+    raise InstallError(f"the interpreter is not loaded by a dynamic loader: {program}")
 
 
 def _paths() -> list[str]:
@@ -210,16 +257,17 @@ def _paths() -> list[str]:
     return found
 
 
-def _launcher_text() -> bytes:
+def _launcher_text(*, own_libraries: bool) -> bytes:
     paths = _paths()
     text = _LAUNCHER.format(
-        shebang=_shebang(),
+        shebang=_shebang(own_libraries=own_libraries),
         mark=MARK,
         init=str(_bundle_file("init")),
         subreaper=str(_bundle_file("subreaper")),
         first=paths[:1],
         count=1,
         paths=paths,
+        naming=_NAMING if own_libraries else "",
     )
     return os.fsencode(text)
 

@@ -209,6 +209,14 @@ _ENVIRONMENT = (
         "LISTEN_PID, LISTEN_PIDFDID",
         "made to name COMMAND where they named pyinit, for LISTEN_FDS is its; see sd_listen_fds(3)",
     ),
+    (
+        "PYTHONPATH and others of Python's",
+        "for COMMAND: where one matters to the interpreter, pyinit starts itself anew without it",
+    ),
+    (
+        "LD_PRELOAD, LD_AUDIT",
+        "the same where what they have loaded has started a thread, which would take signals",
+    ),
 )
 
 _TIMES = """\

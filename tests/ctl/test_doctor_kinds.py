@@ -13,6 +13,7 @@ import pytest
 
 from pyinit.ctl.checks_kinds import KINDS, recognised
 from pyinit.ctl.checks_view import Process
+from pyinit.ctl.install import _loader
 from tests.harness import until
 
 if TYPE_CHECKING:
@@ -83,6 +84,24 @@ def test_a_script(tmp_path: Path, options: list[str], name: str, kind: str) -> N
     script.write_text(WAITS)
     with process([sys.executable, *options, str(script), "--", "true"]) as found:
         assert recognised(found).kind.name == kind
+
+
+def test_a_package_that_was_found_by_m(tmp_path: Path) -> None:
+    """By the path of its __main__.py pyinit starts itself once more."""
+    (tmp_path / "pyinit").mkdir()
+    script = tmp_path / "pyinit" / "__main__.py"
+    script.write_text(WAITS)
+    with process([sys.executable, "-IS", "-X", "pyinit=", str(script), "true"]) as found:
+        assert recognised(found).kind.name == "pyinit"
+
+
+def test_a_program_behind_the_loader(tmp_path: Path) -> None:
+    """ld.so(8) as a program, with an option that has a value and one that has none."""
+    script = tmp_path / "pyinit"
+    script.write_text(WAITS)
+    loader = [_loader(sys.executable), "--inhibit-cache", "--library-path", "/lib"]
+    with process([*loader, os.path.realpath(sys.executable), "-IS", str(script), "x"]) as found:
+        assert recognised(found).kind.name == "pyinit"
 
 
 def test_a_program_in_a_word() -> None:

@@ -155,6 +155,48 @@ def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
     assert version(tmp_path / "init") == VERSION
 
 
+def test_libraries_of_the_application(tmp_path: Path, mode: str) -> None:
+    """LD_LIBRARY_PATH keeps Python from being loaded, unless it is asked to be ignored.
+
+    The command gets it all the same, and the process is called as the launcher is.
+    """
+    libraries = broken_libraries(tmp_path / "libraries")
+    before = ["env", f"LD_LIBRARY_PATH={libraries}"]
+    command = ["/bin/sh", "-c", "cat /proc/$PPID/comm; echo $LD_LIBRARY_PATH"]
+    results = {}
+    for options in [], ["--ignore-library-path"]:
+        path = tmp_path / "init"
+        assert install(path, *options).returncode == 0
+        results[bool(options)] = run(command, mode=mode, init=[str(path)], before=before)
+    assert results[False][0] == 127
+    assert results[True] == (0, f"init\n{libraries}\n", "")
+
+
+@pytest.mark.parametrize("locale", [[], ["LC_CTYPE=C"], ["LC_CTYPE=POSIX", "B=2"]])
+def test_an_environment_that_python_changes(
+    tmp_path: Path, locale: list[str], namespaces: None
+) -> None:
+    """Also where the loader is what execve(2) has started, and nobody tells what was given."""
+    path = tmp_path / "init"
+    assert install(path, "--ignore-library-path").returncode == 0
+    hide = 'mount -t tmpfs none /proc; exec env -i "$@"'
+    before = ["unshare", "--mount", "sh", "-c", hide, "sh", "A=1", *locale]
+    code, out, _ = run(["/usr/bin/env"], init=[str(path)], before=before)
+    assert (code, out.split()) == (0, ["A=1", *locale])
+
+
+def broken_libraries(directory: Path) -> Path:
+    """Return a directory with an empty file for each library of the interpreter but libc's own."""
+    directory.mkdir()
+    text = subprocess.run(
+        ["ldd", os.path.realpath(sys.executable)], check=True, capture_output=True, text=True
+    ).stdout
+    names = {line.split()[0] for line in text.splitlines() if "=> /" in line}
+    for name in names - {"libc.so.6"}:
+        (directory / name).touch()
+    return directory
+
+
 def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     """Unless --force says so; the message names the file."""
     path = tmp_path / "init"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest, harness
-from tests.start.inheritance import in_turn_of_ways, under_pyinit
+from tests.start.inheritance import SPAWN, in_turn_of_ways, under_pyinit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +75,10 @@ def test_every_byte_arrives_in_other_character_sets(
     environ = [f"LOCPATH={locales}", f"LC_ALL={'.'.join(locale)}"]
     before = NO_PROC if without_proc else ()
     assert_kept([*WORDS, *PAIRS], environ, way, *before)
+
+
+@pytest.mark.parametrize("before", [(), NO_PROC], ids=["", "no /proc"])
+def test_every_byte_outlives_a_restart(locales: Path, before: tuple[str, ...]) -> None:
+    """Python's variable has pyinit start itself once more; the words go by a second exec."""
+    environ = [f"LOCPATH={locales}", "LC_ALL=ja_JP.EUC-JP", "PYTHONWARNINGS=ignore"]
+    assert_kept([*WORDS, *PAIRS], environ, SPAWN, *before)
