@@ -1,6 +1,9 @@
 # make demo, test, bench: all they need is make, Python 3.11 or later, and util-linux.
 
 VENV = .venv
+LINT = $(VENV)-lint
+# Without bytecode each start of pyinit takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 # Empty: this tree is what is tested. Else the built wheel that is installed in its place.
 WHEEL =
 # Empty: the newest that works of those below.
@@ -39,12 +42,11 @@ test-long: $(VENV)/.installed-test
 
 check: lint test
 
-# mypy follows what the tests import.
-lint: $(VENV)/.installed-test $(VENV)/.installed-lint
-	'$(BIN)/ruff' check .
-	'$(BIN)/ruff' format --check .
-	'$(BIN)/mypy'
-	'$(BIN)/lint-imports' --no-logo
+lint: $(LINT)/.installed
+	'$(LINT)/bin/ruff' check .
+	'$(LINT)/bin/ruff' format --check .
+	'$(LINT)/bin/mypy'
+	'$(LINT)/bin/lint-imports' --no-logo
 
 # Bytecode is put in for the interpreters on PATH, and for those in BYTECODE.
 PYTHON_IN_IMAGE = /usr/bin/python3
@@ -88,7 +90,7 @@ manual: $(VENV)/.installed
 	'$(BIN)/python' -m pyinit.ctl completion fish >share/fish/vendor_completions.d/pyinit.fish
 
 clean:
-	rm -rf '$(VENV)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf '$(VENV)' '$(LINT)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Its prerequisites' dates tell whether an installation is older than what it was made from.
@@ -98,6 +100,13 @@ $(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml
 
 $(VENV)/.installed-%: $(VENV)/pyvenv.cfg pyproject.toml
 	$(INSTALL) $(if $(WHEEL),'$(WHEEL)[$*]',-e '.[$*]')
+	@touch '$@'
+
+# An environment of its own: import-linter brings rich, and structlog loads rich wherever it is,
+# which makes each log of the tests slower. mypy follows what the tests import.
+$(LINT)/.installed: $(VENV)/pyvenv.cfg pyproject.toml
+	'$(BIN)/python' -m venv --clear '$(LINT)'
+	'$(LINT)/bin/python' -m pip install $(QUIETLY) -e '.[test,lint]'
 	@touch '$@'
 
 INSTALL = '$(BIN)/python' -m pip install $(QUIETLY)

@@ -349,6 +349,7 @@ NOTES: dict[str, Callable[..., None] | None] = {
     "signal_ignored": None,
     "signal_dropped": Record._note_signal_dropped,
     "orphan_reaped": Record._note_orphan_reaped,
+    "orphans_not_told": None,
     "drain_started": Record._note_drain_started,
     "pre_stop_failed": None,
     "pre_stop_cut_short": None,

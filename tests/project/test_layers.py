@@ -1,22 +1,18 @@
 """The order of the modules: imports flow one way, policy is pure, ctypes stays in one place.
 
-The contracts themselves stand in pyproject.toml, for ``lint-imports``.
+`make lint` sees to the contracts in pyproject.toml, which say more.
 """
 
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import pyinit
-from tests.conftest import missing
 
 PACKAGE = Path(pyinit.__file__).parent
-ROOT = Path(__file__).parents[2]
 PURE = ("settings", "options", "values", "sigset", "wstatus", "lifecycle")
 
 
@@ -35,16 +31,6 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").partition(".")[0])
     return found
-
-
-def test_the_contracts_are_kept() -> None:
-    """All of those in pyproject.toml."""
-    program = Path(sys.executable).parent / "lint-imports"
-    if not (program.exists() and (ROOT / "pyproject.toml").exists()):
-        missing("import-linter")
-    words = [str(program), "--no-cache"]
-    out = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert out.returncode == 0, out.stdout
 
 
 @pytest.mark.parametrize("name", PURE)

@@ -32,7 +32,7 @@ START = {
     "openat": 3,  # the bundle; /proc/self/environ; /dev/tty, which fails
     "read": 3,  # of the bundle; of the environment and its end
     "close": 2,
-    "newfstatat": 2,  # whether the bundle is of this package; whether stderr is open
+    "newfstatat": 3,  # whether the bundle is of this package; how many threads; is stderr open
     "getpid": 3,
     "clone": 1,
     "rt_sigaction": len(sigset.RELAYED),  # for SigCgt; what SIGCHLD did is known without
