@@ -245,7 +245,8 @@ def test_pyinitctl_exec(image: Image) -> None:
 # What an init opens in a root that it has entered: what /proc tells, who the user is, whether there
 # is a terminal, and what it was told to write.  Nothing of the C library's: no table of name
 # services, character sets, time zones or messages, and none of its shared objects.
-OPENED = re.compile(r"/proc(/.*)?|/etc/(passwd|group)|/dev/tty|/out/.*")
+# From / (O_PATH: nothing of it is read) the way to the files of /out is followed by descriptors.
+OPENED = re.compile(r"/|/proc(/.*)?|/etc/(passwd|group)|/dev/tty|/out/.*")
 
 # Whose character set takes a shared object of the C library's, where it can be had.
 LOCALE = {"LC_ALL": "ja_JP.EUC-JP"}
