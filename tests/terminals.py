@@ -162,7 +162,11 @@ def until_settled(pid: int) -> None:
     """
 
     def settled() -> bool:
-        return not int(harness.status_field(pid, "ShdPnd"), 16) and state(pid) in "ST"
+        pending, letter = int(harness.status_field(pid, "ShdPnd"), 16), state(pid)
+        if letter == "T":
+            # It has reaped before it took the SIGCHLD that came in between, and stopped.
+            pending &= ~(1 << signal.SIGCHLD - 1)
+        return not pending and letter in "ST"
 
     harness.until(settled, f"{pid} has taken its signals")
 
