@@ -1,4 +1,4 @@
-"""Which tests are run again as an ordinary user, and with which other Pythons, and why.
+"""Which tests run alone, which again as an ordinary user or with other Pythons, and why.
 
 The whole of the tests runs once, as root and with one interpreter.  Most of them say the same
 whoever runs them and with whatever CPython; those below need not.  A path is a folder or a file
@@ -8,10 +8,8 @@ of tests/; ``make test ARGS="-m user"`` and ``-m interpreter`` run them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 TESTS = Path(__file__).parent
 
@@ -69,11 +67,18 @@ INTERPRETER = {
 }
 
 
+# Where both processors are busy, one that the kernel kills for want of memory takes long to go, and
+# whoever asks for memory meanwhile is killed as well: the init, or unshare(1) around it.
+ALONE = ("reap/test_on_oom.py", "reap/test_oom_kill.py", "reap/test_oom_kernel.py")
+
+
 def mark(items: list[pytest.Item]) -> None:
-    """Mark each test that belongs to one of the two."""
+    """Mark each test that belongs to one of them."""
     for item in items:
         path = item.path.relative_to(TESTS)
         names = {str(path), path.parts[0]}
+        if str(path) in ALONE:
+            item.add_marker(pytest.mark.alone("memory cgroups that are full"))
         if names & USER.keys():
             item.add_marker("user")
         if names & INTERPRETER.keys():

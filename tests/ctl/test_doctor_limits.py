@@ -58,6 +58,7 @@ def test_oom_kills_so_far(
     assert told["what"].startswith("the kernel has killed 3 processes of this cgroup")
 
 
+@pytest.mark.alone("a memory cgroup that is full")
 def test_a_real_oom_kill(capsys: pytest.CaptureFixture[str]) -> None:
     """In the cgroup of the container; the container itself goes on, as if nothing had been."""
     need_root()

@@ -42,5 +42,5 @@ def test_the_licence_is_mit() -> None:
 
 def test_the_subsets_name_what_exists() -> None:
     """A test that was renamed would no longer run as a user or with another interpreter."""
-    for name in {*subsets.USER, *subsets.INTERPRETER}:
+    for name in {*subsets.USER, *subsets.INTERPRETER, *subsets.ALONE}:
         assert (subsets.TESTS / name).exists(), name
