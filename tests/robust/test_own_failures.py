@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 import pyinit
 from tests import conftest
-from tests.harness import PID1, ROOT, SUBREAPER, run
+from tests.harness import PID1, SUBREAPER, run
 from tests.robust.test_failures import broken, without
 
 PACKAGE = Path(pyinit.__file__).parent
@@ -58,8 +57,7 @@ def test_what_cannot_be_said_changes_no_exit_code(namespaces: None) -> None:
 def test_a_package_that_is_not_there(namespaces: None) -> None:
     """The command that pip installs finds nothing to load."""
     before = ["sh", "-c", f"mount -t tmpfs none '{PACKAGE}' && exec \"$@\"", "sh"]
-    init = (sys.executable, str(ROOT / "bin" / "pyinit"))
-    code, out, err = run(["echo", "x"], mode=PID1, before=before, init=init)
+    code, out, err = run(["echo", "x"], mode=PID1, before=before)
     assert (code, out) == (125, "")
     (line,) = err.splitlines()
     assert line.startswith("pyinit: cannot be loaded: ModuleNotFoundError")
