@@ -351,6 +351,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if status & 0xFF == 0x7F and self._is_released(pid, wstatus.stop_signal(status)):
+                continue
             if pid == self.main and self.alive:
                 if status == wstatus.CONTINUED:
                     self.log.emit(events.INFO, "child_continued", pid=pid)
@@ -455,6 +457,15 @@ class Supervisor:
         if self.kills is not None:
             self.kills.close()
             self.kills.look(self.log, self._killed)
+
+    def _is_released(self, tid: int, number: int) -> bool:
+        """Return whether ptrace(2), not job control, had stopped a thread, which goes on now."""
+        from pyinit import job
+
+        released = job.release_tracee(tid, number)
+        if released and self.log.level >= events.DEBUG:
+            self.log.emit(events.DEBUG, "tracee_released", pid=tid, signal=sigset.name(number))
+        return released
 
     def _main_stopped(self, number: int) -> None:
         self.stops += 1
