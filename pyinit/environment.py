@@ -6,6 +6,9 @@ import sys
 # What PEP 538 puts into LC_CTYPE in the C locale, also under -I.
 COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
 
+# The longest file is the environment: 6 MiB at most, see execve(2).
+_MOST_BYTES = 1 << 24
+
 
 def restore() -> dict[bytes, bytes] | None:
     """Make C's environ again what execve(2) was given, and return it as a dict.
@@ -92,9 +95,14 @@ def _undo_coercion(environ: dict[bytes, bytes], entries: list[bytes]) -> None:
         environ[b"LC_CTYPE"] = given
 
 
-def read_all(path: str) -> bytes:
-    """Return what the file holds.  Raises OSError."""
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+def read_all(path: str, directory: int | None = None) -> bytes:
+    """Return what the file holds, at most `_MOST_BYTES`; below ``directory``, a descriptor, if any.
+
+    A root in the container can put there, by a mount too, a FIFO, which is not waited for, or
+    what has no end.  Raises OSError.
+    """
+    flags = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
+    fd = posix.open(path, flags, dir_fd=directory)
     try:
         return read_to_end(fd)
     finally:
@@ -102,8 +110,10 @@ def read_all(path: str) -> bytes:
 
 
 def read_to_end(fd: int) -> bytes:
-    """Return what can be read from ``fd`` up to its end.  Raises OSError."""
+    """Return what can be read from ``fd`` up to its end, at most `_MOST_BYTES`.  Raises OSError."""
     blocks = []
-    while block := posix.read(fd, 65536):
+    room = _MOST_BYTES
+    while room > 0 and (block := posix.read(fd, 65536)):
         blocks.append(block)
+        room -= len(block)
     return b"".join(blocks)

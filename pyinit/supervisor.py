@@ -281,7 +281,7 @@ class Supervisor:
         try:
             from pyinit import senders
 
-            sender = senders.describe_sender(info, self.log, level, is_init=self.is_init)
+            sender = senders.describe_sender(info, is_init=self.is_init)
             name = sigset.name(info.si_signo)
             self.log.emit(level, "signal_received", signal=name, stop=stop, **sender)
         except Exception as error:
@@ -409,7 +409,7 @@ class Supervisor:
             return info.si_pid, None
         from pyinit import describe
 
-        return info.si_pid, describe.name(info.si_pid, self.log, self._reap_level)
+        return info.si_pid, describe.name(info.si_pid)
 
     def _tell_of_orphan(self, pid: int, name: str | None, status: int, cpu_s: float) -> None:
         number = status & 0x7F

@@ -18,6 +18,7 @@ NUMBERS = {
     "prctl": (157, 167),
     "setns": (308, 268),
     "unshare": (272, 97),
+    "waitid": (247, 95),
 }
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
 SECCOMP_MODE_FILTER = 2

@@ -118,9 +118,7 @@ def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str
     assert "only relaying and reaping" in err
 
 
-@pytest.mark.parametrize(
-    "modules", [("structlog",), ("psutil",), ("structlog", "psutil", "select")]
-)
+@pytest.mark.parametrize("modules", [("structlog",), ("structlog", "psutil", "select")])
 def test_it_works_and_speaks_without_what_it_depends_on(
     mode: str, modules: tuple[str, ...]
 ) -> None:
