@@ -1,87 +1,61 @@
-"""Names and states of processes, for the log: psutil names and describes, it never decides.
+"""Names and states of processes, for the log.
 
-Loaded with the first event that needs it.
+Names are those that the kernel keeps.  The whole of a long one would stand in the command
+line, which is the memory of the process: reading it waits for a lock that a process can hold
+for ever, as in a mmap(2) of a file whose server does not answer.
 """
 
 import posix
 
-from pyinit import events, proc
-
-# TASK_COMM_LEN without its end: the kernel keeps no more of a name; see proc(5).
-_COMM_LENGTH = 15
-
-# What psutil makes longer has no end: it is what a process writes into its command line.
-_LONGEST_NAME = 64
-
-# So many leftovers are named; a log is read by people.
-MOST_NAMES = 20
-
-# Looking for what is missing anew for each of a thousand orphans would take longer than reaping.
-_lacks_psutil = False
-_told = False
+from pyinit import proc, scope
 
 
-def name(pid: int, log: events.Log, level: int = events.WARNING) -> str | None:
-    """Return the name of process ``pid`` for an event of ``level``, or None when nothing can tell.
-
-    Without psutil, which takes the end of a long name from the command line, ``log``
-    is told so once.  It is not loaded for an event that is only kept in a record.
-    """
-    global _lacks_psutil  # noqa: PLW0603
+def name(pid: int) -> str | None:
+    """Return the name of process ``pid``, of 15 bytes at most, or None when nothing can tell."""
     with proc.Ours() as directory:
         if directory is None:
             return None
         try:
-            if not _lacks_psutil and level <= log.shown:
-                import psutil
-
-                return psutil.Process(pid).name()[:_LONGEST_NAME]
-        except ImportError:
-            _lacks_psutil = True
-        except Exception:
-            # psutil.Error: it is gone, or hidden; OSError: no descriptor left.  Whoever
-            # asks has a process to reap, named or not.
+            return _decode(proc.read(f"{pid}/comm", directory)[:-1])
+        except OSError:
+            # It is gone, or hidden; no descriptor is left.  Whoever asks has a process to reap,
+            # named or not.
             return None
-        return _comm(pid, directory, log)
 
 
-def _comm(pid: int, directory: int, log: events.Log) -> str | None:
-    """Return the name that the kernel keeps of process ``pid``."""
-    global _told  # noqa: PLW0603
-    try:
-        comm = proc.read(f"{pid}/comm", directory)[:-1]
-    except OSError:
-        return None
-    if len(comm) >= _COMM_LENGTH and _lacks_psutil and not _told:
-        _told = True
-        effect = f"names of processes end after {_COMM_LENGTH} bytes"
-        log.emit(events.INFO, "psutil_missing", effect=effect)
+def _decode(comm: bytes) -> str:
     return comm.decode(errors="surrogateescape")
 
 
-def names(processes: list[proc.Process], log: events.Log, level: int) -> list[str]:
-    """Return ``NAME[PID]`` of the first `MOST_NAMES` processes, for an event of ``level``."""
-    return [_label(process.pid, log, level) for process in processes[:MOST_NAMES]]
+def name_of(process: proc.Process) -> str:
+    """Return the name of a process that was seen, and may be gone."""
+    return _decode(process.comm)
 
 
-def _label(pid: int, log: events.Log, level: int = events.WARNING) -> str:
-    return f"{name(pid, log, level) or '?'}[{pid}]"
+def names(processes: list[proc.Process]) -> list[str]:
+    """Return ``NAME[PID]`` of each process."""
+    return [_label(process) for process in processes]
 
 
-def blockers(processes: list[proc.Process], log: events.Log) -> list[str]:
-    """Return ``NAME[PID]: why`` of each process that SIGKILL has not made go away."""
-    return [
-        f"{_label(process.pid, log)}: {_why(process, log)}" for process in processes[:MOST_NAMES]
-    ]
+def _label(process: proc.Process) -> str:
+    return f"{name_of(process) or '?'}[{process.pid}]"
 
 
-def _why(process: proc.Process, log: events.Log) -> str:
+def blockers(processes: list[proc.Process]) -> list[str]:
+    """Return ``NAME[PID]: why`` of the first processes that do not go away."""
+    return [f"{_label(process)}: {_why(process)}" for process in processes[: scope.MOST_NAMED]]
+
+
+def _why(process: proc.Process) -> str:
     if process.is_zombie:
         if process.parent == posix.getpid():
             # Ours, and yet wait(2) does not give it to us; see ptrace(2).
             return "ended, to be reaped by its tracer first"
         if process.parent == 0:
             return "ended, to be reaped by its parent outside of the namespace"
-        return f"ended, to be reaped by its parent {_label(process.parent, log)}"
+        parent = f"{name(process.parent) or '?'}[{process.parent}]"
+        return f"ended, to be reaped by its parent {parent}"
+    if scope.is_refused(process.pid):
+        return "may not be signalled by us"
     reasons = {"D": "in an uninterruptible wait", "t": "traced", "Z": "its threads live on"}
     return reasons.get(process.state, f"state {process.state}")

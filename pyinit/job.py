@@ -39,6 +39,23 @@ def handles(pid: int, number: int) -> bool:
     return bool(sets >> number - 1 & 1)
 
 
+def release_tracee(tid: int, number: int) -> bool:
+    """Let go on whom ptrace(2) has stopped for signal ``number``, if we are its tracer.
+
+    We are without having asked for it: PTRACE_TRACEME makes the parent the tracer, of the
+    calling thread alone.  Neither SIGCONT nor any other signal but SIGKILL would do.  Return
+    False for a stop of job control.
+    """
+    try:
+        from pyinit import linux
+
+        linux.release_tracee(tid, number)
+    except (ImportError, OSError):
+        # ESRCH: not traced, or it has just ended; or a Python without libffi, a filter.
+        return number not in sigset.JOB_CONTROL
+    return True
+
+
 def resume_in_foreground(pid: int, number: int) -> bool:
     """Continue our child ``pid`` with the terminal if it stopped for want of it and we have it.
 

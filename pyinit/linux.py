@@ -37,6 +37,13 @@ class _Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
     _type_ = "c"
 
 
+class _Siginfo(_ctypes.Array):  # type: ignore[type-arg]
+    """A siginfo_t: 128 bytes, of which the first are si_signo, si_errno and si_code."""
+
+    _type_ = _Int
+    _length_ = 32
+
+
 class _Function(_ctypes.CFuncPtr):
     _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
     _restype_ = _Int
@@ -106,6 +113,20 @@ def set_dumpable(*, on: bool = True) -> None:
     A change of user takes it away.  Raises OSError.
     """
     _prctl(PR_SET_DUMPABLE, int(on))
+
+
+def release_tracee(tid: int, number: int) -> None:
+    """Trace thread ``tid`` no longer, which is in a stop for signal ``number``, and let it go on.
+
+    It gets the signal, unless that is the SIGTRAP of its execve(2); see ptrace(2).  Raises
+    OSError: ESRCH for a thread that we do not trace, even if job control has stopped it.
+    """
+    if number == _SIGTRAP:
+        found = _Siginfo()
+        _call("ptrace", _Long(_PTRACE_GETSIGINFO), _Int(tid), _Long(0), _ctypes.byref(found))
+        # The kernel sends it in the name of the thread itself, a breakpoint's has another code.
+        number = 0 if found[_SI_CODE] == _SI_USER else number
+    _call("ptrace", _Long(_PTRACE_DETACH), _Int(tid), _Long(0), _Long(number))
 
 
 def unshare(flags: int) -> None:
@@ -192,7 +213,12 @@ _NUMBERS = {
     "ppc64le": {"clone": 120, "pivot_root": 203},
 }
 _ENOSYS = 38
+_SIGTRAP = 5
 _SIGCHLD = 17
+_SI_USER = 0
+_SI_CODE = 2  # its place in a siginfo_t
+_PTRACE_DETACH = 17
+_PTRACE_GETSIGINFO = 0x4202
 _CLONE_PARENT = 0x8000
 _MNT_DETACH = 2
 _AT_FDCWD = -100

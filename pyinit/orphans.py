@@ -131,7 +131,7 @@ class Orphans:
             return info.si_pid, None
         from pyinit import describe
 
-        return info.si_pid, describe.name(info.si_pid, self._log, self._level)
+        return info.si_pid, describe.name(info.si_pid)
 
 
 def _end(status: int) -> dict[str, object]:

@@ -1,25 +1,38 @@
 """Processes as /proc shows them; it is believed only if it shows our PID namespace; see proc(5)."""
 
+import errno
 import posix
 
 from pyinit import environment
 
+# Errors that say nothing about a process or about /proc, and may not come the next time: no
+# descriptor, no memory, a disk in trouble.  What is not there or not ours to see gives others.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.EINTR)
+
 
 class Process:
-    """One line of /proc/PID/stat: state is a letter, start counts clock ticks since boot."""
+    """One line of /proc/PID/stat: state is a letter, start counts clock ticks since boot.
 
-    __slots__ = ("parent", "pid", "start", "state", "threads")
+    ``comm`` is the name that the kernel keeps, cut to 15 bytes.
+    """
+
+    __slots__ = ("comm", "parent", "pid", "start", "state", "threads")
 
     def __init__(self, pid: int, directory: int) -> None:
         """Read it below ``directory``, a descriptor of /proc.  Raises OSError: no such process."""
         line = read(f"{pid}/stat", directory)
         # The name may hold spaces and parentheses: the fields begin after the last one.
-        fields = line.rpartition(b")")[2].split()
+        head, _, tail = line.rpartition(b")")
+        fields = tail.split()
         self.pid = pid
-        self.state = fields[0].decode()
-        self.parent = int(fields[1])
-        self.threads = int(fields[17])
-        self.start = int(fields[19])
+        self.comm = head.partition(b"(")[2]
+        try:
+            self.state = fields[0].decode()
+            self.parent = int(fields[1])
+            self.threads = int(fields[17])
+            self.start = int(fields[19])
+        except (ValueError, IndexError):
+            raise OSError(errno.ENOENT, "no line of /proc/PID/stat") from None
 
     @property
     def is_zombie(self) -> bool:
@@ -36,18 +49,20 @@ class Real:
     """/proc, for a ``with`` statement: a descriptor, or None unless it is the kernel's.
 
     Held open, so that what was believed is what is read, whatever somebody
-    mounts over it meanwhile.
+    mounts over it meanwhile.  ``has_failed`` says of None that it may be had the next time.
     """
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "has_failed")
 
     def __enter__(self) -> int | None:
         """Open it."""
         self._fd = -1
+        self.has_failed = False
         try:
             self._fd = posix.open("/proc", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
             return self._fd if self._is_believed() else None
-        except OSError:
+        except OSError as error:
+            self.has_failed = is_passing(error)
             return None
 
     def __exit__(self, *_: object) -> None:
@@ -104,13 +119,30 @@ def is_ours() -> bool:
         return directory is not None
 
 
-def snapshot(directory: int) -> dict[int, Process]:
-    """Return every process that /proc shows, by PID."""
+def is_passing(error: OSError) -> bool:
+    """Return whether what failed with ``error`` may succeed the next time."""
+    return error.errno in _PASSING
+
+
+def snapshot(directory: int, missed: list[int] | None = None) -> dict[int, Process]:
+    """Return every process that /proc shows, by PID.  Raises OSError: it cannot be listed.
+
+    ``missed`` gets the PIDs of those who could not be read now, but may be the next time.
+    """
     table = {}
-    for name in posix.listdir(directory):
-        if name.isdecimal():
-            try:
-                table[int(name)] = Process(int(name), directory)
-            except OSError:
-                continue  # it ended meanwhile, or is hidden from us
+    for pid in pids(directory):
+        try:
+            table[pid] = Process(pid, directory)
+        except OSError as error:
+            # ESRCH, ENOENT: it ended meanwhile; EPERM: it is hidden from us.
+            if missed is not None and is_passing(error):
+                missed.append(pid)
     return table
+
+
+def pids(directory: int) -> list[int]:
+    """Return the PIDs that /proc lists, each of 7 digits at most; see pid_max in proc(5).
+
+    Raises OSError.
+    """
+    return [int(name) for name in posix.listdir(directory) if name.isdecimal() and len(name) <= 7]

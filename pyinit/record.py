@@ -348,6 +348,7 @@ NOTES: dict[str, Callable[..., None] | None] = {
     "signal_relayed": Record._note_signal_relayed,
     "signal_ignored": None,
     "signal_dropped": Record._note_signal_dropped,
+    "tracee_released": None,
     "orphan_reaped": Record._note_orphan_reaped,
     "orphans_not_told": None,
     "drain_started": Record._note_drain_started,
@@ -369,7 +370,6 @@ NOTES: dict[str, Callable[..., None] | None] = {
     "not_notified": None,
     "not_written": None,
     "internal_error": None,
-    "psutil_missing": None,
 }
 
 

@@ -8,18 +8,26 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.descendants import Sending
     from pyinit.proc import Process
 
 # Answers of `left`.
 NOBODY = 0
 CHILDREN = 1  # their end will send SIGCHLD
-OUTSIDERS = 2  # entered by setns(2): their parent is outside, so they have to be asked after
+OUTSIDERS = (
+    2  # they have to be asked after: entered by setns(2), their parent is outside; or refused
+)
 
 # __WALL: also children of before exec that were made to send another signal at their
 # end (clone(2)); since the exec the kernel makes it SIGCHLD, but waitpid(2) needs this.
 WALL = 0x40000000
 WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | WALL
 PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT | WALL
+
+# So many are named; a log is read by people, and those who are looked at run on meanwhile.
+MOST_NAMED = 20
+
+_CAP_KILL = 5  # capabilities(7)
 
 
 def has_children() -> bool:
@@ -31,39 +39,91 @@ def has_children() -> bool:
     return True
 
 
-class Namespace:
+class Met:
+    """Who is signalled: how many, and the first `MOST_NAMED` as far as /proc tells."""
+
+    __slots__ = ("count", "processes")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.processes: list[Process] = []
+
+
+class _Scope:
+    """What both scopes have: those whose end is not waited for, as nothing brings it about."""
+
+    def __init__(self) -> None:
+        self.refuses = False  # somebody is there whom we may not signal
+        self.given_up: set[int] = set()  # PIDs
+
+    @property
+    def asks(self) -> bool:
+        """Whether SIGCHLD does not tell of the last one who is waited for."""
+        return self.refuses or bool(self.given_up)
+
+    def everybody(self) -> "list[Process]":
+        """Return who is left, zombies too, as far as /proc tells.  Raises OSError."""
+        raise NotImplementedError
+
+    def _is_awaited(self) -> bool:
+        """Return whether anybody is left whose end is waited for, also when nothing can tell."""
+        try:
+            others = self.everybody()
+        except OSError:
+            return True  # no descriptor, no memory: it is asked again
+        return not others or any(not self.is_hopeless(process) for process in others)
+
+    def is_hopeless(self, process: "Process") -> bool:
+        """Return whether nothing that we do makes a process go away.
+
+        A zombie is left to its outside parent, or to its tracer.
+        """
+        return process.is_zombie or process.pid in self.given_up or is_refused(process.pid)
+
+
+class Namespace(_Scope):
     """All processes of the PID namespace whose init this process is."""
 
     def load(self) -> None:
         """Load what it takes to signal them: nothing."""
 
     def left(self) -> int:
-        """Return whether anybody is left: NOBODY, CHILDREN or OUTSIDERS."""
-        if has_children():
+        """Return whether anybody is left who is waited for: NOBODY, CHILDREN or OUTSIDERS."""
+        if not self.asks and _has_any_child():
             return CHILDREN
         try:
             posix.kill(-1, 0)
         except ProcessLookupError:
             return NOBODY
         except OSError:
-            pass  # EPERM: somebody is there whom we may not signal
-        # A zombie of an outside parent answers too, but is nobody to wait for.
-        others = self.everybody()
-        return NOBODY if others and all(process.is_zombie for process in others) else OUTSIDERS
+            pass  # somebody is there whom we may not signal
+        return OUTSIDERS if self._is_awaited() else NOBODY
 
-    def signal(self, *numbers: int) -> None:
+    def signal(self, *numbers: int, met: Met | None = None) -> bool:
         """Send signals to everybody, one after the other; see kill(2).
 
-        No error: they may be gone.
+        No error: they may be gone.  ``met`` gets those who were there just before.  Return True:
+        nothing is left to be done.
         """
+        try:
+            if met is not None:
+                _meet(met)
+        except Exception:
+            pass  # the module cannot be loaded, a /proc that is none: they have no names then
         for number in numbers:
             try:
                 posix.kill(-1, number)
             except OSError:
-                pass  # ESRCH: nobody left; EPERM: all of them under users we may not signal
+                pass  # ESRCH: nobody left; that somebody may not be signalled is no error of -1
+        try:
+            if not self.refuses and not _may_signal_all():
+                self.refuses = any(map(is_refused, _others()))
+        except Exception:
+            pass  # then they are waited for like others
+        return True
 
     def everybody(self) -> "list[Process]":
-        """Return all but this process, zombies too, as far as /proc tells."""
+        """Return all but this process, zombies too, as far as /proc tells.  Raises OSError."""
         from pyinit import proc
 
         with proc.Ours() as directory:
@@ -74,28 +134,124 @@ class Namespace:
         return list(table.values())
 
 
-class Descendants:
+class Descendants(_Scope):
     """All descendants of this process, a child subreaper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sending: Sending | None = None
+        self._found: list[int] = []
 
     def load(self) -> None:
         """Load what it takes to signal them.  Raises ImportError."""
         from pyinit import descendants  # noqa: F401
 
     def left(self) -> int:
-        """Return NOBODY or CHILDREN: a descendant's line leads to a child of ours."""
-        return CHILDREN if has_children() else NOBODY
+        """Return whether anybody is left who is waited for: NOBODY, CHILDREN or OUTSIDERS.
 
-    def signal(self, *numbers: int) -> None:
-        """Send signals to every descendant, one after the other.
+        A descendant's line leads to a child of ours.
+        """
+        if not _has_any_child():
+            return NOBODY
+        if not self.asks:
+            return CHILDREN
+        return OUTSIDERS if self._is_awaited() else NOBODY
 
-        No error: they may be gone.
+    def signal(self, *numbers: int, met: Met | None = None) -> bool:
+        """Send signals to every descendant, one after the other, and once to each.
+
+        No error: they may be gone.  ``met`` gets those who were reached.  Return whether that
+        was everybody; if not, the same call goes on with it.
         """
         from pyinit import descendants
 
-        descendants.signal(*numbers)
+        if self._sending is None or self._sending.numbers != numbers:
+            self._sending = descendants.Sending(numbers, self._found)
+        sending = self._sending
+        is_done = sending.go_on()
+        self._found = sending.found()
+        self.refuses = self.refuses or sending.is_refused
+        if is_done:
+            self._sending = None
+        if met is not None:
+            met.count = len(sending.reached)
+            met.processes = [p for p in sending.reached.values() if p is not None][:MOST_NAMED]
+        return is_done
 
     def everybody(self) -> "list[Process]":
-        """Return the descendants, zombies too, as far as /proc tells, parents first."""
+        """Return the descendants, zombies too, as far as /proc tells, parents first.
+
+        Raises OSError.
+        """
         from pyinit import descendants
 
         return descendants.everybody()
+
+
+def is_refused(pid: int) -> bool:
+    """Return whether process ``pid`` may not be signalled by us: a set-user-ID program's is one."""
+    try:
+        posix.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        pass  # it has ended
+    return False
+
+
+def _has_any_child() -> bool:
+    """Return the same as `has_children`, also under a filter, seccomp(2), without waitid(2).
+
+    Then it may reap one who has ended, and that is told nowhere.
+    """
+    try:
+        return has_children()
+    except OSError:
+        pass
+    try:
+        posix.waitpid(-1, posix.WNOHANG | WALL)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _may_signal_all() -> bool:
+    """Return whether we have the capability to signal other users' processes, as far as known."""
+    try:
+        fd = posix.open("/proc/self/status", posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+        try:
+            text = posix.read(fd, 4096)
+        finally:
+            posix.close(fd)
+        return bool(int(text.partition(b"\nCapEff:")[2][:17], 16) >> _CAP_KILL & 1)
+    except (OSError, ValueError):
+        return False
+
+
+def _others() -> list[int]:
+    """Return the PIDs of all but this process, as far as /proc tells."""
+    from pyinit import proc
+
+    with proc.Ours() as directory:
+        try:
+            return [] if directory is None else [p for p in proc.pids(directory) if p != 1]
+        except OSError:
+            return []
+
+
+def _meet(met: Met) -> None:
+    """Note who is there, and read no more than it takes: they run on meanwhile."""
+    from pyinit import proc
+
+    others = _others()
+    met.count = len(others)
+    with proc.Ours() as directory:
+        for pid in others[:MOST_NAMED]:
+            try:
+                if directory is not None:
+                    met.processes.append(proc.Process(pid, directory))
+            except OSError:
+                pass  # it has ended
+    live = [process for process in met.processes if not process.is_zombie]
+    met.count -= len(met.processes) - len(live)
+    met.processes = live

@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _signal
 
-    from pyinit.events import Log
-
 INSIDE = "inside"
 OUTSIDE = "outside"
 KERNEL = "kernel"
@@ -20,10 +18,8 @@ UNKNOWN = "unknown"
 _MOST_GENERATIONS = 1000
 
 
-def describe_sender(
-    info: "_signal.struct_siginfo", log: "Log", level: int, *, is_init: bool
-) -> "dict[str, object]":
-    """Return origin, PID, user and name of who has sent the signal, for an event of ``level``.
+def describe_sender(info: "_signal.struct_siginfo", *, is_init: bool) -> "dict[str, object]":
+    """Return origin, PID, user and name of who has sent the signal.
 
     Origin is inside or outside of what we are the init of: the PID namespace, or else the
     descendants, where it is unknown of one that has ended.  si_pid is 0 for one whom our
@@ -36,7 +32,7 @@ def describe_sender(
         return _sender(SELF, pid, uid, "pyinit")
     if pid == 0:
         return _sender(OUTSIDE, None, uid, None)
-    name = describe.name(pid, log, level)
+    name = describe.name(pid)
     return _sender(INSIDE if is_init else _origin(pid), pid, uid, name)
 
 

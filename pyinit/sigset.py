@@ -31,6 +31,9 @@ STOP_SIGNALS = frozenset((_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT))
 # The terminal driver stops a background process group with these.
 BACKGROUND_TTY = frozenset((_signal.SIGTTIN, _signal.SIGTTOU))
 
+# A process is in a stop of job control for these alone.
+JOB_CONTROL = frozenset((_signal.SIGSTOP, _signal.SIGTSTP, *BACKGROUND_TTY))
+
 # The terminal driver sends these to every process of the foreground group; see
 # termios(3), ioctl_tty(2).  SIGHUP is another matter: only the session leader gets it.
 FROM_TERMINAL = frozenset((_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _signal.SIGWINCH))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyinit.stop import Stop
 
 _KILLED = int(_signal.SIGKILL)  # a wait status
+_STOPPED = 0x7F  # the low byte of a wait status, whatever the signal
 _PEEK_AT_STOP = posix.WSTOPPED | posix.WNOHANG | posix.WNOWAIT
 
 # So much is done in a turn of the loop before whatever else is due: so many children are
@@ -324,7 +325,7 @@ class Supervisor:
         try:
             from pyinit import senders
 
-            sender = senders.describe_sender(info, self.log, level, is_init=self.is_init)
+            sender = senders.describe_sender(info, is_init=self.is_init)
             name = sigset.name(info.si_signo)
             self.log.emit(level, "signal_received", signal=name, stop=stop, **sender)
         except Exception as error:
@@ -414,6 +415,8 @@ class Supervisor:
                 self.is_behind = False
                 break
             found += 1
+            if status & 0xFF == _STOPPED and self._is_released(pid, wstatus.stop_signal(status)):
+                continue
             if pid in known:
                 room -= _LONG
                 self._note(pid, status)
@@ -501,6 +504,20 @@ class Supervisor:
         if self.kills is not None:
             self.kills.close()
             self.kills.look(self.log, self._killed)
+
+    def _is_released(self, tid: int, number: int) -> bool:
+        """Return whether ptrace(2), not job control, had stopped a thread, which goes on now."""
+        try:
+            from pyinit import job
+
+            released = job.release_tracee(tid, number)
+        except Exception as error:
+            # The status is in our hand: taken for a stop of job control it is not lost.
+            self.log.emit(events.ERROR, "internal_error", error=repr(error))
+            return False
+        if released and self.log.level >= events.DEBUG:
+            self.log.emit(events.DEBUG, "tracee_released", pid=tid, signal=sigset.name(number))
+        return released
 
     def _main_stopped(self, number: int) -> None:
         self.stops += 1

@@ -34,6 +34,8 @@ class Teardown:
         self._deadline: float | None = None
         self._looked = 0.0
         self._clock = clock.Clock()
+        self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
+        self._has_named_blockers = False
         self._count = 0
         self._killed = 0
         self._perform = {
@@ -49,6 +51,8 @@ class Teardown:
         self._log.guard(self._begin)
         while self._lifecycle.state != lifecycle.DONE:
             self._log.guard(self._turn)
+        if self._scope.asks and not self._has_named_blockers:
+            self._log.guard(self._tell_of_hopeless)
         self._log.guard(self._tell_of_end)
 
     def _begin(self) -> None:
@@ -56,7 +60,7 @@ class Teardown:
 
     def _step(self, event: str) -> None:
         for action in self._lifecycle.step(event):
-            self._perform[action]()
+            self._log.guard(self._perform[action])
 
     def _turn(self) -> None:
         """Do what is due, or wait for a signal, the deadline, or the next time to look."""
@@ -80,7 +84,8 @@ class Teardown:
 
     def _wait_until(self, deadline: float) -> float:
         """Return the deadline, or when to look again: who is left, or who has come since."""
-        if self._lifecycle.state != lifecycle.KILLING and self._left != scope.OUTSIDERS:
+        is_killing = self._lifecycle.state == lifecycle.KILLING
+        if not (is_killing or self._owed or self._left == scope.OUTSIDERS):
             return deadline
         pause_s = BUSY_POLL_S if self._supervisor.is_behind else POLL_S
         return min(deadline, self._looked + pause_s)
@@ -90,6 +95,8 @@ class Teardown:
             if self._lifecycle.state == lifecycle.KILLING:
                 # The children of one that was killed, or one that entered just now.
                 self._scope.signal(_signal.SIGKILL)
+            elif self._owed:
+                self._send(*self._owed)
         finally:
             self._looked = self._clock.now()
         self._reap()
@@ -113,63 +120,78 @@ class Teardown:
             self._step(lifecycle.GONE)
 
     def _terminate(self) -> None:
-        self._log.guard(self._tell_of_leftovers)
         # A stopped process acts on TERM only after CONT.
-        self._scope.signal(_signal.SIGTERM, _signal.SIGCONT)
+        met = self._send(_signal.SIGTERM, _signal.SIGCONT)
+        self._log.guard(lambda: self._tell_of_leftovers(met))
+
+    def _send(self, *numbers: int) -> "scope.Met | None":
+        """Signal those who are left, and return who they are, as far as that is to be told.
+
+        What that takes can fail, or take long: the rest is owed, and tried at each look.
+        """
+        self._owed = numbers
+        met = scope.Met() if self._log.level >= events.INFO else None
+        if self._scope.signal(*numbers, met=met):
+            self._owed = ()
+        if self._scope.asks:
+            self._left = scope.OUTSIDERS
+        return met
 
     def _arm_grace(self) -> None:
         self._deadline = self._clock.now() + self._lifecycle.grace_s
 
     def _kill(self) -> None:
-        self._log.guard(self._tell_of_killed)
         self._supervisor.has_killed = True
-        self._scope.signal(_signal.SIGKILL)
+        met = self._send(_signal.SIGKILL)
+        self._log.guard(lambda: self._tell_of_killed(met))
 
     def _arm_bound(self) -> None:
         self._looked = self._clock.now()
         self._deadline = self._looked + KILL_BOUND_S
 
     def _name_blockers(self) -> None:
+        """Say who is there in spite of SIGKILL."""
+        self._has_named_blockers = True
+        self._tell_of_blockers(self._scope.everybody(), KILL_BOUND_S)
+
+    def _tell_of_hopeless(self) -> None:
+        """Say who is there, as nothing that we may do would end them."""
+        everybody = self._scope.everybody()
+        if left := [process for process in everybody if not process.is_zombie]:
+            self._tell_of_blockers(left, 0.0)
+
+    def _tell_of_blockers(self, left: "list[Process]", bound_s: float) -> None:
         from pyinit import describe
 
-        self._log.emit(
-            events.WARNING,
-            "leftovers_blocked",
-            leftovers=describe.blockers(self._scope.everybody(), self._log),
-            bound_s=KILL_BOUND_S,
-        )
+        blockers = describe.blockers(left)
+        self._log.emit(events.WARNING, "leftovers_blocked", leftovers=blockers, bound_s=bound_s)
 
-    def _left_now(self) -> "list[Process]":
-        return [process for process in self._scope.everybody() if not process.is_zombie]
-
-    def _tell_of_leftovers(self) -> None:
-        """Say who is left, at the beginning."""
-        if self._log.level < events.INFO:
+    def _tell_of_leftovers(self, met: "scope.Met | None") -> None:
+        """Say who was left, at the beginning."""
+        if met is None:
             return
         from pyinit import describe
 
-        left = self._left_now()
-        self._count = len(left)
+        self._count = met.count
         self._log.emit(
             events.INFO,
             "teardown_started",
-            leftovers=describe.names(left, self._log, events.INFO),
+            leftovers=describe.names(met.processes),
             count=self._count,
             grace_s=self._lifecycle.grace_s,
         )
 
-    def _tell_of_killed(self) -> None:
-        """Say who has to be killed: a name is known only until then."""
-        if self._log.level < events.INFO:
+    def _tell_of_killed(self, met: "scope.Met | None") -> None:
+        """Say who had to be killed."""
+        if met is None:
             return
         from pyinit import describe
 
         if not self._lifecycle.grace_s:
-            self._tell_of_leftovers()
-        left = self._left_now()
-        self._killed = len(left)
-        for process in left[: describe.MOST_NAMES]:
-            name = describe.name(process.pid, self._log, events.INFO)
+            self._tell_of_leftovers(met)
+        self._killed = met.count
+        for process in met.processes:
+            name = describe.name_of(process)
             self._log.emit(events.INFO, "leftover_killed", pid=process.pid, name=name)
 
     def _tell_of_end(self) -> None:

@@ -248,12 +248,11 @@ def _loader(program: str) -> str:
 def _paths() -> list[str]:
     """Return the directories that hold pyinit and what it imports when it has something to say."""
     found = [str(executable.package().parent)]
-    for name in ("structlog", "psutil"):
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            directory = str(Path(spec.origin).resolve().parent.parent)
-            if directory not in found:
-                found.append(directory)
+    spec = importlib.util.find_spec("structlog")
+    if spec is not None and spec.origin is not None:
+        directory = str(Path(spec.origin).resolve().parent.parent)
+        if directory not in found:
+            found.append(directory)
     return found
 
 

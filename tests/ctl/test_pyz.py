@@ -232,43 +232,6 @@ def test_a_warning_is_only_a_warning(original: Path, mode: str) -> None:
     assert "missing" not in err
 
 
-LONG_NAME = "x" * 15
-TOLD = "names of processes end after 15 bytes"
-
-
-def test_names_come_from_the_kernel(original: Path, mode: str) -> None:
-    """Each process that is reaped or left has one; only one of full length may be cut."""
-    for name, told in (("short", 0), (LONG_NAME, 1)):
-        with Container(
-            [INTERPRETER, "-ISc", NAMED_ORPHANS, name],
-            mode=mode,
-            init=[str(original), "-vv"],
-        ) as container:
-            assert container.wait() == 0
-            err = container.errors()
-        found = logged(err)
-        assert [event.get("name") for event in found].count(name) == 2, err
-        missing = [event for event in found if event["event"] == "psutil_missing"]
-        assert [event["effect"] for event in missing] == [TOLD] * told
-
-
-# Two orphans of that name, ended before the main child does: its pipe tells.
-NAMED_ORPHANS = """
-import posix, sys
-reader, writer = posix.pipe()
-if not posix.fork():
-    for _ in range(2):
-        if not posix.fork():
-            fd = posix.open('/proc/self/comm', posix.O_WRONLY)
-            posix.write(fd, sys.argv[1].encode())
-            posix._exit(0)
-    posix._exit(0)
-posix.close(writer)
-posix.read(reader, 1)
-posix.wait()
-"""
-
-
 @pytest.mark.parametrize("name", ["tini", "docker-init", "dumb-init", "catatonit"])
 def test_its_name_is_the_program_that_it_is(original: Path, tmp_path: Path, name: str) -> None:
     """As with the installed command: a copy or a link called so is what ``--as`` makes of it."""

@@ -204,11 +204,8 @@ def test_names_and_words_that_are_no_text(namespaces: None, tmp_path: Path) -> N
     assert report["command"] == shown
 
 
-@pytest.mark.parametrize(
-    ("options", "name"), [((), "sleepsleepsleep"), (("-v",), "sleep" * 12 + "slee")]
-)
-def test_a_long_name(tmp_path: Path, namespaces: None, options: tuple[str, ...], name: str) -> None:
-    """The kernel keeps 15 bytes; with a log it is that of the command line, which has no end."""
+def test_a_long_name(tmp_path: Path, namespaces: None) -> None:
+    """The kernel keeps 15 bytes; the command line, which has no end, is not read."""
     sleep = tmp_path / ("sleep" * 5)
     sleep.symlink_to("/bin/sleep")
     script = """
@@ -216,9 +213,9 @@ def test_a_long_name(tmp_path: Path, namespaces: None, options: tuple[str, ...],
         until [[ $(tr -d "\\0" </proc/$!/cmdline) = sleep* ]]; do :; done
     """
     command = ["bash", "-c", script, "bash", "sleep" * 20_000, str(sleep)]
-    _, report = reported(tmp_path, command, *options)
+    _, report = reported(tmp_path, command, "-v")
     (told,) = report["teardown"]["leftovers"]
-    assert re.fullmatch(rf"{name}\[\d+\]", told)
+    assert re.fullmatch(r"sleepsleepsleep\[\d+\]", told)
 
 
 def test_a_long_command(namespaces: None, tmp_path: Path) -> None:

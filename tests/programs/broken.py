@@ -1,21 +1,27 @@
-"""broken.py TIMES MODULE.NAME DIRECTORY WORD...: pyinit in which a function fails TIMES times.
+"""broken.py TIMES[:ERRNO] MODULE.NAME DIRECTORY WORD...: pyinit whose function fails TIMES times.
 
-MODULE.NAME is a function or, as MODULE.CLASS.NAME, a method of the package.
+MODULE.NAME is a function or, as MODULE.CLASS.NAME, a method of the package, or a function of the
+module posix.  With ERRNO, such as EMFILE, it fails with that OSError, else with RuntimeError.
 """
 
 import _signal
 
 given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
+import errno  # noqa: E402
 import sys  # noqa: E402
 
 times, path, directory = sys.argv[1:4]
 del sys.argv[1:4]
 sys.path.insert(0, directory)
 
+times, _, word = times.partition(":")
 module, *names = path.split(".")
-__import__(f"pyinit.{module}")
-owner = sys.modules[f"pyinit.{module}"]
+if module == "posix":
+    owner = sys.modules["posix"]
+else:
+    __import__(f"pyinit.{module}")
+    owner = sys.modules[f"pyinit.{module}"]
 for name in names[:-1]:
     owner = getattr(owner, name)
 original = getattr(owner, names[-1])
@@ -26,7 +32,7 @@ def fails(*args: object, **kwargs: object) -> object:
     """Fail, or do what it is for."""
     if left[0] > 0:
         left[0] -= 1
-        raise RuntimeError(path)
+        raise OSError(getattr(errno, word), word) if word else RuntimeError(path)
     return original(*args, **kwargs)
 
 

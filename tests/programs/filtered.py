@@ -27,6 +27,7 @@ NUMBERS = {
     "setns": (308, 268),
     "statx": (332, 291),
     "unshare": (272, 97),
+    "waitid": (247, 95),
 }
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
 SECCOMP_MODE_FILTER = 2

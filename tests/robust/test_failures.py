@@ -125,7 +125,7 @@ def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str
     assert "only relaying, reaping and ending leftovers" in err
 
 
-@in_turn("modules", [("structlog",), ("psutil",), ("structlog", "psutil", "select")])
+@in_turn("modules", [("structlog",), ("structlog", "psutil", "select")])
 def test_it_works_and_speaks_without_what_it_depends_on(
     mode: str, modules: tuple[str, ...]
 ) -> None:
