@@ -47,7 +47,7 @@ FILES = {
     "metrics_file": "/out/metrics",
     "termination_log": True,
 }
-PLAN = {"drain_s": 0.01, "pre_stop": "exit 1", "escalate": [("INT", 0.01), ("KILL", 0.02)]}
+PLAN = {"drain_s": 0.01, "pre_stop": "exit 1", "escalate": [("KILL", 1000)]}
 
 # What each asks for has modules of its own.
 ASKED: dict[str, dict[str, Any]] = {
@@ -83,7 +83,7 @@ class Image:
         """Start a container whose root is the image."""
         if not how.get("terminal"):
             how = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
-        return spawn(argv, *more, **self.how, **how)
+        return spawn(argv, *more, **(self.how | how))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,8 @@ def test_another_user(image: Image) -> None:
 
 def test_a_stop_by_the_plan(image: Image) -> None:
     """A command that ignores TERM, a pre-stop command that fails, and KILL in the end."""
-    with image.spawn(["sh", "-c", STUBBORN], verbose=1, **PLAN) as container:
+    plan = PLAN | {"escalate": [("INT", 0.01), ("KILL", 0.02)]}
+    with image.spawn(["sh", "-c", STUBBORN], verbose=1, **plan) as container:
         end, errors = ended(container, signal.SIGTERM)
     assert (end.signal, refused(errors)) == (signal.SIGKILL, set())
     assert "stop_escalated" in errors
@@ -170,7 +171,9 @@ def test_a_stop_of_the_job(image: Image) -> None:
 
 def test_not_pid_1(image: Image) -> None:
     """A subreaper, which looks for those who are left in /proc."""
-    with image.spawn(["sh", "-c", SCRIPT], kinds={"mount"}, verbose=2) as container:
+    # A new /proc is for a new PID namespace.
+    binds = [*image.how["binds"], ("/proc", "/proc")]
+    with image.spawn(["sh", "-c", SCRIPT], kinds={"mount"}, binds=binds, verbose=2) as container:
         end, errors = ended(container)
     assert (end, refused(errors)) == (Exit(3), set())
 
