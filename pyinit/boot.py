@@ -477,8 +477,10 @@ def terminal_for(asked: "Settings") -> int | None:
 
 def _foreground_terminal(asked: "Settings") -> int | None:
     """Return a descriptor of the controlling terminal when its foreground is ours to give."""
+    # An image can have a line there whose carrier open(2) would wait for.
+    flags = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
     try:
-        posix.close(posix.open("/dev/tty", posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC))
+        posix.close(posix.open("/dev/tty", flags))
     except (FileNotFoundError, PermissionError):
         pass  # a /dev without it: the standard descriptors may tell
     except OSError:

@@ -194,9 +194,16 @@ class Sink:
         """Get a description of our own, for O_NONBLOCK is the description's; see open(2)."""
         flags = posix.O_WRONLY | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
         try:
-            self._fd = self._own = posix.open(f"/proc/self/fd/{self._fd}", flags)
+            self._own = posix.open(f"/proc/self/fd/{self._fd}", flags)
+            # In an image the /proc that is no kernel's leads anywhere.
+            if not _are_same(self._fd, self._own):
+                posix.close(self._own)
+                self._own = -1
         except OSError:
-            # No /proc, a socket, another user's terminal.
+            pass  # no /proc, a socket, another user's terminal
+        if self._own >= 0:
+            self._fd = self._own
+        else:
             self._at_once = 1 if self.is_terminal else PIPE_BUF
 
     def send(self, data: bytes) -> int:
@@ -228,6 +235,12 @@ class Sink:
         while taken < len(data) and _is_writable(self._fd):
             taken += posix.write(self._fd, data[taken : taken + self._at_once])
         return taken
+
+
+def _are_same(fd: int, other: int) -> bool:
+    """Return whether two descriptors are of the same file."""
+    first, second = posix.fstat(fd), posix.fstat(other)
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
 
 def take_signal_of(error: OSError) -> None:

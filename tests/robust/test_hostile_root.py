@@ -120,6 +120,22 @@ def test_no_cgroup_of_the_images_choice(root: Path) -> None:
     assert (root / "precious").read_text() == "as it was"
 
 
+def test_the_log_goes_where_it_should(root: Path) -> None:
+    """A terminal is opened once more, so as not to wait for it: by /proc, here the image's own."""
+    (root / "proc" / "1" / "fd").mkdir()
+    (root / "proc" / "1" / "fd" / "2").symlink_to("/precious")
+    (root / "precious").write_text("as it was")
+    ours, theirs = os.openpty()
+    try:
+        with started(root, verbose=1, log_format="json", stderr=theirs) as container:
+            assert container.wait(DEADLINE_S) == Exit(3)
+        assert (root / "precious").read_text() == "as it was"
+        assert b"init_started" in os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [(fifo, "there is no user 'app'"), (endless, "it has no end")],
