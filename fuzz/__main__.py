@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shlex
 import sys
 import time
@@ -147,7 +148,7 @@ def _judge(
         nodes += 1 + sum(1 for _ in tree.all_nodes(result.tree))
         if result.failures:
             failed += 1
-            kinds.update(result.failures)
+            kinds.update(re.sub(r"[\d., ]*\d", " N", each) for each in result.failures)
             first = first or result
             _print(result, asked, seed)
     took_s = time.monotonic() - before
