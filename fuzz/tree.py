@@ -183,6 +183,7 @@ class _Nodes:
         self._kinds = [kind for kind in KINDS if kind not in without]
         self._weights = [KINDS[kind][0] for kind in self._kinds]
         self._count = 0
+        self._inits = 0  # above the node at hand, besides pyinit
 
     def some(self, count: int, depth: int) -> list[Node]:
         """Return up to ``count`` nodes."""
@@ -200,14 +201,20 @@ class _Nodes:
         node: Node = {"id": self._count, "start": start, "kind": kind, "value": 0, "term": "ignore"}
         if kind == "traced by init":
             node["start"] = "orphan"
+            # Below another init, or a subreaper, that is who becomes the parent.
+            node["kind"] = kind = "traced" if self._inits else kind
         node["place"] = rng.choice(["same", "same", "same", "session", "group"])
         node["closed"] = rng.random() < 0.15
         node["term"] = rng.choice(
             ["default"] * 3 + ["ignore"] + [["token", rng.choice([0, 0, 0.02, 0.1, 0.3])]] * 5
         )
         self._complete(node)
+        if kind in ("nested", "subreaper"):
+            self._inits += 1
         many = depth < 3 and kind not in ("ends", "exec", "shell", "hydra", "leader")
         node["below"] = self.some(rng.choice([0, 0, 1, 2]), depth + 1) if many else []
+        if kind in ("nested", "subreaper"):
+            self._inits -= 1
         return node
 
     def _complete(self, node: Node) -> None:
