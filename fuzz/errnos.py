@@ -138,6 +138,7 @@ OF: dict[str, str] = {
     "tgkill": "EAGAIN EINVAL EPERM ESRCH",
     "timerfd_create": "EINVAL EMFILE ENFILE ENODEV ENOMEM EPERM",
     "timerfd_settime": "EBADF EFAULT EINVAL",
+    "times": "EFAULT",
     "umask": "",
     "uname": "EFAULT",
     "unlink": f"{_PATH} EBUSY EIO EISDIR EPERM EROFS",
@@ -145,7 +146,8 @@ OF: dict[str, str] = {
     "unshare": "EINVAL ENOMEM ENOSPC EPERM EUSERS",
     "vfork": "EAGAIN ENOMEM",
     "wait4": "EAGAIN ECHILD EINTR EINVAL ESRCH",
-    "waitid": "EAGAIN ECHILD EINTR EINVAL ESRCH",
+    # ECHILD is left out: it is no failure but the answer that there is no child.
+    "waitid": "EAGAIN EINTR EINVAL ESRCH",
     "write": "EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE",
     "writev": "EAGAIN EBADF EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE",
 }
