@@ -342,6 +342,7 @@ NOTES: dict[str, Callable[..., None] | None] = {
     "child_continued": Record._note_child_continued,
     "child_exited": Record._note_child_exited,
     "child_status_lost": Record._note_child_status_lost,
+    "child_not_killed": None,
     "exiting": None,
     "pausing": None,
     "signal_received": Record._note_signal_received,

@@ -164,10 +164,12 @@ class Stop:
 
     def _escalate(self) -> None:
         after_s, number = self._plan.pop(0)
-        self._supervisor.send_stop(number)
-        self._log.emit(
-            events.WARNING, "stop_escalated", signal=sigset.name(number), after_s=after_s
-        )
+        if self._supervisor.send_stop(number):
+            self._log.emit(
+                events.WARNING, "stop_escalated", signal=sigset.name(number), after_s=after_s
+            )
+        if number == _signal.SIGKILL and self._supervisor.is_out_of_reach():
+            self._supervisor.give_up_main()
 
     def _announce(self) -> None:
         """Tell the service manager once that the stop has begun."""

@@ -271,14 +271,41 @@ class Supervisor:
         if self.log.level >= events.DEBUG:
             self._tell_of_relay(number, info)
 
-    def send_stop(self, number: int) -> None:
-        """Send the main child signal ``number``, which is to end it."""
+    def send_stop(self, number: int) -> bool:
+        """Send the main child signal ``number``, which is to end it; return whether we may."""
         self.has_killed = self.has_killed or number == _signal.SIGKILL
         try:
             posix.kill(self._target, number)
         except OSError as error:
             self._not_relayed(number, error)
+            return not isinstance(error, PermissionError)
         self._continue_if_stopped()
+        return True
+
+    def is_out_of_reach(self) -> bool:
+        """Return whether we may not signal the main child, a set-user-ID program for one; kill(2).
+
+        A signal for its group has reached somebody all the same.
+        """
+        try:
+            posix.kill(self.main, 0)
+        except PermissionError:
+            return True
+        except OSError:
+            pass  # it has ended
+        return False
+
+    def give_up_main(self) -> None:
+        """Say that the main child cannot be killed; as PID 1 end without it.
+
+        The kernel kills all when PID 1 ends, whoever they are (pid_namespaces(7)); when not PID 1
+        it would live on without an init, so it is waited for.
+        """
+        effect = "it is killed with its PID 1" if self.is_init else "it is waited for"
+        self.log.emit(events.WARNING, "child_not_killed", pid=self.main, effect=effect)
+        if self.is_init:
+            self.alive = False
+            self.status = _KILLED
 
     def _is_late(self, info: _signal.struct_siginfo) -> bool:
         """Return whether a SIGCONT of our parent's is for a stop that is over.
