@@ -8,7 +8,7 @@ import _signal
 import errno
 import posix
 
-from pyinit import proc, scope
+from pyinit import environment, proc, scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -277,6 +277,8 @@ def _is_live_child(pid: int) -> bool:
 
 
 def _newest_pid() -> int:
+    if environment.fork_would_wait():
+        return 1
     try:
         pid = posix.fork()
     except OSError:

@@ -4,6 +4,10 @@ import _signal
 import posix
 import sys
 
+# Types in st_mode, see inode(7); the module `stat` would have to be imported.
+_S_IFMT = 0o170000
+_S_IFREG = 0o100000
+
 _EFBIG = 27  # errno(3); to import the module costs 0.12 ms
 
 # Python ignores these from its own start on, and the child would inherit that.
@@ -186,6 +190,18 @@ def read_all(path: str, directory: int | None = None) -> bytes:
         return read_to_end(fd)
     finally:
         posix.close(fd)
+
+
+def fork_would_wait() -> bool:
+    """Return whether fork(2) by Python would wait for what somebody has mounted over /proc.
+
+    From 3.12 on Python opens /proc/self/stat after each fork, to warn of threads: a FIFO there
+    is waited for.
+    """
+    try:
+        return posix.stat("/proc/self/stat").st_mode & _S_IFMT != _S_IFREG
+    except OSError:
+        return False  # there is none
 
 
 def read_to_end(fd: int) -> bytes:

@@ -36,6 +36,6 @@ class Pause(supervisor.Supervisor):
         """End the pause."""
         self.alive = False
 
-    def send_stop(self, number: int) -> bool:
+    def send_stop(self, number: int) -> bool:  # noqa: ARG002
         """Do nothing: the stop has been taken already."""
         return True

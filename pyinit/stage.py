@@ -404,19 +404,10 @@ def _furnish(order: "dict[str, Any]", channel: Channel) -> None:
 
 
 def _check_proc() -> None:
-    """Refuse an image's own /proc that would keep us waiting.  Raises StageError.
-
-    From 3.12 on Python opens this file after each fork(2), to warn of threads.
-    """
-    path = "/proc/self/stat"
-    try:
-        kind = posix.stat(path).st_mode & _S_IFMT
-    except OSError:
-        return  # there is none
-    if kind != _S_IFREG:
-        raise StageError(
-            f"stat({path})", OSError(errno.EINVAL, ""), "that is no /proc of the kernel"
-        )
+    """Refuse an image's own /proc that would keep us waiting.  Raises StageError."""
+    if environment.fork_would_wait():
+        reason = "that is no /proc of the kernel"
+        raise StageError("stat(/proc/self/stat)", OSError(errno.EINVAL, ""), reason)
 
 
 def _furnish_terminal(channel: Channel) -> None:
@@ -563,10 +554,6 @@ def _is_there(path: str) -> bool:
         return False
     return True
 
-
-# Of st_mode; see inode(7).
-_S_IFMT = 0o170000
-_S_IFREG = 0o100000
 
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
