@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyinit import namespaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import psutil
 
@@ -52,15 +52,54 @@ def numbered(pid: int) -> Iterator[tuple[int, list[int], int]]:
     if wanted == os.stat("/proc/self/ns/pid").st_ino:
         yield from _family(pid, level)
         return
-    for name in os.listdir("/proc"):
-        if not name.isdecimal():
-            continue
+    found: set[int] = set()
+    hidden: dict[int, list[int]] = {}
+    for each in [int(name) for name in os.listdir("/proc") if name.isdecimal()]:
         try:
-            numbers = numbers_of(int(name))
-            if len(numbers) > level and _inode_at(int(name), len(numbers) - 1 - level) == wanted:
-                yield int(name), numbers, level
+            numbers = numbers_of(each)
+            if len(numbers) <= level:
+                continue
+            hidden[each] = numbers
+            is_member = _inode_at(each, len(numbers) - 1 - level) == wanted
+        except PermissionError:
+            continue  # another user's, or it has itself hidden, as one that has entered
         except (OSError, KeyError):
-            continue  # it has ended, or is another user's
+            hidden.pop(each, None)
+            continue  # it has ended
+        del hidden[each]
+        if is_member:
+            found.add(each)
+            yield each, numbers, level
+    for each in _kin(found, hidden):
+        yield each, hidden[each], level
+
+
+def _kin(found: set[int], hidden: Iterable[int]) -> list[int]:
+    """Return which of ``hidden`` are parent or child, at any remove, of one that was found.
+
+    A child is in its parent's PID namespace or in one below; so, of two at or below the level
+    of a namespace, both are below it or neither is; see pid_namespaces(7).
+    """
+    if not hidden:
+        return []
+    parents = {}
+    for each in (*found, *hidden):
+        try:
+            parents[each] = int(_words(each, "PPid:")[0])
+        except (OSError, IndexError):
+            continue  # it has ended
+    kin: set[int] = set()
+    while True:
+        known = found | kin
+        above = {parents[each] for each in known & parents.keys()}
+        more = {
+            each
+            for each in hidden
+            if each not in kin and (each in above or parents.get(each) in known)
+        }
+        if not more:
+            return sorted(kin)
+        kin |= more
 
 
 def _family(pid: int, level: int) -> Iterator[tuple[int, list[int], int]]:
@@ -82,10 +121,15 @@ def numbers_of(pid: int) -> list[int]:
 
     NSpid in /proc/PID/status; see proc(5).  Raises OSError.
     """
+    return [int(word) for word in _words(pid, "NSpid:")] or [pid]
+
+
+def _words(pid: int, field: str) -> list[str]:
+    """Return what /proc/PID/status says of a field; nothing where it does not have it."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("NSpid:"):
-            return [int(word) for word in line.split()[1:]]
-    return [pid]
+        if line.startswith(field):
+            return line.split()[1:]
+    return []
 
 
 def _inode_at(pid: int, up: int) -> int:
