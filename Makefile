@@ -2,6 +2,8 @@
 
 VENV = .venv
 LINT = $(VENV)-lint
+DOCS = $(VENV)-docs
+RELEASE = $(VENV)-release
 # Without bytecode each start of pyinit takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 # Empty: this tree is what is tested. Else the built wheel that is installed in its place.
@@ -26,6 +28,7 @@ help:
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
 	@echo 'make manual make docs/cli.md and what is in share/ anew, after a change of the options'
+	@echo 'make release-check  build a release twice, compare, check and install it; into dist/release'
 	@echo 'make clean  remove what the others made'
 	@echo
 	@echo 'PYTHON=/path/to/python3.12 chooses the interpreter, VENV=DIR the place of the'
@@ -89,8 +92,13 @@ manual: $(VENV)/.installed
 	'$(BIN)/python' -m pyinit.ctl completion zsh >share/zsh/site-functions/_pyinit
 	'$(BIN)/python' -m pyinit.ctl completion fish >share/fish/vendor_completions.d/pyinit.fish
 
+# pip, pipx and uv install it, so an index has to be there. The wheel that .ci/run tests is this one.
+RELEASE_DIR = dist/release
+release-check: $(RELEASE)/.installed
+	'$(RELEASE)/bin/python' -m tools.release '$(RELEASE_DIR)' $(ARGS)
+
 clean:
-	rm -rf '$(VENV)' '$(LINT)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf '$(VENV)' '$(LINT)' '$(DOCS)' '$(RELEASE)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Its prerequisites' dates tell whether an installation is older than what it was made from.
@@ -102,11 +110,15 @@ $(VENV)/.installed-%: $(VENV)/pyvenv.cfg pyproject.toml
 	$(INSTALL) $(if $(WHEEL),'$(WHEEL)[$*]',-e '.[$*]')
 	@touch '$@'
 
-# An environment of its own: import-linter brings rich, and structlog loads rich wherever it is,
-# which makes each log of the tests slower. mypy follows what the tests import.
-$(LINT)/.installed: $(VENV)/pyvenv.cfg pyproject.toml
-	'$(BIN)/python' -m venv --clear '$(LINT)'
-	'$(LINT)/bin/python' -m pip install $(QUIETLY) -e '.[test,lint]'
+# Environments of their own. lint: import-linter brings rich, and structlog loads rich wherever it
+# is, which makes each log of the tests slower; mypy follows what the tests import.
+$(LINT)/.installed: EXTRAS = test,lint
+$(DOCS)/.installed: EXTRAS = docs
+$(RELEASE)/.installed: EXTRAS = release
+$(VENV)-%/.installed: $(VENV)/pyvenv.cfg pyproject.toml
+	'$(BIN)/python' -m venv --clear '$(VENV)-$*'
+	@'$(VENV)-$*/bin/python' -m pip install $(QUIETLY) -e '.[$(EXTRAS)]' || { \
+		echo 'make: cannot install what [$(EXTRAS)] in pyproject.toml names; pip needs a package index for that' >&2; exit 1; }
 	@touch '$@'
 
 INSTALL = '$(BIN)/python' -m pip install $(QUIETLY)
@@ -147,4 +159,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual clean FORCE
+.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual release-check clean FORCE

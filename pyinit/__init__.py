@@ -5,7 +5,7 @@ the same for Python programs.  Each name is imported when it is first used (PEP 
 PID 1 itself needs none of them.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # Where each public name is.
 _HOMES = {
