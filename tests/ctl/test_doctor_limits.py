@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit.ctl import checks_limits
+from pyinit.ctl.doctor import limits
 from tests import memory
 from tests.ctl.doctors import examine, finding, named, severities, use_cgroup
 from tests.harness import Container, python
@@ -216,12 +216,12 @@ def test_the_whole_system(
 ) -> None:
     """Numbers and threads that the kernel has left for anybody; here as if it had few."""
     use_cgroup(monkeypatch, tmp_path, memory_events="oom_kill 0\n")
-    number = checks_limits._number
+    number = limits._number
 
     def few(directory: str, each: str) -> int | None:
         return 3 if each == name else number(directory, each)
 
-    monkeypatch.setattr(checks_limits, "_number", few)
+    monkeypatch.setattr(limits, "_number", few)
     found = examine(capsys, container.pid)
     assert severities(found) == {check: "problem"}
     assert f"of 3 (kernel.{name}) are in use" in finding(found, check)["what"]
