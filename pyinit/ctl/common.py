@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from pyinit.kernel import proc
+from pyinit import proc
 
 if TYPE_CHECKING:
     import argparse

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import pyinit
-from pyinit.api import keywords
-from pyinit.options import table as options
+from pyinit import keywords, options
 from tests import harness
 from tests.cases import in_one_test
 

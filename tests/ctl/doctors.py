@@ -9,8 +9,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from pyinit import ctl
-from pyinit.kernel import cgroups
+from pyinit import cgroups, ctl
 from tests.harness import DEADLINE_S, UNSHARE, children, status_field, until
 
 if TYPE_CHECKING:

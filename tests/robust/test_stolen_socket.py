@@ -18,9 +18,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from pyinit import Exit, NamespaceError, StartError
-from pyinit.container import starter, wire
-from pyinit.container.spawn import Process
+from pyinit import Exit, NamespaceError, StartError, staging, wire
+from pyinit.container import Process
 from tests.harness import DEADLINE_S, PYINIT, children, python
 from tests.spawning import USER, line, spawn
 
@@ -101,8 +100,8 @@ def test_pyinitctl_run() -> None:
 def says(monkeypatch: pytest.MonkeyPatch, *statements: str) -> None:
     """Have the stage execute statements before it begins."""
     main = "stage.main("
-    program = starter._PROGRAM.replace(main, ";".join((*statements, main)))
-    monkeypatch.setattr(starter, "_PROGRAM", program)
+    program = staging._PROGRAM.replace(main, ";".join((*statements, main)))
+    monkeypatch.setattr(staging, "_PROGRAM", program)
 
 
 def test_no_init_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +147,7 @@ def test_no_descriptor_for_the_init(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.EMFILE, "no descriptor")
         return os.pidfd_open(pid)
 
-    monkeypatch.setattr(starter, "open_process", open_process)
+    monkeypatch.setattr(staging, "open_process", open_process)
     with pytest.raises(OSError, match="no descriptor"):
         spawn(["true"])
     assert not children(os.getpid())
@@ -156,7 +155,7 @@ def test_no_descriptor_for_the_init(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_socket_that_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The init lives, and nothing comes any more: it is not waited for."""
-    monkeypatch.setattr(starter, "_END_BOUND_S", 0.1)
+    monkeypatch.setattr(staging, "_END_BOUND_S", 0.1)
     says(monkeypatch, "stage._furnish=lambda order,channel:channel._socket.shutdown(2)")
     with pytest.raises(StartError, match="none of its words"):
         spawn(["sleep", "1000"])
@@ -176,11 +175,11 @@ def test_what_is_no_terminal(
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[tuple[starter.Channel, socket.socket]]:
+def connected() -> Iterator[tuple[staging.Channel, socket.socket]]:
     """Give a channel and the other end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        channel = starter.Channel(ours)
+        channel = staging.Channel(ours)
         try:
             yield channel, theirs
         finally:
@@ -213,7 +212,7 @@ def test_an_end_that_others_hold_too() -> None:
     with connected() as (channel, _), subprocess.Popen(["true"]) as process:
         pidfd = os.pidfd_open(process.pid)
         try:
-            assert starter._next(channel, pidfd) == ()
+            assert staging._next(channel, pidfd) == ()
         finally:
             os.close(pidfd)
 
@@ -242,7 +241,7 @@ def test_any_packets(packets: list[bytes], fds: bool) -> None:  # noqa: FBT001
         pid = os.fork()
         if pid == 0:
             os._exit(3)
-        started = starter.Started(pid, os.pidfd_open(pid), channel)
+        started = staging.Started(pid, os.pidfd_open(pid), channel)
         with Process(started) as process:
             code, number = process.wait(DEADLINE_S)
             assert code == 3

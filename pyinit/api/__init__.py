@@ -1,1 +1,0 @@
-"""Programs that are an init themselves: `run` and `fork_init`."""

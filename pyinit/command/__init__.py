@@ -1,1 +1,0 @@
-"""What the command gets, and why it could not be started."""

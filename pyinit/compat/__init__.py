@@ -1,1 +1,0 @@
-"""Under the names of other inits: their options, their messages."""

@@ -1,1 +1,0 @@
-"""Containers of one's own: namespaces made, an init started in them."""

@@ -1,1 +1,0 @@
-"""Making what is installed: launcher, single file, manual, completions."""

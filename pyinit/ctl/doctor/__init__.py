@@ -1,1 +1,0 @@
-"""`pyinitctl doctor`: what is wrong in a container."""

@@ -1,1 +1,0 @@
-"""`pyinitctl ns` and `tree`: namespaces and processes."""

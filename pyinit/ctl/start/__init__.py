@@ -1,1 +1,0 @@
-"""`pyinitctl run` and `exec`: a command started in namespaces."""

@@ -1,1 +1,0 @@
-"""`pyinitctl status`: what an init is doing."""

@@ -1,1 +1,0 @@
-"""What the kernel tells of processes, memory and terminals."""

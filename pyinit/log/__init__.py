@@ -1,1 +1,0 @@
-"""Lines about what happened."""

@@ -1,1 +1,0 @@
-"""Namespaces that are there: found, entered, who is in them."""

@@ -1,1 +1,0 @@
-"""The init's own process: other code that has come into it."""

@@ -1,1 +1,0 @@
-"""What is kept of a run, and the files that tell of it."""
