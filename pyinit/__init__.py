@@ -9,18 +9,18 @@ __version__ = "1.0.0"
 
 # Where each public name is.
 _HOMES = {
-    "Container": "container",
-    "Exit": "embed",
-    "Namespace": "namespaces",
-    "NamespaceError": "kinds",
-    "Options": "embed",
-    "Process": "container",
+    "Container": "container.spawn",
+    "Exit": "api.run",
+    "Namespace": "namespaces.found",
+    "NamespaceError": "namespaces.kinds",
+    "Options": "api.run",
+    "Process": "container.spawn",
     "StartError": "fork",
-    "enter": "namespaces",
-    "fork_init": "forkinit",
-    "namespaces_of": "namespaces",
-    "run": "embed",
-    "spawn": "container",
+    "enter": "namespaces.found",
+    "fork_init": "api.fork_init",
+    "namespaces_of": "namespaces.found",
+    "run": "api.run",
+    "spawn": "container.spawn",
 }
 
 __all__ = [
@@ -41,12 +41,12 @@ __all__ = [
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.container import Container, Process, spawn
-    from pyinit.embed import Exit, Options, run
+    from pyinit.api.fork_init import fork_init
+    from pyinit.api.run import Exit, Options, run
+    from pyinit.container.spawn import Container, Process, spawn
     from pyinit.fork import StartError
-    from pyinit.forkinit import fork_init
-    from pyinit.kinds import NamespaceError
-    from pyinit.namespaces import Namespace, enter, namespaces_of
+    from pyinit.namespaces.found import Namespace, enter, namespaces_of
+    from pyinit.namespaces.kinds import NamespaceError
 
 
 if not TYPE_CHECKING:  # else any name would be right to it

@@ -10,7 +10,7 @@ given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 import sys  # noqa: E402
 
 if "pyinit" in sys._xoptions:
-    # Started once more, see pyinit/restart.py: without site, the package is where it was.
+    # Started once more, see pyinit/process/restart.py: without site, the package is where it was.
     sys.path += sys._xoptions["pyinit"].rpartition(";")[2].split(":")
 elif __name__ == "__main__" and not sys.flags.safe_path:
     # What lies where we are is for others to import.

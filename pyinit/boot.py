@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from pyinit import events
-    from pyinit.kills import Kills
+    from pyinit.kernel.kills import Kills
     from pyinit.settings import Settings
     from pyinit.supervisor import Supervisor
 
 # How often, in seconds, the fallback asks who is left, and from KILL to giving up; as in
-# `pyinit.teardown`, which cannot be loaded then.
+# `pyinit.stopping.teardown`, which cannot be loaded then.
 _POLL_S = 0.01
 _KILL_BOUND_S = 2.0
 _ONLY = "only relaying, reaping and ending leftovers"
@@ -361,13 +361,13 @@ def _reap_orphans() -> None:
 
 def _keep_record(asked: "Settings", log: "events.Log") -> None:
     """Have everything noted for the report."""
-    from pyinit import record
+    from pyinit.report import record
 
     log.keep(record.Record(asked, log))
 
 
 def _notify_ready(log: "events.Log") -> None:
-    from pyinit import notify
+    from pyinit.stopping import notify
 
     notify.send(notify.READY, log)
 
@@ -409,7 +409,7 @@ def launch(
     simple = terminal is None and linux is None and not ignored
     changes = None
     if asked.changes_command() or b"LISTEN_PID" in environment.current():
-        from pyinit import changes as module
+        from pyinit.command import changes as module
 
         changes = module.Changes(asked)
     simple = simple and changes is None and asked.place == settings.GROUP
@@ -433,7 +433,7 @@ def launch(
 def kills_before() -> "Kills | None":
     """Return what counts OOM kills from now on: the command may be killed while it starts."""
     try:
-        from pyinit import kills
+        from pyinit.kernel import kills
 
         return kills.Kills()
     except Exception:
@@ -470,7 +470,7 @@ def terminal_for(asked: "Settings") -> int | None:
         return _foreground_terminal(asked)
     if asked.place != settings.SESSION:
         return None
-    from pyinit import terminal
+    from pyinit.kernel import terminal
 
     return terminal.give_up()
 
@@ -485,7 +485,7 @@ def _foreground_terminal(asked: "Settings") -> int | None:
         pass  # a /dev without it: the standard descriptors may tell
     except OSError:
         return None  # ENXIO, the usual case in a container: there is no controlling terminal
-    from pyinit import terminal
+    from pyinit.kernel import terminal
 
     return None if asked.rewrite and terminal.is_kept(asked) else terminal.take_foreground()
 
@@ -504,9 +504,9 @@ def tell(message: str, prefix: str = "pyinit: ") -> None:
     Raises nothing and waits for nobody: what is done matters more than what is said.
     """
     try:
-        from pyinit import output
+        from pyinit.log import lines
 
-        output.Sink(2).write(f"{prefix}{output.printable(message)}")
+        lines.Sink(2).write(f"{prefix}{lines.printable(message)}")
     except BaseException:
         say_plainly(2, f"{prefix}{message}")
 
@@ -523,7 +523,7 @@ def say_plainly(fd: int, text: str) -> None:
 
 
 def _write_now(fd: int, line: bytes) -> None:
-    """Write without waiting, where that is not for a disk, as `pyinit.output.Sink` does.
+    """Write without waiting, where that is not for a disk, as `pyinit.log.lines.Sink` does.
 
     Raises OSError.
     """

@@ -29,7 +29,7 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
     given = environment.restore()
     findings = None
     if not environment.is_ours_alone():
-        from pyinit import restart
+        from pyinit.process import restart
 
         given_mask, given, findings = restart.settle(given_mask, given)
     asked = understand(arguments)
@@ -37,7 +37,7 @@ def run(arguments: list[str], given_mask: set[int]) -> int:
     if asked.help or asked.version or asked.license:
         return answer(asked, given_mask)
     if asked.writes_elsewhere():
-        from pyinit import outlets
+        from pyinit.report import outlets
 
         outlets.prepare(asked)
     init = boot.Init(asked, given_mask)
@@ -57,7 +57,7 @@ def translated(asked: settings.Settings, error: Exception) -> Exception:
     """Return what to raise where the command could not be started."""
     if not asked.alias:
         return error
-    from pyinit import peers
+    from pyinit.compat import peers
 
     return peers.translate(asked, error)
 
@@ -73,19 +73,19 @@ def understand(arguments: list[str]) -> settings.Settings:
         asked = settings.plain(arguments, environ)
         if asked is not None:
             return asked
-        from pyinit import options
+        from pyinit.options import table
 
-        name, arguments = options.alias(arguments)
+        name, arguments = table.alias(arguments)
         if not name:
-            return options.parse(arguments, environ)
-    from pyinit import peers
+            return table.parse(arguments, environ)
+    from pyinit.compat import peers
 
     return peers.parse(name, arguments, environ)
 
 
 def greet(asked: settings.Settings) -> None:
     """Write what the program whose name we bear writes before it starts its command."""
-    from pyinit import peers
+    from pyinit.compat import peers
 
     is_reaper = asked.subreaper or posix.getpid() == 1
     if not is_reaper and not asked.quiet:
@@ -110,13 +110,13 @@ def answer(asked: settings.Settings, mask: set[int]) -> int:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
     fd = 1
     if asked.alias:
-        from pyinit import peers
+        from pyinit.compat import peers
 
         text, fd = peers.answer(asked)
     elif asked.help:
-        from pyinit import options
+        from pyinit.options import table
 
-        text = options.render_help()
+        text = table.render_help()
     else:
         text = f"pyinit {__version__}\n"
     data = text.encode()

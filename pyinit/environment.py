@@ -43,7 +43,7 @@ STEERING = frozenset(
     )
 )
 
-# The -X option with which pyinit has started itself once more; `pyinit.restart`.
+# The -X option with which pyinit has started itself once more; `pyinit.process.restart`.
 RESTARTED = "pyinit"
 
 
@@ -77,7 +77,7 @@ def is_ours_alone() -> bool:
 
 
 def is_single_threaded() -> bool:
-    """Return whether /proc says that this process has one thread; `pyinit.threads` can say more."""
+    """Return whether /proc says that we have one thread; see also `pyinit.process.threads`."""
     try:
         # A directory has 2 links, and one more for each directory in it, which is a thread.
         return posix.stat("/proc/self/task").st_nlink <= 3

@@ -1,6 +1,6 @@
 """What happened, as data.
 
-`pyinit.output` makes lines of it, when there is something to say, and `pyinit.record`
+`pyinit.log.lines` makes lines of it, when there is something to say, and `pyinit.report.record`
 keeps it, when there is a report to be made.  docs/events.md has all events.
 """
 
@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyinit.output import Writer
-    from pyinit.record import Record
+    from pyinit.log.lines import Writer
+    from pyinit.report.record import Record
 
     When = tuple[float, float]  # of time.time() and time.monotonic()
 
@@ -30,7 +30,7 @@ class Log:
 
     ``style`` is one of `pyinit.settings.LOG_FORMATS`, or empty for that which suits ``fd``;
     with ``alias`` it speaks as that program.  What is beyond ``shown`` is for ``record``.
-    ``plain`` writes a line to a descriptor where `pyinit.output` cannot be loaded.
+    ``plain`` writes a line to a descriptor where `pyinit.log.lines` cannot be loaded.
     """
 
     __slots__ = (
@@ -92,12 +92,12 @@ class Log:
 
     def _make_writer(self) -> "Writer":
         if self._alias and not self._style:
-            from pyinit import dialect
+            from pyinit.compat import log
 
-            return dialect.Writer(self._fd, self._alias, self.shown)
-        from pyinit import output
+            return log.Writer(self._fd, self._alias, self.shown)
+        from pyinit.log import lines
 
-        return output.Writer(self._fd, self._style)
+        return lines.Writer(self._fd, self._style)
 
     def flush(self) -> None:
         """Bring the files that tell of the state up to date, before we wait."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from pyinit.changes import Changes
+    from pyinit.command.changes import Changes
 
     Explain = Callable[[bytes, int, bytes], tuple[int, str]]
 
@@ -169,7 +169,7 @@ def begin(command: list[str], orders: Orders) -> Started:
     explain: Explain | None = None
     if orders.changes is not None:
         # Only the child has the user, the directory and the PATH by which it was looked for.
-        from pyinit import diagnosis
+        from pyinit.command import diagnosis
 
         explain = diagnosis.explain
     started = Started(0, reader, argv[0])
@@ -203,7 +203,7 @@ def _failure_of(name: bytes, said: bytes) -> StartError:
     except ValueError:
         return StartError(125, "the process that was to become the command ended on the way")
     try:
-        from pyinit import diagnosis
+        from pyinit.command import diagnosis
 
         return StartError(*diagnosis.explain(name, errno, rest), errno)
     except (ImportError, OSError):
@@ -265,7 +265,9 @@ def take_place(place: str, terminal: int | None) -> None:
     if place == settings.SESSION:
         posix.setsid()
         if terminal is not None:
-            from pyinit import terminal as module  # which gave the descriptor, so it is loaded
+            from pyinit.kernel import (
+                terminal as module,  # which gave the descriptor, so it is loaded
+            )
 
             module.control(terminal)
         return

@@ -8,8 +8,8 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.descendants import Sending
-    from pyinit.proc import Process
+    from pyinit.kernel.descendants import Sending
+    from pyinit.kernel.proc import Process
 
 # Answers of `left`.
 NOBODY = 0
@@ -124,7 +124,7 @@ class Namespace(_Scope):
 
     def everybody(self) -> "list[Process]":
         """Return all but this process, zombies too, as far as /proc tells.  Raises OSError."""
-        from pyinit import proc
+        from pyinit.kernel import proc
 
         with proc.Ours() as directory:
             if directory is None:
@@ -144,7 +144,7 @@ class Descendants(_Scope):
 
     def load(self) -> None:
         """Load what it takes to signal them.  Raises ImportError."""
-        from pyinit import descendants  # noqa: F401
+        from pyinit.kernel import descendants  # noqa: F401
 
     def left(self) -> int:
         """Return whether anybody is left who is waited for: NOBODY, CHILDREN or OUTSIDERS.
@@ -163,7 +163,7 @@ class Descendants(_Scope):
         No error: they may be gone.  ``met`` gets those who were reached.  Return whether that
         was everybody; if not, the same call goes on with it.
         """
-        from pyinit import descendants
+        from pyinit.kernel import descendants
 
         if self._sending is None or self._sending.numbers != numbers:
             self._sending = descendants.Sending(numbers, self._found)
@@ -183,7 +183,7 @@ class Descendants(_Scope):
 
         Raises OSError.
         """
-        from pyinit import descendants
+        from pyinit.kernel import descendants
 
         return descendants.everybody()
 
@@ -230,7 +230,7 @@ def _may_signal_all() -> bool:
 
 def _others() -> list[int]:
     """Return the PIDs of all but this process, as far as /proc tells."""
-    from pyinit import proc
+    from pyinit.kernel import proc
 
     with proc.Ours() as directory:
         try:
@@ -241,7 +241,7 @@ def _others() -> list[int]:
 
 def _meet(met: Met) -> None:
     """Note who is there, and read no more than it takes: they run on meanwhile."""
-    from pyinit import proc
+    from pyinit.kernel import proc
 
     others = _others()
     met.count = len(others)

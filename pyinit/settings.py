@@ -24,9 +24,9 @@ NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.kills import Kills
-    from pyinit.outlets import Outlets
-    from pyinit.restart import Findings
+    from pyinit.kernel.kills import Kills
+    from pyinit.process.restart import Findings
+    from pyinit.report.outlets import Outlets
 
 
 class Settings:
@@ -118,7 +118,7 @@ class Settings:
 def plain(arguments: list[str], environ: dict[bytes, bytes]) -> Settings | None:
     """Return the defaults if neither an option nor a variable asks for anything else.
 
-    None if one may do so: then the words are for `pyinit.options`.
+    None if one may do so: then the words are for `pyinit.options.table`.
     """
     for name in environ:
         if name.startswith(b"PYINIT_"):

@@ -8,15 +8,15 @@ other modules, and loaded when it is needed.
 import _signal
 import posix
 
-from pyinit import events, lifecycle, scope, settings, sigset, wstatus
+from pyinit import events, lifecycle, scope, settings, signals, wstatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pyinit.kills import Killed, Kills
-    from pyinit.orphans import Orphans
-    from pyinit.stop import Stop
+    from pyinit.kernel.kills import Killed, Kills
+    from pyinit.log.orphans import Orphans
+    from pyinit.stopping.stop import Stop
 
 _KILLED = int(_signal.SIGKILL)  # a wait status
 _STOPPED = 0x7F  # the low byte of a wait status, whatever the signal
@@ -67,11 +67,11 @@ class Supervisor:
         self.stops = 0  # how often the main child has stopped so far
         self._resumed = 0  # the stop out of which we have continued it
         self.on_stop: Callable[[int, bool, int], None] | None = None
-        # Ends leftovers where `pyinit.teardown` cannot be loaded; see `boot.end_leftovers`.
+        # Ends leftovers where the teardown cannot be loaded; see `boot.end_leftovers`.
         self.fallback: Callable[[float, int, frozenset[int]], None] | None = None
-        self.stop_signals = sigset.STOP_SIGNALS
-        self.awaited = sigset.AWAITED
-        self.plain = sigset.PLAIN
+        self.stop_signals = signals.STOP_SIGNALS
+        self.awaited = signals.AWAITED
+        self.plain = signals.PLAIN
         self._asked = asked
         self._target = -pid if asked.group else pid
         self._orphans: Orphans | None = None
@@ -82,7 +82,7 @@ class Supervisor:
         if asked.stop_signals is not None:
             self.stop_signals = asked.stop_signals
         if asked.synchronous:
-            self.awaited += bytes(sigset.SYNCHRONOUS)
+            self.awaited += bytes(signals.SYNCHRONOUS)
         if asked.end_signal is not None:
             self.awaited += bytes((asked.end_signal,))
         self.end_signal = asked.end_signal
@@ -97,12 +97,12 @@ class Supervisor:
             log.guard(lambda: self._tell_of_orphans(level))
 
     def _load_stop(self, mask: set[int]) -> None:
-        from pyinit import stop
+        from pyinit.stopping import stop
 
         self.stop = stop.Stop(self, self._asked, mask)
 
     def _tell_of_orphans(self, level: int) -> None:
-        from pyinit import orphans
+        from pyinit.log import orphans
 
         self._orphans = orphans.Orphans(self, level)
 
@@ -146,7 +146,7 @@ class Supervisor:
         fields: dict[str, object] = {"pid": self.main, "exit_code": code}
         number = self.status & 0x7F
         if number:
-            fields["signal"] = sigset.name(number)
+            fields["signal"] = signals.name(number)
             fields["core_dumped"] = bool(self.status & 0x80)
         self.log.emit(events.INFO, "child_exited", **fields)
 
@@ -312,7 +312,7 @@ class Supervisor:
 
         The one that it passes on may have been sent to its whole group, us too, and before.
         """
-        if info.si_code != sigset.SI_QUEUE or info.si_pid != posix.getppid():
+        if info.si_code != signals.SI_QUEUE or info.si_pid != posix.getppid():
             return False
         return info.si_status <= self._resumed or info.si_status < self.stops
 
@@ -331,12 +331,12 @@ class Supervisor:
 
     def _instead(self, number: int, code: int) -> int:
         """Return what is to be relayed for signal ``number``, or 0."""
-        from_kernel = code == sigset.SI_KERNEL
-        if from_kernel and number in sigset.BACKGROUND_TTY:
+        from_kernel = code == signals.SI_KERNEL
+        if from_kernel and number in signals.BACKGROUND_TTY:
             return 0  # a terminal that does not want pyinit itself to read or write
         instead = self._asked.rewrite.get(number, number)
         same = instead == number
-        if same and from_kernel and number in sigset.FROM_TERMINAL and self._shares_group():
+        if same and from_kernel and number in signals.FROM_TERMINAL and self._shares_group():
             return 0  # the terminal sent it to the whole group: the child has it already
         return self._as_stop() if instead == _signal.SIGTSTP else instead
 
@@ -350,10 +350,10 @@ class Supervisor:
         if level > self.log.level:
             return
         try:
-            from pyinit import senders
+            from pyinit.log import senders
 
             sender = senders.describe_sender(info, is_init=self.is_init)
-            name = sigset.name(info.si_signo)
+            name = signals.name(info.si_signo)
             self.log.emit(level, "signal_received", signal=name, stop=stop, **sender)
         except Exception as error:
             self.log.emit(events.ERROR, "internal_error", error=repr(error))
@@ -361,11 +361,11 @@ class Supervisor:
     def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
         received = {}
         if number != info.si_signo:
-            received["received"] = sigset.name(info.si_signo)
+            received["received"] = signals.name(info.si_signo)
         self.log.emit(
             events.DEBUG,
             "signal_relayed",
-            signal=sigset.name(number),
+            signal=signals.name(number),
             **received,
             target=self._target,
         )
@@ -373,7 +373,7 @@ class Supervisor:
     def tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
         """Say, if everything is to be said, that a signal has come of which nothing comes."""
         if self.log.level >= events.DEBUG:
-            self.log.emit(events.DEBUG, "signal_ignored", received=sigset.name(info.si_signo))
+            self.log.emit(events.DEBUG, "signal_ignored", received=signals.name(info.si_signo))
 
     def _not_relayed(self, number: int, error: OSError) -> None:
         if isinstance(error, ProcessLookupError) and self._target != self.main:
@@ -385,7 +385,7 @@ class Supervisor:
             else:
                 return
         self.log.emit(
-            events.WARNING, "signal_dropped", signal=sigset.name(number), reason=error.strerror
+            events.WARNING, "signal_dropped", signal=signals.name(number), reason=error.strerror
         )
 
     def _shares_group(self) -> bool:
@@ -402,7 +402,7 @@ class Supervisor:
         session watches over (setpgid(2)), unless the child handles the signal.
         """
         try:
-            from pyinit import job
+            from pyinit.kernel import job
         except BaseException:
             return _signal.SIGTSTP  # it was sent, whatever the kernel makes of it
 
@@ -495,7 +495,7 @@ class Supervisor:
     def _begin_counting(self) -> None:
         """Count OOM kills from now on, if not from before the start on."""
         if self.kills is None:
-            from pyinit import kills
+            from pyinit.kernel import kills
 
             self.kills = kills.Kills()
         if self.log.record is not None:
@@ -510,7 +510,7 @@ class Supervisor:
         killed = sorted(self._killed, key=lambda each: each[0] != self.main)
         self._killed.clear()
         if self.kills is None:
-            from pyinit import kills
+            from pyinit.kernel import kills
 
             self.kills = kills.Kills(late=True)
         main = self.main if self.alive else 0
@@ -535,7 +535,7 @@ class Supervisor:
     def _is_released(self, tid: int, number: int) -> bool:
         """Return whether ptrace(2), not job control, had stopped a thread, which goes on now."""
         try:
-            from pyinit import job
+            from pyinit.kernel import job
 
             released = job.release_tracee(tid, number)
         except Exception as error:
@@ -543,13 +543,13 @@ class Supervisor:
             self.log.emit(events.ERROR, "internal_error", error=repr(error))
             return False
         if released and self.log.level >= events.DEBUG:
-            self.log.emit(events.DEBUG, "tracee_released", pid=tid, signal=sigset.name(number))
+            self.log.emit(events.DEBUG, "tracee_released", pid=tid, signal=signals.name(number))
         return released
 
     def _main_stopped(self, number: int) -> None:
         self.stops += 1
-        self.log.emit(events.INFO, "child_stopped", pid=self.main, signal=sigset.name(number))
-        from pyinit import job, terminal
+        self.log.emit(events.INFO, "child_stopped", pid=self.main, signal=signals.name(number))
+        from pyinit.kernel import job, terminal
 
         given = job.resume_in_foreground(self.main, number)
         if not given and self.on_stop is not None:
@@ -561,7 +561,7 @@ class Supervisor:
     def _continue_job(self) -> None:
         self._resumed = self.stops
         try:
-            from pyinit import job, terminal
+            from pyinit.kernel import job, terminal
         except BaseException:
             posix.kill(self._target, _signal.SIGCONT)  # without the terminal
             raise
@@ -588,7 +588,7 @@ class Supervisor:
             posix.kill(-self.main, number)
         except OSError:
             return  # the group is empty
-        self.log.emit(events.INFO, "leftovers_asked", signal=sigset.name(number))
+        self.log.emit(events.INFO, "leftovers_asked", signal=signals.name(number))
 
     def _ask_who_is_left(self) -> None:
         # Those who have ended are nobody to be ended.
@@ -600,7 +600,7 @@ class Supervisor:
         self.left = self.scope.left()
 
     def _tear_down(self) -> None:
-        from pyinit import teardown
+        from pyinit.stopping import teardown
 
         self.scope.load()
         teardown.Teardown(self).run()
@@ -611,7 +611,7 @@ class Supervisor:
             self.fallback(self.lifecycle.grace_s, self.lifecycle.stops, self.stop_signals)
 
     def _take_terminal_back(self) -> None:
-        from pyinit import terminal
+        from pyinit.kernel import terminal
 
         terminal.take_back(self.main)
 
@@ -621,7 +621,7 @@ def _install_handlers() -> None:
 
     They never run: the signals stay blocked, and are taken by sigwaitinfo(2).
     """
-    for number in sigset.RELAYED:
+    for number in signals.RELAYED:
         _signal.signal(number, _never_runs)
 
 

@@ -159,7 +159,7 @@ def until_settled(pid: int) -> None:
     """Wait until ``pid`` has taken all signals from its queue, and waits or is stopped.
 
     Who continues pyinit while it is about to stop meets the moment inside of
-    kill(2) in which a SIGCONT is lost; see pyinit/job.py.
+    kill(2) in which a SIGCONT is lost; see pyinit/kernel/job.py.
     """
 
     def settled() -> bool:

@@ -19,21 +19,27 @@ if TYPE_CHECKING:
 
 # Each module has DESCRIPTION, add_arguments(parser) and run(asked), which returns the exit code.
 COMMANDS = {
-    "run": ("run", "start a command in new namespaces, with pyinit as their init"),
-    "exec": ("exec", "start a command in the namespaces of a process"),
+    "run": ("start.run", "start a command in new namespaces, with pyinit as their init"),
+    "exec": ("start.exec", "start a command in the namespaces of a process"),
     "freeze": ("control", "stop all processes of a container for a while"),
     "thaw": ("control", "let a frozen container go on"),
     "stop": ("control", "stop a container, and kill it when it takes too long"),
     "checkpoint": ("checkpoint", "write a container to files, by CRIU"),
     "restore": ("checkpoint", "bring a container back from its files, by CRIU"),
-    "ns": ("ns", "show namespaces, who is in them and who shares which"),
-    "tree": ("tree", "show processes by PID namespace, with their number at every level"),
-    "doctor": ("doctor", "say what is wrong with a container, why it matters and what to do"),
-    "status": ("status", "show what an init is doing, what has happened and who uses how much"),
-    "install": ("install", "write the fast launcher"),
-    "pyz": ("pyz", "write pyinit as a single file"),
-    "manual": ("manual", "print the manual page of pyinit"),
-    "completion": ("completion", "print what makes a shell complete pyinit's options"),
+    "ns": ("show.ns", "show namespaces, who is in them and who shares which"),
+    "tree": ("show.tree", "show processes by PID namespace, with their number at every level"),
+    "doctor": (
+        "doctor.command",
+        "say what is wrong with a container, why it matters and what to do",
+    ),
+    "status": (
+        "status.command",
+        "show what an init is doing, what has happened and who uses how much",
+    ),
+    "install": ("dist.install", "write the fast launcher"),
+    "pyz": ("dist.pyz", "write pyinit as a single file"),
+    "manual": ("dist.manual", "print the manual page of pyinit"),
+    "completion": ("dist.completion", "print what makes a shell complete pyinit's options"),
 }
 
 

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinit import paths
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.control import init_of
+from pyinit.kernel import paths
 
 if TYPE_CHECKING:
     import argparse

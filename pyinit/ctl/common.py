@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from pyinit import proc
+from pyinit.kernel import proc
 
 if TYPE_CHECKING:
     import argparse

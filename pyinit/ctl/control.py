@@ -8,8 +8,9 @@ import select
 import signal
 from typing import TYPE_CHECKING
 
-from pyinit import freezer, members
+from pyinit.container import freezer
 from pyinit.ctl.common import CommandError
+from pyinit.namespaces import members
 
 if TYPE_CHECKING:
     import argparse

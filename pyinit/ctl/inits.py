@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyinit.ctl import checks_kinds, checks_view, control
+from pyinit.ctl import control, kinds, view
 from pyinit.ctl.common import CommandError
 
 if TYPE_CHECKING:
-    from pyinit.ctl.checks_kinds import Kind
+    from pyinit.ctl.kinds import Kind
     from pyinit.settings import Settings
 
 # Between a process and its init; a loop among parents cannot be, but /proc is read piece by piece.
@@ -59,7 +59,7 @@ def _nearest(pid: int, inode: int) -> Init | None:
         except PermissionError:
             return None  # whoever is further up is somebody else's
         found = look_at(pid)
-        parent = checks_view.Process(pid).parent
+        parent = view.Process(pid).parent
         if found.is_pyinit and not _is_copy(found, parent):
             return found
         if parent == 0:
@@ -70,7 +70,7 @@ def _nearest(pid: int, inode: int) -> Init | None:
 
 def _is_copy(found: Init, parent: int) -> bool:
     """Return whether it was just forked by an init, and is about to be the command."""
-    return bool(parent) and checks_view.Process(parent).command == found.command
+    return bool(parent) and view.Process(parent).command == found.command
 
 
 def _parent_of(pid: int) -> int:
@@ -80,8 +80,8 @@ def _parent_of(pid: int) -> int:
 
 def look_at(pid: int) -> Init:
     """Return what kind of init a process is.  Raises OSError."""
-    found = checks_kinds.recognised(checks_view.Process(pid))
-    is_pyinit = found.kind.name == checks_kinds.PYINIT
+    found = kinds.recognised(view.Process(pid))
+    is_pyinit = found.kind.name == kinds.PYINIT
     return Init(
         pid,
         found.process.numbers[-1],

@@ -190,12 +190,13 @@ class Unit:
     def _requested(self, event: str) -> str:
         """Return the event that a request comes to in this state, or "" for none."""
         state = self.state
-        if event == RESTART:
-            event = STOP if state in LIVING and self.asked != STOP else START
-            if event == STOP:
-                self.asked = RESTART
-        elif state in SETTLED:
+        if event == RESTART and (state not in LIVING or self.asked == STOP):
+            event = START
+        if state in SETTLED:
             self.asked = ""
+        elif event == RESTART:
+            self.asked = RESTART
+            event = STOP
         elif event != START:
             self.asked = STOP
         elif state in LIVING and self.asked == STOP and not self.stops_with_container:

@@ -131,8 +131,16 @@ class Service:
         """Return whether an end with exit code ``code`` (128+n for signal n) is no failure."""
         return code == 0 or code in self.success
 
+    def values(self) -> dict[str, object]:
+        """Return all attributes, those too that are the defaults."""
+        return {
+            name: getattr(self, name)
+            for name, value in [*vars(Service).items(), *vars(self).items()]
+            if not name.startswith("_") and not callable(value)
+        }
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Service) and vars(self) == vars(other)
+        return isinstance(other, Service) and self.values() == other.values()
 
     __hash__ = None  # type: ignore[assignment]  # it can be changed
 

@@ -208,11 +208,12 @@ def test_a_quiet_fork_loads_next_to_nothing(namespaces: None) -> None:
     fork_init() itself is all.
     """
     (told,) = lines_of("fork_and_list", mode=PID1)
-    modules = {"pyinit.boot", "pyinit.environment", "pyinit.forkinit", "pyinit.held"}
+    modules = {"pyinit.boot", "pyinit.environment"}
+    modules |= {"pyinit.api", "pyinit.api.fork_init", "pyinit.api.held"}
     assert {*told.split()} - {"_thread"} == modules | {"pyinit.settings"}
     code = "import sys; sys.path.append(sys.argv[1]); before = {*sys.modules}; import pyinit; "
     code += "pyinit.fork_init(); print(*sorted({*sys.modules} - before))"
     packages = embeds("")[3]
     argv = [sys.executable, "-IS", "-c", code, packages]
     told = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-    assert told.split() == ["pyinit", "pyinit.forkinit"]
+    assert told.split() == ["pyinit", "pyinit.api", "pyinit.api.fork_init"]

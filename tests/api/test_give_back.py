@@ -16,7 +16,8 @@ def test_signals_come_back_where_prctl_fails() -> None:
         import errno, os, signal, sys
         sys.path.append({str(Path(pyinit.__file__).parents[1])!r})
         import pyinit
-        from pyinit import held, linux
+        from pyinit import linux
+        from pyinit.api import held
 
         # As under a filter of seccomp(2) that another thread has put on all of them.
         def refuse(option, argument):

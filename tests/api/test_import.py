@@ -76,7 +76,15 @@ def test_a_wrong_name_is_an_attribute_error() -> None:
 def test_fork_init_comes_without_typing() -> None:
     """Which takes longer to import than all of pyinit: a program pays for it at every start."""
     code = "import pyinit; pyinit.fork_init(grace_s=1); print(*sorted({*sys.modules} - before))"
-    ours = ["pyinit", "pyinit.forkinit", "pyinit.keywords", "pyinit.settings", "pyinit.values"]
+    ours = [
+        "pyinit",
+        "pyinit.api",
+        "pyinit.api.fork_init",
+        "pyinit.api.keywords",
+        "pyinit.options",
+        "pyinit.options.values",
+        "pyinit.settings",
+    ]
     loaded = [name for name in in_a_new_interpreter(code) if name.startswith(("pyinit", "typing"))]
     assert loaded == ours
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import pyinit
-from pyinit import keywords, options
+from pyinit.api import keywords
+from pyinit.options import table as options
 from tests import harness
 from tests.cases import in_one_test
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pyinit
-from pyinit import peers as words
-from pyinit import sigset
+from pyinit import signals
+from pyinit.compat import peers as words
 from tests import conftest, harness, peers
 from tests.compat.differences import Difference, outcome
 from tests.harness import PID1, SUBREAPER, Container, children, python, status_field, until
@@ -324,7 +324,7 @@ def test_a_binary_of_no_format(init: Variant, commands: Path) -> None:
 @tini_in_all_ways
 def test_every_signal_is_relayed(init: Variant) -> None:
     """But those that a background terminal sends and those that tell of a fault of the receiver."""
-    dropped = {*sigset.SYNCHRONOUS, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD}
+    dropped = {*signals.SYNCHRONOUS, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD}
     with init.contain(python("record.py")) as container:
         container.expect("ready")
         for number in sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}):

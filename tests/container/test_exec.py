@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pyinit import Exit, container, namespaces_of
-from pyinit.namespaces import NamespaceError
+from pyinit import Exit, namespaces_of
+from pyinit.container import spawn as container
+from pyinit.namespaces.found import NamespaceError
 from tests import harness, images
 from tests.harness import DEADLINE_S, python
 from tests.spawning import line, own_namespaces, rest, spawn

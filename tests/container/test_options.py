@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import pyinit
-from pyinit import Exit, idmaps
+from pyinit import Exit
+from pyinit.namespaces import idmaps
 from tests import conftest
 from tests.harness import DEADLINE_S, logged, python, status_field, until
 from tests.spawning import USER, line, output, own_namespaces, rest, small_root_in, spawn
@@ -419,7 +420,7 @@ class _Imports(ast.NodeVisitor):
 
 # For other names and for the command line, and what there is another way without.
 NOT_NEEDED = {
-    *("pyinit.dialect", "pyinit.options", "pyinit.peers", "pyinit.rendering"),
+    *("pyinit.compat.log", "pyinit.options.table", "pyinit.compat.peers", "pyinit.log.rendering"),
     *("ctypes", "psutil", "structlog"),
 }
 
@@ -427,7 +428,8 @@ NOT_NEEDED = {
 def test_all_that_the_init_may_need_is_loaded_before_another_root() -> None:
     """Each import in each of its modules, also those that a function does when it is called."""
     program = (
-        "from pyinit import settings, stage; asked = settings.Settings([]); "
+        "from pyinit import settings; from pyinit.container import stage; "
+        "asked = settings.Settings([]); "
         "vars(asked).update(pause=True, notify=True, user='app', report='report'); "
         "stage._load_all(asked, {'enter': 1, 'namespaces': ['mount'], 'terminal': True}); "
         "import sys; print(*sys.modules)"

@@ -9,7 +9,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from pyinit import cgroups, ctl
+from pyinit import ctl
+from pyinit.kernel import cgroups
 from tests.harness import DEADLINE_S, UNSHARE, children, status_field, until
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyinit import ctl
-from pyinit.ctl import checks, checks_kinds, checks_view, table
+from pyinit.ctl import kinds, table, view
+from pyinit.ctl.doctor import checks
 from tests.ctl.doctors import examine, finding, named, namespace, runs, severities, use_cgroup
 from tests.ctl.views import PYINITCTL, SOMEBODY_ELSE, entered, inode, nested, run, wait_for_state
 from tests.harness import (
@@ -179,7 +180,7 @@ def test_whose_children_they_are_tells_where_they_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the right to look at a process: its parent is in the same namespace, or above it."""
-    namespace_of = checks_view._namespace
+    namespace_of = view._namespace
     with Container(WAITING) as container:
         container.expect("ready")
         with entered(container) as (inside, _):
@@ -190,8 +191,8 @@ def test_whose_children_they_are_tells_where_they_are(
                     raise PermissionError
                 return namespace_of(who)
 
-            monkeypatch.setattr(checks_view, "_namespace", refused)
-            seen = checks_view.Container(container.pid)
+            monkeypatch.setattr(view, "_namespace", refused)
+            seen = view.Container(container.pid)
             assert set(seen.processes) == {container.pid, container.main_child()}
             assert seen.unseen >= 1
             ctl.main(["doctor", str(container.pid)])
@@ -203,7 +204,7 @@ def test_what_could_not_be_checked_is_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its reason, and not among what passed."""
-    monkeypatch.setattr("pyinit.cgroups.by_controller", lambda _: {})
+    monkeypatch.setattr("pyinit.kernel.cgroups.by_controller", lambda _: {})
     with Container(WAITING) as container:
         container.expect("ready")
         found = examine(capsys, container.pid)
@@ -311,5 +312,5 @@ def test_the_document_has_every_finding() -> None:
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     told = {word for row in rows for word in row.split("|")[1].replace("`", "").split(", ")}
     assert {each.strip() for each in told} >= ALL
-    for kind in checks_kinds.KINDS:
+    for kind in kinds.KINDS:
         assert f"`{kind}`" in text

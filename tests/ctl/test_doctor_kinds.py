@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit.ctl.checks_kinds import KINDS, recognised
-from pyinit.ctl.checks_view import Process
-from pyinit.ctl.install import _loader
+from pyinit.ctl.dist.install import _loader
+from pyinit.ctl.kinds import KINDS, recognised
+from pyinit.ctl.view import Process
 from tests.harness import until
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit.ctl import checks_limits
+from pyinit.ctl.doctor import limits
 from tests import memory
 from tests.ctl.doctors import examine, finding, named, severities, use_cgroup
 from tests.harness import Container, python
@@ -158,9 +158,7 @@ def test_descriptors_that_may_not_be_seen(
     ]
 
 
-# Processes of other runs of these tests are not to be counted.
-UID = str(20000 + os.getpid() % 40000)
-OTHER = ["setpriv", "--reuid", UID, "--clear-groups"]
+OTHER = ["setpriv", "--reuid", "{uid}", "--clear-groups"]
 # What a change of user would take, and execve(2) after it; see capabilities(7).
 WITH_RIGHT = [
     *("setpriv", "--securebits", "+no_setuid_fixup"),
@@ -192,15 +190,18 @@ def test_processes_of_a_user(
     """Root is not bound by it, nor who has CAP_SYS_ADMIN; see getrlimit(2)."""
     need_root()
     use_cgroup(monkeypatch, tmp_path, memory_events="oom_kill 0\n")
+    # Processes of other workers and runs of these tests are not to be counted.
+    uid = str(20000 + os.getpid() % 40000)
+    before = [uid if each == "{uid}" else each for each in start]
     program = ["sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000 & echo ready; wait"]
-    with Container([*start, *program]) as container:
+    with Container([*before, *program]) as container:
         container.expect("ready")
         found = examine(capsys, container.pid)
         if not is_near:
             assert "user-processes-limit" in found["passed"]
             return
         told = finding(found, "user-processes-limit")
-        assert f"4 of 5 processes and threads of user {UID}" in told["what"]
+        assert f"4 of 5 processes and threads of user {uid}" in told["what"]
         assert told["severity"] == "problem"
 
 
@@ -216,12 +217,12 @@ def test_the_whole_system(
 ) -> None:
     """Numbers and threads that the kernel has left for anybody; here as if it had few."""
     use_cgroup(monkeypatch, tmp_path, memory_events="oom_kill 0\n")
-    number = checks_limits._number
+    number = limits._number
 
     def few(directory: str, each: str) -> int | None:
         return 3 if each == name else number(directory, each)
 
-    monkeypatch.setattr(checks_limits, "_number", few)
+    monkeypatch.setattr(limits, "_number", few)
     found = examine(capsys, container.pid)
     assert severities(found) == {check: "problem"}
     assert f"of 3 (kernel.{name}) are in use" in finding(found, check)["what"]

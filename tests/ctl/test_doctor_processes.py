@@ -129,7 +129,7 @@ def test_a_zombie_of_a_moment_is_none(
                 until(lambda: not os.path.exists(f"/proc/{inside}"), "it is reaped")
 
             clock = types.SimpleNamespace(sleep=passes)
-            monkeypatch.setattr("pyinit.ctl.checks_processes.time", clock)
+            monkeypatch.setattr("pyinit.ctl.doctor.processes.time", clock)
             assert "zombies" in examine(capsys, container.pid)["passed"]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pyinit import sigset
+from pyinit import signals
 from tests.conftest import need
 from tests.ctl.doctors import (
     examine,
@@ -109,7 +109,7 @@ def test_pyinit_in_a_program_is_recognised(
 def embedded(pid: int) -> bool:
     """Return whether the init has its child and only blocks the signals that it never takes."""
     blocked = int(status_field(pid, "SigBlk"), 16)
-    never = sum(1 << number - 1 for number in sigset.SYNCHRONOUS)
+    never = sum(1 << number - 1 for number in signals.SYNCHRONOUS)
     return bool(children(pid)) and blocked == never
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit.kinds import KINDS
+from pyinit.namespaces.kinds import KINDS
 from tests import conftest, users
 from tests.harness import (
     DEADLINE_S,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from pyinit.ctl import executable
+from pyinit.ctl.dist import executable
 from tests.conftest import missing
 from tests.harness import MODES, Container, run, until
 
@@ -127,7 +127,7 @@ def test_a_blank_in_the_interpreter_itself(tmp_path: Path, other_package: Path) 
     python = tmp_path / "c d" / "bin" / Path(os.path.realpath(sys.executable)).name
     # The link stands for a real directory, so it must not be looked through.
     script = (
-        "import sys; from pyinit.ctl import install, main; "
+        "import sys; from pyinit.ctl import main; from pyinit.ctl.dist import install; "
         "install._interpreter = lambda: sys.executable; "
         f"sys.exit(main(['install', {str(tmp_path / 'init')!r}]))"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import ctl
-from pyinit.kinds import KINDS
+from pyinit.namespaces.kinds import KINDS
 from tests import conftest
 from tests.ctl.views import SOMEBODY_ELSE, entered, inode, nested, run, view, wait_for_state, zombie
 from tests.harness import UNSHARE_USER, Container, python, until

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from pyinit.ctl import pyz
-from pyinit.ctl.install import FIRST, THEN
+from pyinit.ctl.dist import pyz
+from pyinit.ctl.dist.install import FIRST, THEN
 from tests.cases import in_turn
 from tests.conftest import missing, need
 from tests.container_runtimes import Podman

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit.kinds import KINDS
+from pyinit.namespaces.kinds import KINDS
 from tests import conftest, harness
 from tests.harness import DEADLINE_S, UNSHARE_USER, children, python, until
 

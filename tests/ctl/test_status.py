@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pyinit import __version__, ctl
-from pyinit.ctl import inits, status
+from pyinit.ctl import inits
+from pyinit.ctl.status import command as status
 from pyinit.ctl.table import Screen, width_of
 from tests.ctl.views import PYINITCTL, entered, run, view, wait_for_state
 from tests.harness import (

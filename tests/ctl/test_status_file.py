@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import ctl
-from pyinit.ctl import beneath, checks_kinds, checks_view
+from pyinit.ctl import kinds
+from pyinit.ctl import view as checks_view
+from pyinit.ctl.status import beneath
 from tests.ctl.views import view
 from tests.harness import UNSHARE_USER, Container, children, python
 from tests.kept import facts, until_told
@@ -121,8 +123,8 @@ def test_a_launcher_is_looked_for_there_too(inside: tuple[int, Path]) -> None:
     (root / "etc" / "launcher").write_text("# Written by pyinitctl install")
     (root / "etc" / "other").symlink_to(root.parent / "launcher")
     (root.parent / "launcher").write_text("# Written by pyinitctl install")
-    assert checks_kinds._is_launcher(process, "/launcher")
-    assert not checks_kinds._is_launcher(process, "/etc/other")
+    assert kinds._is_launcher(process, "/launcher")
+    assert not kinds._is_launcher(process, "/etc/other")
 
 
 LEASE = """

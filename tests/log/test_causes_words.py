@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyinit import cause
+from pyinit.report import cause
 from tests.cases import in_one_test
 
 SENDER = {"origin": "inside", "sender_pid": 9, "sender_uid": 5, "sender_name": "x"}

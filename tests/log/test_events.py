@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyinit
-from pyinit import dialect, output, record
+from pyinit.compat import log as dialect
+from pyinit.log import lines as output
+from pyinit.report import record
 from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
 
 if TYPE_CHECKING:

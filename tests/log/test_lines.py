@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import events, output, rendering, settings
+from pyinit import events, settings
+from pyinit.log import lines, rendering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def logged(name: object, style: str, *, plain: bool) -> str:
     """Return the log of an event with ``name``."""
     reader, writer = os.pipe()
     try:
-        log = output.Writer(writer, style)
+        log = lines.Writer(writer, style)
         log._plain = plain
         log.emit(events.INFO, "named", {"name": name})
         return os.read(reader, 65536).decode()
@@ -55,8 +56,8 @@ def test_a_name_stays_in_its_line(name: str, style: str, plain: bool) -> None:  
 
 def test_bytes_are_shown_as_they_were() -> None:
     """A name can be told from another one, whatever is in it."""
-    assert output.printable("é\n\x1b[31m\x85\udcff") == "é\\x0a\\x1b[31m\\xc2\\x85\\xff"
-    assert output.printable(12) == "12"
+    assert lines.printable("é\n\x1b[31m\x85\udcff") == "é\\x0a\\x1b[31m\\xc2\\x85\\xff"
+    assert lines.printable(12) == "12"
 
 
 @given(
@@ -67,13 +68,13 @@ def test_a_long_line_is_cut_between_characters(start: int, piece: str, size: int
     text = (piece * size)[: size * len(piece) // len(piece.encode())]
     reader, writer = os.pipe()
     try:
-        output.Writer(writer).write("." * start + text)
+        lines.Writer(writer).write("." * start + text)
         line = os.read(reader, 65536)
     finally:
         os.close(reader)
         os.close(writer)
     whole = ("." * start + text + "\n").encode()
-    assert len(line) <= output.PIPE_BUF
+    assert len(line) <= lines.PIPE_BUF
     assert line == whole or (line.endswith(b" ...\n") and whole.startswith(line[:-5]))
     line.decode()
 
@@ -146,7 +147,7 @@ def test_the_own_flags_of_a_stderr_do_not_matter(pipe: tuple[int, int]) -> None:
     """One that the caller has made non-blocking works the same."""
     reader, writer = pipe
     os.set_blocking(writer, False)
-    log = output.Writer(writer)
+    log = lines.Writer(writer)
     log.write("first")
     assert os.read(reader, 65536) == b"first\n"
 
@@ -161,7 +162,7 @@ def test_an_old_kernel_makes_it_open_the_pipe_anew(
 
     monkeypatch.setattr("posix.pwritev", refuse)
     reader, writer = pipe
-    log = output.Writer(writer)
+    log = lines.Writer(writer)
     try:
         for _ in range(3000):
             log.write("x" * 100)  # more than fits: it would wait for ever
@@ -180,7 +181,7 @@ def test_the_rest_of_a_line_comes_before_the_next_one(
     """Sockets and terminals may take a part: here three bytes at a time."""
     reader, writer = pipe
     monkeypatch.setattr("posix.pwritev", lambda fd, data, *_: os.write(fd, data[0][:3]))
-    log = output.Writer(writer)
+    log = lines.Writer(writer)
     for line in ("one", "two", "three"):
         log.write(line)
     text = os.read(reader, 65536).decode()

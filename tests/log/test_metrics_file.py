@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pyinit import __version__, files, metrics
+from pyinit import __version__
+from pyinit.report import files, metrics
 from tests import harness
 from tests.harness import Container, python, until
 from tests.kept import facts

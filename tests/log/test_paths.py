@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import paths
+from pyinit.kernel import paths
 from tests import users
 from tests.harness import run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from pyinit import record
+from pyinit.report import record
 from tests.harness import Container, python
 from tests.log import reports
 from tests.log.reports import finish, reported

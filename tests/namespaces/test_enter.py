@@ -181,7 +181,7 @@ def test_none_that_differs() -> None:
 MIXED = """
 import os, sys, pyinit
 from pyinit import linux
-from pyinit.kinds import KINDS
+from pyinit.namespaces.kinds import KINDS
 linux.unshare(KINDS["net"][0])
 with pyinit.spawn(["sleep", "1000"], namespaces=["user", "uts"]) as inner:
     print(inner.pid, flush=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pyinit
-from pyinit import kinds
+from pyinit.namespaces import kinds
 from tests.harness import DEADLINE_S
 from tests.spawning import USER
 from tests.users import need_root

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 import pyinit
-from pyinit.kinds import KINDS
-from pyinit.namespaces import differing
+from pyinit.namespaces.found import differing
+from pyinit.namespaces.kinds import KINDS
 from tests.harness import PYINIT, UNSHARE_USER, Container, until
 from tests.spawning import USER, output, spawn
 from tests.users import need_root

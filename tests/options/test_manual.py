@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import options
-from pyinit.ctl import main, manual
-from pyinit.teardown import KILL_BOUND_S
+from pyinit.ctl import main
+from pyinit.ctl.dist import manual
+from pyinit.options import table
+from pyinit.stopping.teardown import KILL_BOUND_S
 from tests.conftest import need
 from tests.harness import ROOT
 
@@ -71,7 +72,7 @@ def test_the_page_tells_of_every_option() -> None:
     """Its names, its value, its text, its variable, its example."""
     need("groff")
     text = " ".join(page_as_text().split())
-    for option in options.TABLE:
+    for option in table.TABLE:
         short = f"-{option.short}, " if option.short else ""
         value = f" {option.kind}" if option.takes_value else ""
         assert f"{short}--{option.name}{value} " in text
@@ -83,7 +84,7 @@ def test_the_page_tells_of_every_option() -> None:
 def test_the_document_tells_of_every_option() -> None:
     """The same, each under its own heading, to which the contents lead."""
     text = DOCUMENT.read_text("utf-8")
-    for title, rows in options.GROUPS:
+    for title, rows in table.GROUPS:
         assert f"\n## {title}\n" in text
         for option in rows:
             section = text.partition(f"--{option.name} {option.kind}`\n")[2]
@@ -105,7 +106,7 @@ def anchors() -> list[str]:
 def test_all_links_within_the_document_lead_somewhere() -> None:
     """Each to a heading of its own."""
     links = re.findall(r"\]\(#([^)]*)\)", DOCUMENT.read_text("utf-8"))
-    assert len(links) == len(options.TABLE) + len(options.GROUPS)
+    assert len(links) == len(table.TABLE) + len(table.GROUPS)
     assert len(set(anchors())) == len(anchors())
     assert set(links) <= set(anchors())
 
@@ -121,8 +122,8 @@ def test_links_from_other_documents_lead_somewhere(name: str) -> None:
 def test_the_readme_has_a_section_a_group() -> None:
     """Which leads to that of docs/cli.md, and names options that there are."""
     text = (ROOT / "README.md").read_text("utf-8")
-    names = {f"--{option.name}" for option in options.TABLE}
-    for title, rows in options.GROUPS:
+    names = {f"--{option.name}" for option in table.TABLE}
+    for title, rows in table.GROUPS:
         link = title.lower().replace(" ", "-")
         section = text.partition(f"\n### [{title}](docs/cli.md#{link})\n")[2].partition("\n#")[0]
         words = set(re.findall(r"`(-[a-zA-Z-]+)", section))
@@ -134,7 +135,7 @@ def test_the_readme_has_a_section_a_group() -> None:
 
 def test_notes_are_of_options_that_there_are() -> None:
     """Nothing stays behind of one that was taken away or renamed."""
-    names = {option.name for option in options.TABLE}
+    names = {option.name for option in table.TABLE}
     for about in (manual._NOTES, manual._DEFAULTS, manual._OTHER_VARIABLES):
         assert about.keys() <= names
 
@@ -142,7 +143,7 @@ def test_notes_are_of_options_that_there_are() -> None:
 @pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))
 def test_the_times_that_are_recommended_fit(waiter: manual.Waiter) -> None:
     """Drain, plan, grace and the bound for KILL are over before the orchestrator's own time-out."""
-    asked = options.parse([*shlex.split(waiter.fits), "true"], {})
+    asked = table.parse([*shlex.split(waiter.fits), "true"], {})
     plan_s = asked.escalation[-1][0]
     assert asked.drain_s + plan_s + asked.grace_s + KILL_BOUND_S < waiter.default_s
 
@@ -153,4 +154,4 @@ def test_every_example_can_be_given(example: str) -> None:
     words = shlex.split(example.replace("ENTRYPOINT", "").translate(str.maketrans('[",]', "    ")))
     words = words[words.index("pyinit") + 1 :]
     # CMD of a Dockerfile.
-    options.parse(words + ["true"] * (words == ["--"]), {})
+    table.parse(words + ["true"] * (words == ["--"]), {})

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import options, settings, sigset, values
-from pyinit.options import parse
-from pyinit.values import UsageError
+from pyinit import settings, signals
+from pyinit.options import table, values
+from pyinit.options.table import parse
+from pyinit.options.values import UsageError
 from tests.cases import in_one_test
 
-SETTINGS = [option for option in options.TABLE if option.variable]
+SETTINGS = [option for option in table.TABLE if option.variable]
 DEFAULTS = settings.Settings([])
 
 
@@ -24,7 +25,7 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
     """Return what ``words`` and the environment change against the defaults."""
     found = parse([*words, "true"], {k.encode(): v.encode() for k, v in environ.items()})
     assert found.command == ["true"]
-    names = {option.attribute for option in options.TABLE}
+    names = {option.attribute for option in table.TABLE}
     return {n: getattr(found, n) for n in names if getattr(found, n) != getattr(DEFAULTS, n)}
 
 
@@ -125,7 +126,7 @@ def test_no_option_is_without_a_case() -> None:
     elsewhere = {"help", "version", "pause", "as"}
     missing = {
         option.name
-        for option in options.TABLE
+        for option in table.TABLE
         if f"--{option.name}" not in words and f"-{option.short}" not in words
     }
     assert missing <= elsewhere
@@ -359,11 +360,11 @@ def test_a_pause_by_variable_names_it() -> None:
 @in_one_test("name", settings.NAMES)
 def test_as_is_for_the_first_word(name: str) -> None:
     """The others are the program's; without it all words are pyinit's."""
-    assert options.alias(["--as", name, "-g", "x"]) == (name, ["-g", "x"])
-    assert options.alias([f"--as={name}", "x"]) == (name, ["x"])
-    assert options.alias([f"--as={name}"]) == (name, [])
-    assert options.alias(["-g", "--as", name]) == ("", ["-g", "--as", name])
-    assert options.alias([]) == ("", [])
+    assert table.alias(["--as", name, "-g", "x"]) == (name, ["-g", "x"])
+    assert table.alias([f"--as={name}", "x"]) == (name, ["x"])
+    assert table.alias([f"--as={name}"]) == (name, [])
+    assert table.alias(["-g", "--as", name]) == ("", ["-g", "--as", name])
+    assert table.alias([]) == ("", [])
 
 
 @in_one_test(
@@ -378,7 +379,7 @@ def test_as_is_for_the_first_word(name: str) -> None:
 def test_a_program_that_is_not_known_is_named(words: list[str], named: str, right: str) -> None:
     """And those that are."""
     with pytest.raises(UsageError) as caught:
-        options.alias(words)
+        table.alias(words)
     assert named in str(caught.value)
     assert right in str(caught.value)
 
@@ -397,7 +398,7 @@ PIECES = [
 ]  # fmt: skip
 WORDS = st.one_of(
     st.sampled_from(["--grace", "--", "-", "", "-gv", "--grace=1", "ls", "-h", "-rTERM:0"]),
-    st.sampled_from([f"--{option.name}" for option in options.TABLE]),
+    st.sampled_from([f"--{option.name}" for option in table.TABLE]),
     st.lists(st.sampled_from(PIECES), max_size=5).map("".join),
     st.text(max_size=8),
 )
@@ -450,7 +451,7 @@ def test_every_number_of_seconds_is_taken_as_it_is(number: object) -> None:
 
 
 RULES = st.dictionaries(
-    st.sampled_from(sorted(sigset.RELAYED)), st.sampled_from([0, *valid_signals()])
+    st.sampled_from(sorted(signals.RELAYED)), st.sampled_from([0, *valid_signals()])
 )
 
 
@@ -486,11 +487,11 @@ def squeezed(text: str) -> str:
 
 def test_help_tells_of_every_option_its_default_and_an_example() -> None:
     """It is made from the table, in lines of at most 90 columns; a switch is its own example."""
-    text = options.render_help()
-    assert text.startswith(f"Usage: {options.USAGE}\n")
+    text = table.render_help()
+    assert text.startswith(f"Usage: {table.USAGE}\n")
     assert max(map(len, text.splitlines())) <= 90
     text = squeezed(text)
-    for title, rows in options.GROUPS:
+    for title, rows in table.GROUPS:
         assert f" {title}: " in text
         for option in rows:
             assert f" --{option.name} " in text
@@ -503,7 +504,7 @@ def test_help_tells_of_every_option_its_default_and_an_example() -> None:
 
 def test_help_tells_how_variables_are_called() -> None:
     """Examples for each kind, and those that have none."""
-    text = squeezed(options.render_help())
+    text = squeezed(table.render_help())
     for words, variable, value in (
         (["--stop-timeout", "28"], "PYINIT_STOP_TIMEOUT", "28"),
         (["--group"], "PYINIT_GROUP", "1"),
@@ -514,25 +515,25 @@ def test_help_tells_how_variables_are_called() -> None:
     assert "There is none for --env, --unset-env, --as, --help, --version." in text
 
 
-@in_one_test("option", options.TABLE)
-def test_every_example_can_be_given(option: options.Option) -> None:
+@in_one_test("option", table.TABLE)
+def test_every_example_can_be_given(option: table.Option) -> None:
     """In front of a command, where there is one to run."""
     words = shlex.split(option.example)
     assert f"--{option.name}" in words or words[0].startswith(f"-{option.short or ' '}")
     if option.name == "as":
-        assert options.alias(words) == ("tini", ["-s"])
+        assert table.alias(words) == ("tini", ["-s"])
     else:
         parse([*words, *([] if option.name == "pause" else ["true"])], {})
 
 
-@in_one_test("option", options.TABLE)
-def test_the_default_in_the_help_is_the_default(option: options.Option) -> None:
+@in_one_test("option", table.TABLE)
+def test_the_default_in_the_help_is_the_default(option: table.Option) -> None:
     """It stands there as it would be given; where there is none, the default is nothing at all."""
     if option.default:
-        parser, _ = options.KINDS[option.kind]
+        parser, _ = table.KINDS[option.kind]
         default = getattr(DEFAULTS, option.attribute)
         if option.attribute == "stop_signals":
-            default = sigset.STOP_SIGNALS
+            default = signals.STOP_SIGNALS
         assert parser(option.default, "") == default
     elif option.takes_value and option.name != "log-file":  # stderr stands with --log-fd
         assert not getattr(DEFAULTS, option.attribute)
@@ -541,9 +542,12 @@ def test_the_default_in_the_help_is_the_default(option: options.Option) -> None:
 def test_importing_the_parser_imports_nothing() -> None:
     """PID 1 parses two or three words; what argparse costs is half of its start-up."""
     code = (
-        "import sys; import pyinit; before = set(sys.modules); from pyinit import options; "
+        "import sys; import pyinit; before = set(sys.modules); "
+        "from pyinit.options import table as options; "
         "options.parse(['-gv', '--grace=1', 'x'], {}); "
         "print(sorted(set(sys.modules) - before))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert out.stdout == "['pyinit.options', 'pyinit.settings', 'pyinit.values']\n"
+    assert out.stdout == (
+        "['pyinit.options', 'pyinit.options.table', 'pyinit.options.values', 'pyinit.settings']\n"
+    )

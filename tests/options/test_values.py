@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import sigset, values
-from pyinit.values import UsageError
+from pyinit import signals
+from pyinit.options import values
+from pyinit.options.values import UsageError
 from tests.cases import in_one_test
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def refusal(parser: Callable[[str, str], Any], value: str) -> str:
 @in_one_test("number", sorted(signal.valid_signals()))
 def test_a_signal_by_name_and_by_number(number: int) -> None:
     """With SIG or without, in any case; the name that the log gives it is one of them."""
-    name = sigset.name(number)
+    name = signals.name(number)
     bare = name.removeprefix("SIG")
     for word in (name, bare, name.lower(), bare.lower(), bare.title(), str(int(number))):
         assert values.signal(word, SOURCE) == number
@@ -122,7 +123,7 @@ def test_what_is_refused_is_what_is_not_relayed() -> None:
             values.signals(str(int(number)), SOURCE)
         except UsageError:
             refused.add(number)
-    assert signal.valid_signals() - refused == sigset.RELAYED
+    assert signal.valid_signals() - refused == signals.RELAYED
 
 
 def test_a_list_of_signals() -> None:

@@ -20,6 +20,8 @@ module, *names = path.split(".")
 if module == "posix":
     owner = sys.modules["posix"]
 else:
+    while names[0].islower() and len(names) > 1:  # a folder
+        module += f".{names.pop(0)}"
     __import__(f"pyinit.{module}")
     owner = sys.modules[f"pyinit.{module}"]
 for name in names[:-1]:

@@ -13,7 +13,9 @@ options = sys.argv[4:]
 sys.path.insert(0, path)
 
 # Loaded once.
-from pyinit import boot, cli, fork, linux, peers, supervisor, values  # noqa: E402, F401
+from pyinit import boot, cli, fork, linux, supervisor  # noqa: E402, F401
+from pyinit.compat import peers  # noqa: E402, F401
+from pyinit.options import values  # noqa: E402, F401
 
 for code in range(first, last + 1):
     pid = os.fork()

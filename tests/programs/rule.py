@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable
 
 from pyinit import linux
-from pyinit.kinds import KINDS
 from pyinit.linux import set_dumpable
+from pyinit.namespaces.kinds import KINDS
 
 
 def unshare(*kinds: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 import pyinit
 
 PACKAGE = Path(pyinit.__file__).parent
-PURE = ("settings", "options", "values", "sigset", "wstatus", "lifecycle")
+PURE = ("settings", "options/table", "options/values", "signals", "wstatus", "lifecycle")
 
 
 def imports(path: Path) -> set[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import cgroups, oom, proc
+from pyinit.kernel import cgroups, oom, proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

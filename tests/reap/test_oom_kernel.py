@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from pyinit import oom
+from pyinit.kernel import oom
 from tests import memory
 from tests.harness import DEADLINE_S, python, until
 from tests.reap.watching import watch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinit import oom
+from pyinit.kernel import oom
 from tests.harness import until
 from tests.reap.watching import watch
 

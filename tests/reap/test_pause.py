@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import sigset
+from pyinit import signals
 from tests import harness
 from tests.cases import in_turn
 from tests.harness import PID1, SUBREAPER, Container, children, python, status_field, until
@@ -90,12 +90,12 @@ def test_term_and_int_end_it_with_0(mode: str, number: int) -> None:
 @pytest.mark.parametrize("option", ["-Pv", "-gPv", "-Pvv"])
 def test_every_other_signal_is_taken_and_dropped(mode: str, option: str) -> None:
     """QUIT too; nobody is there to whom any of them could be relayed, least of all a group."""
-    others = sigset.RELAYED - {signal.SIGTERM, signal.SIGINT}
+    others = signals.RELAYED - {signal.SIGTERM, signal.SIGINT}
     with pausing(mode, option) as container:
         for number in (*others, signal.SIGCHLD):
             container.signal(number)
             until_settled(container.pid)  # a pending CONT is discarded by TSTP (signal(7))
-        for number in (*sigset.SYNCHRONOUS, signal.SIGTERM):  # the former are never taken
+        for number in (*signals.SYNCHRONOUS, signal.SIGTERM):  # the former are never taken
             container.signal(number)
         lines = said(container, "exiting")
         ignored = [line for line in lines if "signal_ignored" in line]

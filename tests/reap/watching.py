@@ -7,7 +7,7 @@ import os
 import select
 from typing import TYPE_CHECKING
 
-from pyinit import oom
+from pyinit.kernel import oom
 from tests.harness import DEADLINE_S, until
 
 if TYPE_CHECKING:

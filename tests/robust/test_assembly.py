@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pyinit import staging
+from pyinit.container import starter
 from tests import spawning
 from tests.cases import in_turn
 from tests.harness import PROGRAMS, embeds, python, run
@@ -43,10 +43,10 @@ def test_fork_init(mode: str) -> None:
 @pytest.mark.parametrize("path", FAILS)
 def test_spawn(path: str, monkeypatch: pytest.MonkeyPatch, namespaces: None) -> None:
     """The init of the container, which nobody else could replace."""
-    start = "from pyinit import stage;"
-    assert start in staging._PROGRAM
+    start = "from pyinit.container import stage;"
+    assert start in starter._PROGRAM
     fails = f"{start}from pyinit import supervisor;{path} = lambda *_, **__: 1 / 0;"
-    monkeypatch.setattr(staging, "_PROGRAM", staging._PROGRAM.replace(start, fails))
+    monkeypatch.setattr(starter, "_PROGRAM", starter._PROGRAM.replace(start, fails))
     with spawning.spawn(python("exercise.py")) as container:
         assert container.stdout is not None
         assert container.stdout.read().decode() == EXERCISED

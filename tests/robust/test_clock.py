@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pyinit
-from pyinit import clock
+from pyinit.kernel import clock
 from tests.harness import PROGRAMS, Container, children, python, until
 from tests.stopping.test_teardown_blocked import WALL, seize
 

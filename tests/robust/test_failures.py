@@ -37,10 +37,10 @@ def without(*modules: str) -> tuple[str, ...]:
         "supervisor.Supervisor._ask_who_is_left",
         "supervisor.Supervisor._tear_down",
         "supervisor.Supervisor._tell_of_end",
-        "teardown.Teardown._turn",
-        "teardown.Teardown._arm_grace",
-        "proc.Process.__init__",
-        "proc.is_ours",
+        "stopping.teardown.Teardown._turn",
+        "stopping.teardown.Teardown._arm_grace",
+        "kernel.proc.Process.__init__",
+        "kernel.proc.is_ours",
     ],
 )
 def test_a_failure_in_the_loop_is_survived(mode: str, path: str) -> None:
@@ -58,7 +58,7 @@ def test_a_failure_in_the_loop_is_survived(mode: str, path: str) -> None:
 def test_a_failure_in_a_stop_is_survived(mode: str, name: str) -> None:
     """The stop signal reaches the command, drain and pre-stop command or not."""
     options = ["--drain", "0.1", "--pre-stop", "true", "--notify"]
-    init = broken(2, f"stop.Stop.{name}")
+    init = broken(2, f"stopping.stop.Stop.{name}")
     with Container(python("record.py", "TERM"), mode=mode, init=init, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
@@ -71,7 +71,7 @@ def test_a_failure_in_a_stop_is_survived(mode: str, name: str) -> None:
 def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
     """The plan goes on: a command that does not heed TERM is killed all the same."""
     options = ["--escalate", "KILL@0.1,KILL@0.2,KILL@0.3"]
-    init = broken(2, f"stop.Stop.{name}")
+    init = broken(2, f"stopping.stop.Stop.{name}")
     command = python("record.py", "-", "TERM")
     with Container(command, mode=mode, init=init, options=options) as container:
         container.expect("ready")
@@ -83,14 +83,14 @@ def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
 @in_turn(
     "path",
     [
-        "describe.names",
-        "describe.name",
-        "senders.describe_sender",
-        "record.Record.take",
-        "record.Record.finish",
-        "output.Sink.write",
-        "output.Writer._load",
-        "sigset.name",
+        "log.names.names",
+        "log.names.name",
+        "log.senders.describe_sender",
+        "report.record.Record.take",
+        "report.record.Record.finish",
+        "log.lines.Sink.write",
+        "log.lines.Writer._load",
+        "signals.name",
     ],
 )
 def test_a_log_that_always_fails_changes_nothing(mode: str, path: str) -> None:
@@ -111,10 +111,10 @@ def test_a_failure_is_said(mode: str) -> None:
 
 def test_a_record_that_always_fails_is_said_once(mode: str) -> None:
     """What is missing in the report has a reason then."""
-    init = broken(1_000_000, "record.Record.take")
+    init = broken(1_000_000, "report.record.Record.take")
     err = run(python("exercise.py"), mode=mode, init=init, options=["-vv"])[2]
     assert err.count("internal_error") == 1
-    assert "record.Record.take" in err
+    assert "report.record.Record.take" in err
 
 
 @pytest.mark.parametrize("module", ["pyinit.supervisor", "pyinit.lifecycle", "pyinit.scope"])

@@ -18,8 +18,8 @@ PACKAGE = Path(pyinit.__file__).parent
     ("mode", "modules", "options"),
     [
         (SUBREAPER, ["pyinit.fork"], []),
-        (PID1, ["pyinit.options", "pyinit.output"], ["--group"]),
-        (PID1, ["pyinit.values", "pyinit.events"], ["--no-such-option"]),
+        (PID1, ["pyinit.options.table", "pyinit.log.lines"], ["--group"]),
+        (PID1, ["pyinit.options.values", "pyinit.events"], ["--no-such-option"]),
     ],
 )
 def test_a_module_that_cannot_be_loaded(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pyinit
-from pyinit import Exit, StartError, staging
+from pyinit import Exit, StartError
+from pyinit.container import starter
 from tests import images, users
 from tests.conftest import need
 from tests.harness import DEADLINE_S
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
-# As `pyinit.staging` has it; on stderr it says which modules were wanted too late.
-TELLING = staging._PROGRAM.replace(
+# As `pyinit.container.starter` has it; on stderr it says which modules were wanted too late.
+TELLING = starter._PROGRAM.replace(
     "stage.main(",
     "import posix;refuse=stage._Closed.find_spec;"
     "stage._Closed.find_spec=lambda self,name,*_:"
@@ -96,7 +97,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Image:
 def image(made: Image, monkeypatch: pytest.MonkeyPatch) -> Iterator[Image]:
     """Have containers started from the image's home, and fail a test in which its code has run."""
     monkeypatch.setattr(pyinit, "__file__", str(made.home / "pyinit" / "__init__.py"))
-    monkeypatch.setattr(staging, "_PROGRAM", TELLING)
+    monkeypatch.setattr(starter, "_PROGRAM", TELLING)
     yield made
     mark = made.root / images.MARK
     ran = mark.read_text().split() if mark.exists() else []
@@ -119,15 +120,15 @@ def ended(process: Process, number: int = 0) -> tuple[Exit, str]:
 def refused(errors: str, *, warns: bool = False) -> set[str]:
     """Return which modules were looked for in vain; a warning can be written without structlog."""
     found = {text.removeprefix("refused ") for text in errors.splitlines() if "refused" in text}
-    return found - {"pyinit.rendering"} if warns else found
+    return found - {"pyinit.log.rendering"} if warns else found
 
 
 def test_its_modules_would_be_taken_for_ours(made: Image) -> None:
     """Without what these tests are about: they are where the init's paths lead."""
     wanted = ["json", "_json", "encodings.cp1252", "resource", "psutil", "psutil._pslinux"]
-    wanted += ["structlog", "structlog.dev", "pyinit.rendering", "pyinit.teardown"]
+    wanted += ["structlog", "structlog.dev", "pyinit.log.rendering", "pyinit.stopping.teardown"]
     assert [name for name in wanted if not images.is_found(name, made.root, [made.home])] == []
-    assert images.is_found("pyinit.teardown", made.root, made.homes[1:])
+    assert images.is_found("pyinit.stopping.teardown", made.root, made.homes[1:])
 
 
 @pytest.mark.parametrize("asked", ASKED)

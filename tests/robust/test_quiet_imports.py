@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from pyinit.ctl.install import FIRST, SUBREAPER, THEN
+from pyinit.ctl.dist.install import FIRST, SUBREAPER, THEN
 from tests import harness
 from tests.harness import PID1, PROGRAMS, run
 
@@ -38,13 +38,13 @@ def test_relaying_and_reaping_load_nothing(namespaces: None) -> None:
 
 def test_a_teardown(namespaces: None) -> None:
     """Two modules more where somebody is left: the second is the clock of its deadlines."""
-    more = {"pyinit.teardown", "pyinit.clock"}
+    more = {"pyinit.stopping.teardown", "pyinit.kernel.clock"}
     assert loaded("sh", "-c", "sleep 1000 &") == ALLOWED | more
 
 
 def test_an_option(namespaces: None) -> None:
     """Two modules more: one that knows the options, one that knows their values."""
-    more = {"pyinit.options", "pyinit.values"}
+    more = {"pyinit.options.table", "pyinit.options.values"}
     assert loaded("true", options=("--group",)) == ALLOWED | more
     assert loaded("true", options=("-g", "--grace=1", "-rTERM:INT", "-e1", "-q")) == ALLOWED | more
 
@@ -65,7 +65,7 @@ def test_a_report_is_no_log(namespaces: None, tmp_path: Path, verbose: tuple[str
     code, out, _ = run(command, options=options, init=init)
     found = set(out.splitlines()[-1].split())
     assert code == 0
-    assert {"pyinit.record", "pyinit.senders", "pyinit.teardown"} <= found
+    assert {"pyinit.report.record", "pyinit.log.senders", "pyinit.stopping.teardown"} <= found
     assert {"structlog", "psutil"} & found == ({"structlog"} if verbose else set())
 
 

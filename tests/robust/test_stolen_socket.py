@@ -18,8 +18,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from pyinit import Exit, NamespaceError, StartError, staging, wire
-from pyinit.container import Process
+from pyinit import Exit, NamespaceError, StartError
+from pyinit.container import starter, wire
+from pyinit.container.spawn import Process
 from tests.harness import DEADLINE_S, PYINIT, children, python
 from tests.spawning import USER, line, spawn
 
@@ -100,8 +101,8 @@ def test_pyinitctl_run() -> None:
 def says(monkeypatch: pytest.MonkeyPatch, *statements: str) -> None:
     """Have the stage execute statements before it begins."""
     main = "stage.main("
-    program = staging._PROGRAM.replace(main, ";".join((*statements, main)))
-    monkeypatch.setattr(staging, "_PROGRAM", program)
+    program = starter._PROGRAM.replace(main, ";".join((*statements, main)))
+    monkeypatch.setattr(starter, "_PROGRAM", program)
 
 
 def test_no_init_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +148,7 @@ def test_no_descriptor_for_the_init(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.EMFILE, "no descriptor")
         return os.pidfd_open(pid)
 
-    monkeypatch.setattr(staging, "open_process", open_process)
+    monkeypatch.setattr(starter, "open_process", open_process)
     with pytest.raises(OSError, match="no descriptor"):
         spawn(["true"])
     assert not children(os.getpid())
@@ -155,7 +156,7 @@ def test_no_descriptor_for_the_init(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_socket_that_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The init lives, and nothing comes any more: it is not waited for."""
-    monkeypatch.setattr(staging, "_END_BOUND_S", 0.1)
+    monkeypatch.setattr(starter, "_END_BOUND_S", 0.1)
     says(monkeypatch, "stage._furnish=lambda order,channel:channel._socket.shutdown(2)")
     with pytest.raises(StartError, match="none of its words"):
         spawn(["sleep", "1000"])
@@ -175,11 +176,11 @@ def test_what_is_no_terminal(
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[tuple[staging.Channel, socket.socket]]:
+def connected() -> Iterator[tuple[starter.Channel, socket.socket]]:
     """Give a channel and the other end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        channel = staging.Channel(ours)
+        channel = starter.Channel(ours)
         try:
             yield channel, theirs
         finally:
@@ -212,7 +213,7 @@ def test_an_end_that_others_hold_too() -> None:
     with connected() as (channel, _), subprocess.Popen(["true"]) as process:
         pidfd = os.pidfd_open(process.pid)
         try:
-            assert staging._next(channel, pidfd) == ()
+            assert starter._next(channel, pidfd) == ()
         finally:
             os.close(pidfd)
 
@@ -241,7 +242,7 @@ def test_any_packets(packets: list[bytes], fds: bool) -> None:  # noqa: FBT001
         pid = os.fork()
         if pid == 0:
             os._exit(3)
-        started = staging.Started(pid, os.pidfd_open(pid), channel)
+        started = starter.Started(pid, os.pidfd_open(pid), channel)
         with Process(started) as process:
             code, number = process.wait(DEADLINE_S)
             assert code == 3

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import sigset
+from pyinit import signals
 from tests.conftest import need
 from tests.ctl.test_install import copy_package, install
 from tests.harness import UNSHARE, python
@@ -35,7 +35,7 @@ START = {
     "newfstatat": 3,  # whether the bundle is of this package; how many threads; is stderr open
     "getpid": 3,
     "clone": 1,
-    "rt_sigaction": len(sigset.RELAYED),  # for SigCgt; what SIGCHLD did is known without
+    "rt_sigaction": len(signals.RELAYED),  # for SigCgt; what SIGCHLD did is known without
     "rt_sigtimedwait": 1,  # whether a signal has come already
     "wait4": 1,  # whether anybody has ended already
 }

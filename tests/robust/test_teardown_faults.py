@@ -60,7 +60,7 @@ def assert_ended(
 
 
 @pytest.mark.parametrize("error", ["EMFILE", "ENOMEM", "EIO"])
-@pytest.mark.parametrize("path", ["proc.pids", "proc.read", "posix.pidfd_open"])
+@pytest.mark.parametrize("path", ["kernel.proc.pids", "kernel.proc.read", "posix.pidfd_open"])
 def test_what_fails_once_is_tried_again(path: str, error: str, namespaces: None) -> None:
     """To list /proc, to read in it, and to hold on to one that is no child of a subreaper."""
     assert_ended("end", mode=SUBREAPER, kind="deep", init=broken(2, error, path))
@@ -69,7 +69,7 @@ def test_what_fails_once_is_tried_again(path: str, error: str, namespaces: None)
 @pytest.mark.parametrize("manner", ["end", "ignore"])
 def test_a_list_that_can_never_be_had(manner: str, namespaces: None) -> None:
     """As without /proc a subreaper asks the kernel for its children, who get TERM and KILL."""
-    assert_ended(manner, mode=SUBREAPER, init=broken(OFTEN, "EMFILE", "proc.pids"))
+    assert_ended(manner, mode=SUBREAPER, init=broken(OFTEN, "EMFILE", "kernel.proc.pids"))
 
 
 @pytest.mark.parametrize("name", ["signal", "left"])

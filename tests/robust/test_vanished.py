@@ -27,7 +27,7 @@ EXERCISED = "relayed\nreaped\nTERM\n"
 WAYS = {
     "removed": 'rm -r "$0"',
     "covered": 'mount -t tmpfs none "$0"',
-    "replaced": 'for file in "$0"/*.py; do echo "raise SystemExit(3)" >"$file"; done',
+    "replaced": 'for file in "$0"/*.py "$0"/*/*.py; do echo "raise SystemExit(3)" >"$file"; done',
 }
 
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from pyinit import descendants
+from pyinit.kernel import descendants
 from tests.harness import SUBREAPER, Container, python
 
 # The shell forks once more for pyinit, whose number is near the end then.  The file is of this

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinit import accounts, environment
-from pyinit.values import UsageError
+from pyinit import environment
+from pyinit.command import accounts
+from pyinit.options.values import UsageError
 from tests.cases import in_one_test
 from tests.users import GROUP, PASSWD
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit import changes
+from pyinit.command import changes
 from tests import conftest
 from tests.cases import in_turn
 from tests.harness import DEADLINE_S, Container, python, run, until

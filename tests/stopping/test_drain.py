@@ -183,7 +183,7 @@ def test_the_log_says_that_it_has_begun(mode: str) -> None:
 
 def test_without_what_it_takes_a_stop_is_a_relay(mode: str) -> None:
     """A disk that fails when the command runs already: the signal comes early, but it comes."""
-    init = without("pyinit.stop")
+    init = without("pyinit.stopping.stop")
     with Container(["sleep", "1000"], mode=mode, init=init, options=NEVER) as container:
         container.main_child()
         container.signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Programs that are an init themselves: `run` and `fork_init`."""

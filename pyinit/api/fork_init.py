@@ -1,0 +1,178 @@
+"""A program that is its own init: `fork_init`, which costs such a program as little as it can."""
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn, Unpack
+
+    from pyinit.api.run import Options
+    from pyinit.boot import Init
+    from pyinit.settings import Settings
+
+# What is about the command: a program does it to itself.
+_OF_A_COMMAND = (
+    "chdir",
+    "env",
+    "no_new_privs",
+    "pause",
+    "session",
+    "umask",
+    "unset_env",
+    "user",
+)
+
+
+def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
+    """Fork when this process is PID 1: the parent becomes the init for good, the child returns.
+
+    The first line of a program that may find itself PID 1, before it starts
+    threads or opens anything: the program goes on in the child, in a process group
+    of its own and with the terminal, and the init exits with its status, as
+    ``pyinit -- program`` would.  Handlers of atexit and buffers of files are the child's alone.
+    Nothing happens when this process is not PID 1, unless ``always``: then the
+    parent becomes a child subreaper.  ``options`` are those of `Options` that
+    do not change what a command gets; times are in seconds.
+
+    Raises ValueError and TypeError for options, RuntimeError when there are threads, or
+    children that an init which is not PID 1 would reap and end, `StartError` when
+    ``parent_death_signal`` cannot be set, and OSError; see fork(2), pid_namespaces(7).
+    """
+    is_init = posix.getpid() == 1
+    if not options and not is_init and not always:
+        return
+    asked = _settings_of(options)
+    if is_init or always:
+        _check_process(is_init=is_init)
+        _fork_init(asked)
+
+
+def _settings_of(options: "Options") -> "Settings":
+    """Return the settings that ``options`` ask for.  Raises ValueError, TypeError."""
+    import sys
+
+    from pyinit.settings import Settings
+
+    asked = Settings(sys.orig_argv)
+    if options:
+        from pyinit.api import keywords
+
+        for name in _OF_A_COMMAND:
+            if name in options:
+                raise ValueError(
+                    f"{name} changes what a command gets, and fork_init() starts none: "
+                    "expected the program to do it itself"
+                )
+        keywords.apply(asked, options)
+    return asked
+
+
+def _check_process(*, is_init: bool) -> None:
+    import _thread
+
+    if _thread._count():
+        raise RuntimeError(
+            "this process has other threads already, of which fork(2) copies none: "
+            "call fork_init() first"
+        )
+    if not is_init:
+        from pyinit import scope
+
+        if scope.has_children():
+            raise RuntimeError(
+                "this process has children already, which an init would reap and end: "
+                "call fork_init() first"
+            )
+
+
+def _fork_init(asked: "Settings") -> None:
+    """Fork; return in the child only.  Raises OSError, StartError."""
+    from pyinit import boot
+    from pyinit.api import held
+
+    before = held.Held(asked)
+    init = boot.Init(asked, before.mask)
+    terminal = None
+    try:
+        _prepare(init)
+        terminal = boot.terminal_for(asked)
+        parent = posix.getpid()
+        pid = posix.fork()
+    except BaseException:
+        if terminal is not None:
+            boot.close(terminal)
+        _let_go(asked)
+        before.give_back()
+        raise
+    if pid:
+        _be_init(pid, init, terminal)
+    _take_place(terminal)
+    if terminal is not None:
+        boot.close(terminal)
+    _let_go(asked)
+    if init.linux is not None:
+        from pyinit import fork
+
+        fork.die_with(parent, init.linux)
+    before.give_signals_back()
+
+
+def _prepare(init: "Init") -> None:
+    """Do what comes before the fork, and load what comes after it.
+
+    Raises ValueError for places that cannot be written to, StartError.
+    """
+    import _signal
+
+    from pyinit import boot
+
+    if init.asked.writes_elsewhere():
+        from pyinit.report import outlets
+
+        outlets.prepare_in_program(init.asked)
+    init.prepare()
+    if init.linux is not None:
+        from pyinit import fork  # noqa: F401
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
+    if init.asked.keeps_record():
+        init.asked.kills = boot.kills_before()
+
+
+def _let_go(asked: "Settings") -> None:
+    """Close what is the init's alone."""
+    if asked.outlets is not None:
+        asked.outlets.close()
+
+
+def _take_place(terminal: int | None) -> None:
+    """Lead a process group of our own, with the terminal, as a command under pyinit does."""
+    try:
+        posix.setpgid(0, 0)
+        if terminal is not None:
+            posix.tcsetpgrp(terminal, posix.getpgrp())
+    except OSError:
+        pass  # the terminal went away: the program runs without its foreground
+
+
+def _be_init(pid: int, init: "Init", terminal: int | None) -> "NoReturn":
+    """Be the init of the forked program ``pid``, and exit with its status."""
+    from pyinit import boot, environment
+
+    if not environment.is_single_threaded():
+        from pyinit.process import restart
+
+        init.asked.findings = restart.attend(restart.Findings())
+    try:
+        posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
+    except OSError:
+        pass  # EACCES: it has started another program already; ESRCH
+    if terminal is not None:
+        boot.close(terminal)
+        init.had_terminal = True
+    init.pid = pid
+    code = 125
+    try:
+        code = init.supervise()
+    finally:
+        posix._exit(code)  # nothing of the program runs in here, whatever is raised

@@ -1,0 +1,1 @@
+"""What the command gets, and why it could not be started."""

@@ -1,0 +1,107 @@
+"""What the command gets instead of what pyinit was given: user, directory, variables and so on.
+
+Loaded when anything of it is asked for.
+"""
+
+import posix
+
+from pyinit import environment
+from pyinit.command import accounts
+from pyinit.options.values import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyinit.settings import Settings
+
+LISTEN_PID = b"LISTEN_PID"
+LISTEN_PIDFDID = b"LISTEN_PIDFDID"
+
+
+class Changes:
+    """Made before the fork, where errors can be told best; applied after it.
+
+    ``asked`` says what is to be changed.  ``activates`` is False for a command
+    beside the main child, which the sockets of LISTEN_FDS are not for.  Raises
+    UsageError.
+    """
+
+    def __init__(self, asked: "Settings", *, activates: bool = True) -> None:
+        self._asked = asked
+        self.account = accounts.lookup(asked.user) if asked.user else None
+        self._activates = (
+            activates and environment.current().get(LISTEN_PID) == b"%d" % posix.getpid()
+        )
+        self._forbid_privileges: Callable[[], None] | None = None
+        if asked.no_new_privs:
+            try:
+                from pyinit import linux
+            except ImportError as error:  # a Python built without libffi
+                raise UsageError(f"option '--no-new-privs': {error}") from None
+            self._forbid_privileges = linux.set_no_new_privs
+        self.step = ""  # what is being done, for the message when it fails
+
+    def apply(self, parent: int) -> None:
+        """Do all that has to be done in the forked child of ``parent``.
+
+        Nothing is imported here: as the user, the modules may be out of reach.
+        Raises OSError, and ValueError for what no system call could be given.
+        """
+        asked = self._asked
+        if self._activates:
+            self.step = "name it in LISTEN_PID"
+            _name_in_listen_pid(parent)
+        self.step = "change its environment"
+        self._change_environment()
+        if asked.umask is not None:
+            posix.umask(asked.umask)
+        if self.account is not None:
+            self._become_user(self.account)
+        if asked.chdir:
+            # As the user: the directory may be open to nobody else, root included (NFS).
+            self.step = f"change to directory '{asked.chdir}'"
+            posix.chdir(environment.encode(asked.chdir))
+        if self._forbid_privileges is not None:
+            self.step = "set no_new_privs"
+            self._forbid_privileges()
+
+    def _change_environment(self) -> None:
+        account = self.account
+        if account is not None:
+            environment.change("HOME", account.home)
+            environment.change("USER", account.name)
+            environment.change("LOGNAME", account.name)
+        for name, value in self._asked.env:
+            environment.change(name, value)
+
+    def _become_user(self, account: "accounts.Account") -> None:
+        self.step = f"become user '{self._asked.user}'"
+        # Not needed where nothing changes, and then not allowed to everybody.
+        if sorted(posix.getgroups()) != sorted(account.groups):
+            posix.setgroups(account.groups)
+        posix.setresgid(account.gid, account.gid, account.gid)
+        posix.setresuid(account.uid, account.uid, account.uid)
+
+
+def _name_in_listen_pid(parent: int) -> None:
+    """Make this process the one that LISTEN_FDS is for; see sd_listen_fds(3)."""
+    environment.change("LISTEN_PID", str(posix.getpid()))
+    if LISTEN_PIDFDID in environment.current():
+        environment.change("LISTEN_PIDFDID", _pidfd_id(parent))
+
+
+def _pidfd_id(parent: int) -> str | None:
+    """Return the inode of a pidfd of this process, by which systemd knows it beyond its number.
+
+    None where all pidfds have the same inode, as before Linux 6.9.
+    """
+    try:
+        numbers = []
+        for pid in (posix.getpid(), parent):
+            fd = posix.pidfd_open(pid, 0)
+            numbers.append(posix.fstat(fd).st_ino)
+            posix.close(fd)
+    except OSError:
+        return None
+    return str(numbers[0]) if numbers[0] != numbers[1] else None

@@ -1,0 +1,1 @@
+"""Under the names of other inits: their options, their messages."""

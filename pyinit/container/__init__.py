@@ -1,0 +1,1 @@
+"""Containers of one's own: namespaces made, an init started in them."""

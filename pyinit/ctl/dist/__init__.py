@@ -1,0 +1,1 @@
+"""Making what is installed: launcher, single file, manual, completions."""

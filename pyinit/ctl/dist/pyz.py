@@ -1,0 +1,292 @@
+"""``pyinitctl pyz OUT``: write pyinit as one executable file, which needs Python and nothing else.
+
+It is a zip archive, so that an interpreter can run it and import from it, but
+the kernel does not start it as one: reading the archive takes longer than all
+that pyinit does.  In the ``#!`` line, which the kernel hands to the interpreter
+as a single word, stands ``-IS`` and a program for ``-c``; that runs the start,
+text at a fixed place in the file, and this loads the bytecode that was written
+for just this interpreter.  Whoever finds none of its own gets the sources.
+
+    0           #! line
+    START       the start, padded
+    BUNDLES     bytecode of all modules that an init needs, for each version of Python
+    after that  the archive: the sources, and __main__.py
+
+All modules are in memory before the command is started: the file can be
+removed, replaced or unmounted then.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import marshal
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyinit
+from pyinit.ctl.dist import executable
+from pyinit.ctl.dist.executable import MARK, MAX_SHEBANG, InstallError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+START = 256
+BUNDLES = 4096
+
+# Those of official images on top of Debian's and others' packages are in /usr/local/bin.
+DEFAULT_PYTHON = "/usr/bin/python3"
+# Whose bytecode is put in, if they are on PATH.
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+
+# Short: before Linux 5.1 the kernel read no more than 127 bytes of the line; see execve(2).
+_CODE = (
+    f"import posix as p,sys;f=p.open(sys.argv[1],{os.O_CLOEXEC});"
+    f"exec(p.pread(f,{BUNDLES - START},{START}))"
+)
+
+# Older versions have to understand it, to be told that they are too old: it is no place for
+# f-strings.  bundles is {magic number: (size, offset)}.
+_START = """\
+{mark} pyz: version {version}
+import _signal
+
+given_mask = _signal.pthread_sigmask(0, getattr(_signal, "valid_signals", set)())
+if sys.version_info < (3, 11):
+    text = "pyinit: needs Python 3.11 or later, and this is Python %d.%d: %s"
+    p.write(2, (text % (sys.version_info[:2] + (sys.executable,)) + chr(10)).encode())
+    p._exit(125)
+if sys.argv[0] == "-c":
+    del sys.argv[0]
+import marshal
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER
+
+packages = {packages}
+
+class Modules:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in modules:
+            return ModuleSpec(name, Modules, is_package=name in packages)
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        exec(load(module.__name__), module.__dict__)
+
+def load(name):
+    return marshal.loads(modules[name])
+
+if MAGIC_NUMBER in {bundles}:
+    modules = marshal.loads(p.pread(f, *{bundles}[MAGIC_NUMBER]))
+else:
+    from zipimport import zipimporter
+
+    modules = {{}}
+    for name in {names}:
+        file = name.replace(".", "/") + ("/__init__.py" if name in packages else ".py")
+        modules[name] = zipimporter(sys.argv[0]).get_data(file)
+
+    def load(name):
+        return compile(modules[name], name, "exec", dont_inherit=True, optimize=2)
+
+p.close(f)
+sys.meta_path.insert(0, Modules)
+from pyinit.cli import main
+main(given_mask)
+"""
+
+_MAIN = """\
+import posix as p, sys
+
+f = p.open(sys.argv[0], p.O_RDONLY | p.O_CLOEXEC)
+exec(p.pread(f, {size}, {start}))
+"""
+
+# What each interpreter is asked to do: modules come in, and go out as its bytecode.  Without
+# docstrings, which nobody reads in an init.
+_COMPILER = """\
+import marshal, sys
+from importlib.util import MAGIC_NUMBER
+
+version = "%d.%d" % sys.version_info[:2]
+if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
+    sys.exit("it is " + sys.implementation.name + " " + version)
+modules = marshal.load(sys.stdin.buffer)
+for name, source in modules.items():
+    code = compile(source, name, "exec", dont_inherit=True, optimize=2)
+    modules[name] = marshal.dumps(code)
+sys.stdout.buffer.write(marshal.dumps((version, MAGIC_NUMBER, marshal.dumps(modules))))
+"""
+
+
+DESCRIPTION = (
+    "Write pyinit as one executable file that needs Python 3.11 or later and "
+    "nothing else, for `podman run --init-path` and for images without pip.  Bytecode is put "
+    "in for this interpreter and those on PATH; other versions compile at each start."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.add_argument("path", metavar="OUT", type=Path, help="the file to write")
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        default=DEFAULT_PYTHON,
+        help="the interpreter where the file will be used; a name without '/' is searched for "
+        "there by env(1) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--bytecode",
+        metavar="PYTHON",
+        action="append",
+        default=[],
+        help="put in bytecode for this interpreter of this machine as well; may be repeated",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite OUT even if this command did not write it"
+    )
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Write the file and say what is in it.  Raises `InstallError`."""
+    target = asked.path.resolve()
+    executable.refuse(target, "pyz", force=asked.force)
+    line = _first_line(asked.python)
+    sources = _sources()
+    bundles = _bundles(_needed(sources), asked.bytecode)
+    code = ("-ISc", _CODE)
+    # The interpreter of the image need not be here, so that of this machine tries it.
+    executable.put(target, _file(line, sources, list(bundles.values())), (sys.executable, *code))
+    print(
+        f"{target}: pyinit {pyinit.__version__} for {asked.python}, "
+        f"with bytecode of Python {', '.join(sorted(bundles))}"
+    )
+
+
+def _first_line(python: str) -> bytes:
+    """Return the ``#!`` line.  Raises `InstallError`."""
+    if not python or any(not char.isprintable() or char in " \"'\\$" for char in python):
+        raise InstallError(f"a #! line cannot hold the path of this interpreter: '{python}'")
+    code = f"-ISc{_CODE}"
+    if "/" not in python:
+        line = f'#!/usr/bin/env -S {python} "{code}"'
+    elif python.startswith("/"):
+        line = f"#!{python} {code}"
+    else:
+        raise InstallError(f"the interpreter is neither a name nor an absolute path: '{python}'")
+    data = os.fsencode(line)
+    if len(data) > MAX_SHEBANG:
+        raise InstallError(
+            f"the path of the interpreter is too long for a #! line ({MAX_SHEBANG} bytes): {python}"
+        )
+    return data
+
+
+def _sources() -> dict[str, bytes]:
+    """Return the source of each module but those of pyinitctl."""
+    package = executable.package()
+    found = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = ("pyinit", *file.relative_to(package).with_suffix("").parts)
+        if parts[1] != "ctl":
+            found[".".join(parts).removesuffix(".__init__")] = file.read_bytes()
+    return found
+
+
+def _needed(sources: dict[str, bytes]) -> dict[str, bytes]:
+    """Return those that the init imports, early or late, and nothing else of the API."""
+    needed = {"pyinit": sources["pyinit"]}
+    waiting = ["pyinit.cli"]
+    while waiting:
+        name = waiting.pop()
+        if name in sources and name not in needed:
+            needed[name] = sources[name]
+            waiting.append(name.rpartition(".")[0])
+            for node in ast.walk(ast.parse(sources[name])):
+                if isinstance(node, ast.ImportFrom) and node.module is not None:
+                    waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+    return needed
+
+
+def _bundles(sources: dict[str, bytes], asked: Iterable[str]) -> dict[str, tuple[bytes, bytes]]:
+    """Return magic number and bytecode for each version of Python that can be had here.
+
+    Raises `InstallError` for one that was ``asked`` for, and for our own.
+    """
+    bundles: dict[str, tuple[bytes, bytes]] = {}
+    needed = [*asked, sys.executable]
+    found = filter(None, (shutil.which(f"python{version}") for version in VERSIONS))
+    for python in (*needed, *found):
+        try:
+            version, magic, modules = _compile(python, sources)
+        except InstallError:
+            if python in needed:
+                raise
+            continue  # a command of that name which starts none of that version
+        bundles.setdefault(version, (magic, modules))
+    return bundles
+
+
+def _compile(python: str, sources: dict[str, bytes]) -> tuple[str, bytes, bytes]:
+    """Return version, magic number and bytecode of one interpreter.  Raises `InstallError`."""
+    argv = [python, "-ISc", _COMPILER]
+    try:
+        done = subprocess.run(argv, input=marshal.dumps(sources), capture_output=True, check=True)
+    except OSError as error:
+        raise InstallError(f"{python} makes no bytecode: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        why = error.stderr.decode(errors="replace").strip()
+        raise InstallError(f"{python} makes no bytecode: {why}") from error
+    result: tuple[str, bytes, bytes] = marshal.loads(done.stdout)
+    return result
+
+
+def _file(line: bytes, sources: dict[str, bytes], bundles: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the whole file."""
+    places = {}
+    offset = BUNDLES
+    for magic, modules in bundles:
+        places[magic] = (len(modules), offset)
+        offset += len(modules)
+    needed = _needed(sources)
+    start = _START.format(
+        mark=MARK,
+        version=pyinit.__version__,
+        bundles=places,
+        packages=sorted({name.rpartition(".")[0] for name in needed if name != "pyinit"}),
+        names=sorted(needed),
+    ).encode()
+    if len(start) > BUNDLES - START:
+        raise InstallError(f"too many versions of Python for one file: {len(places)}")
+    file = io.BytesIO()
+    file.write((line + b"\n").ljust(START, b"\n"))
+    file.write(start.ljust(BUNDLES - START, b"\n"))
+    file.writelines(modules for _, modules in bundles)
+    _add_archive(file, sources)
+    return file.getvalue()
+
+
+def _add_archive(file: io.BytesIO, sources: dict[str, bytes]) -> None:
+    """Append the sources: not compressed, so that Python's zlib is not needed."""
+    packages = {name.rpartition(".")[0] for name in sources}
+    texts = {
+        f"{name.replace('.', '/')}{'/__init__' if name in packages else ''}.py": text
+        for name, text in sources.items()
+    }
+    texts["__main__.py"] = _MAIN.format(size=BUNDLES - START, start=START).encode()
+    with zipfile.ZipFile(file, "a") as archive:
+        for name, text in texts.items():
+            # Of no date: the same sources make the same archive.
+            archive.writestr(zipfile.ZipInfo(name), text)

@@ -1,0 +1,1 @@
+"""`pyinitctl doctor`: what is wrong in a container."""

@@ -1,0 +1,358 @@
+"""What kind of program a PID 1 is, and what such a one does with signals, orphans and its end."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyinit import settings
+from pyinit.compat import peers
+from pyinit.ctl.status import beneath
+from pyinit.options import table
+from pyinit.options.values import UsageError
+from pyinit.signals import RELAYED, SYNCHRONOUS
+
+if TYPE_CHECKING:
+    from pyinit.ctl.view import Process
+    from pyinit.settings import Settings
+
+PYINIT = "pyinit"
+SHELL = "shell"
+
+# What a PID 1 is to whom signals and sockets are for.
+COMMAND = "around one command, to which it relays signals"
+MUTE = "around one command, which hears nothing from it"
+SERVICE = "it is itself whom they are for"
+
+
+class Kind(NamedTuple):
+    """What a program does as PID 1; ``role`` is one of the three above."""
+
+    name: str
+    title: str
+    role: str
+    signals: str
+    orphans: str
+    end: str
+
+    @property
+    def relays(self) -> bool:
+        """Whether the signals that it gets are for its command, and reach it."""
+        return self.role == COMMAND
+
+    @property
+    def reaps(self) -> bool:
+        """Whether orphans that come to it are reaped."""
+        return self.orphans.startswith(_REAPS)
+
+    @property
+    def runs_command(self) -> bool:
+        """Whether there is one command that all is about."""
+        return self.role != SERVICE
+
+
+_KERNEL_ENDS = "the kernel kills whoever is left at once, without TERM"
+_REAPS = "reaped"
+_NOT_REAPED = "never reaped: each stays as a zombie"
+_HANDLES = "those that it handles are its own affair; the others do not reach it"
+_OWN_SERVICES = "handled as it stops its services"
+
+KINDS = {
+    each.name: each
+    for each in (
+        Kind(
+            PYINIT,
+            "pyinit",
+            COMMAND,
+            "relayed to its command",
+            _REAPS,
+            "whoever is left gets TERM and CONT, the grace, and then KILL",
+        ),
+        Kind(
+            peers.TINI,
+            "tini (docker-init)",
+            COMMAND,
+            "relayed to its child alone, with -g to the child's process group",
+            _REAPS,
+            _KERNEL_ENDS,
+        ),
+        Kind(
+            peers.DUMB_INIT,
+            "dumb-init",
+            COMMAND,
+            "relayed to its child's session, with -c to the child alone",
+            _REAPS,
+            "the child's process group gets TERM, and all are killed in the same moment",
+        ),
+        Kind(
+            peers.CATATONIT,
+            "catatonit",
+            COMMAND,
+            "relayed to its child alone, with -g to the child's process group; TSTP is dropped",
+            _REAPS,
+            _KERNEL_ENDS,
+        ),
+        Kind(
+            "pause",
+            "the pause container",
+            SERVICE,
+            "INT and TERM end it, the others do nothing",
+            _REAPS,
+            _KERNEL_ENDS,
+        ),
+        Kind(
+            "systemd",
+            "systemd",
+            SERVICE,
+            "RTMIN+3 stops it; TERM makes it start itself anew, and stops nothing",
+            _REAPS,
+            "its services are stopped in order, each with its own time-out",
+        ),
+        Kind(
+            "s6",
+            "s6",
+            SERVICE,
+            _OWN_SERVICES,
+            _REAPS,
+            "its services are stopped; s6-overlay's time for all others is a fixed one",
+        ),
+        Kind(
+            "runit",
+            "runit",
+            SERVICE,
+            "runsvdir takes HUP for the end of its services; TERM ends it alone",
+            _REAPS,
+            _KERNEL_ENDS,
+        ),
+        Kind(
+            "supervisord",
+            "supervisord",
+            SERVICE,
+            "TERM stops its programs; others are not passed on",
+            _REAPS,
+            "its programs have been stopped, each with its own time-out; the kernel kills the rest",
+        ),
+        Kind(
+            "my_init",
+            "my_init",
+            MUTE,
+            "TERM and INT stop its services; others are not passed on",
+            _REAPS,
+            "whoever is left gets TERM and, after a time, KILL; 0 is reported for a killed command",
+        ),
+        Kind(
+            SHELL,
+            "a shell",
+            MUTE,
+            "passed on to nobody; those without a trap do not reach it either",
+            "reaped while it waits for its commands",
+            _KERNEL_ENDS,
+        ),
+        Kind("node", "Node.js", SERVICE, _HANDLES, _NOT_REAPED, _KERNEL_ENDS),
+        Kind("python", "Python", SERVICE, _HANDLES, _NOT_REAPED, _KERNEL_ENDS),
+        Kind("java", "Java", SERVICE, _HANDLES, _NOT_REAPED, _KERNEL_ENDS),
+        Kind(
+            "nginx",
+            "nginx",
+            SERVICE,
+            "QUIT lets it finish its requests, TERM does not; its workers are told by it",
+            _REAPS,
+            _KERNEL_ENDS,
+        ),
+        Kind(
+            "program",
+            "a program that is no init",
+            SERVICE,
+            _HANDLES,
+            "never reaped, unless it waits for any child, as few programs do",
+            _KERNEL_ENDS,
+        ),
+    )
+}
+
+_NAMES = {
+    **dict.fromkeys(("tini", "tini-static", "docker-init"), peers.TINI),
+    "dumb-init": peers.DUMB_INIT,
+    **dict.fromkeys(("catatonit", "podman-init"), peers.CATATONIT),
+    "pause": "pause",
+    "systemd": "systemd",
+    **dict.fromkeys(("s6-svscan", "s6-overlay-suexec", "s6-linux-init"), "s6"),
+    **dict.fromkeys(("runit", "runit-init", "runsvdir"), "runit"),
+    "supervisord": "supervisord",
+    "my_init": "my_init",
+    **dict.fromkeys(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash"), SHELL),
+    **dict.fromkeys(("node", "nodejs"), "node"),
+    "java": "java",
+    "nginx": "nginx",
+}
+_PYTHON = re.compile(r"python[\d.]*$|pypy[\d.]*$")
+
+# Of Python's options, those that have a value of their own.
+_PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
+
+# The dynamic loader as a program in front of another one, and its options with a value; ld.so(8).
+_LOADER = re.compile(r"ld[\w.-]*\.so[\d.]*$")
+_LOADER_VALUES = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
+
+
+class Init(NamedTuple):
+    """A process, its kind, and how it was asked to be; ``asked`` is None where that is not known.
+
+    ``why_not`` is the reason then.
+    """
+
+    process: Process
+    kind: Kind
+    asked: Settings | None
+    why_not: str
+
+
+def recognised(process: Process) -> Init:
+    """Return what kind of PID 1 a process is."""
+    name, words = _program(process)
+    if name == PYINIT or (name in settings.NAMES and _is_python(process)):
+        return _ours(process, name, words)
+    if _is_python(process) and _is_embedded(process):
+        why = "pyinit is a part of this program, and its options are in no command line"
+        return Init(process, KINDS[PYINIT], None, why)
+    kind = KINDS[_NAMES.get(name) or ("python" if _is_python(process) else "program")]
+    if kind.name in (peers.TINI, peers.DUMB_INIT, peers.CATATONIT):
+        return _theirs(process, kind, words)
+    return Init(process, kind, None, "")
+
+
+def is_command(init: Init) -> bool:
+    """Return whether it is the command pyinit, and not a program that is its own init."""
+    return init.kind.name == PYINIT and _program(init.process)[0] in (PYINIT, *settings.NAMES)
+
+
+def _is_embedded(process: Process) -> bool:
+    """Return whether it has the signals of a pyinit that is a part of another program.
+
+    No other keeps those blocked that report a fault, and has handlers for all that it relays
+    (fork_init) or waits for them with sigwaitinfo(2) (run, which installs none).
+    """
+    if not all(process.does("Blk", each) for each in SYNCHRONOUS):
+        return False
+    return (
+        all(process.does("Cgt", each) for each in RELAYED)
+        or all(process.does("Blk", each) for each in RELAYED)
+        or process.awaits_signals()
+    )
+
+
+def _is_python(process: Process) -> bool:
+    words = without_loader(process.command)
+    return bool(words and _PYTHON.match(_base(words[0])))
+
+
+def without_loader(command: list[str]) -> list[str]:
+    """Return a command line from the program on, where the dynamic loader stands before it."""
+    left = list(command)
+    if not left or not _LOADER.match(_base(left[0])):
+        return left
+    del left[0]
+    while left and left[0].startswith("--"):
+        if left.pop(0) in _LOADER_VALUES:
+            del left[:1]
+    return left
+
+
+def python_options(process: Process) -> tuple[str, list[str]]:
+    """Return the letters of the options that an interpreter was given, and the values of -X.
+
+    Those with a value are none of the letters.  What stands in the environment is not here.
+    """
+    letters, values = "", []
+    left = without_loader(process.command)[1:]
+    while left and left[0].startswith("-") and left[0] not in ("-", "-m"):
+        word = left.pop(0)
+        if word in _PYTHON_VALUES and left:
+            value = left.pop(0)
+            values += [value] if word == "-X" else []
+        elif not word.startswith("--"):
+            letters += word[1:].partition("c")[0]
+            if "c" in word:
+                break
+    return letters, values
+
+
+def _base(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def _program(process: Process) -> tuple[str, list[str]]:
+    """Return the name of the program, or of the script that it runs, and the words after it."""
+    words = without_loader(process.command)
+    if not words:
+        return process.name, []
+    name = _base(words[0]).removeprefix("-")  # of a login shell
+    if _PYTHON.match(name):
+        return _script(process)
+    if name == "busybox" and words[1:]:
+        return _base(words[1]), words[2:]
+    if name not in _NAMES and process.name in _NAMES:
+        return process.name, words[1:]  # /sbin/init, /dev/init
+    return name, words[1:]
+
+
+def _script(process: Process) -> tuple[str, list[str]]:
+    """Return the name of what Python runs, such as ``pyinit``, and the words after it."""
+    left = without_loader(process.command)[1:]
+    while left and left[0].startswith("-"):
+        word = left.pop(0)
+        if word == "-m" and left:
+            return left[0], left[1:]
+        if not word.startswith("--") and "c" in word:
+            return "", []
+        if word in _PYTHON_VALUES and left:
+            left.pop(0)
+    if not left:
+        return "", []
+    path, _, name = left[0].removesuffix(".pyz").rpartition("/")
+    if name == "__main__.py":
+        name = _base(path)  # of a package, which -m has found
+    if name not in settings.NAMES and _is_launcher(process, left[0]):
+        name = PYINIT
+    return name, left[1:]
+
+
+def _is_launcher(process: Process, path: str) -> bool:
+    """Return whether a script is what ``pyinitctl install`` writes, whatever it is called."""
+    try:
+        place = beneath.Place(process.pid, path)
+    except OSError:
+        return False
+    try:
+        return b"pyinitctl install" in place.read(512)
+    except OSError:
+        return False
+    finally:
+        place.close()
+
+
+def _ours(process: Process, name: str, words: list[str]) -> Init:
+    try:
+        environ, why = process.environ(), ""
+    except OSError:
+        environ, why = {}, "its environment may not be read, where options can be, too"
+    try:
+        other, words = (name, words) if name in settings.NAMES else table.alias(words)
+        asked = peers.parse(other, words, environ) if other else table.parse(words, environ)
+    except UsageError as error:
+        return Init(process, KINDS[PYINIT], None, str(error))
+    return Init(process, KINDS[PYINIT], None if why else asked, why)
+
+
+def _theirs(process: Process, kind: Kind, words: list[str]) -> Init:
+    """Return another init, whose flags are those that we take under its name."""
+    try:
+        environ = process.environ()
+    except OSError:
+        return Init(process, kind, None, "its environment may not be read")
+    # They do not know ours.
+    environ = {key: value for key, value in environ.items() if not key.startswith(b"PYINIT_")}
+    try:
+        return Init(process, kind, peers.parse(kind.name, words, environ), "")
+    except UsageError as error:
+        return Init(process, kind, None, str(error))

@@ -1,0 +1,1 @@
+"""`pyinitctl ns` and `tree`: namespaces and processes."""

@@ -1,0 +1,1 @@
+"""`pyinitctl run` and `exec`: a command started in namespaces."""

@@ -1,0 +1,94 @@
+"""``pyinitctl exec``: a command in the namespaces of a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyinit.api.keywords import settings_of
+from pyinit.container import spawn
+from pyinit.ctl.start import attach
+from pyinit.ctl.start.run import add_command, words_of
+from pyinit.namespaces import kinds
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = (
+    "Start CMD in the namespaces of process PID: in all that differ from ours, in its root and "
+    "its cgroup, or only in the namespaces named (exec --net PID -- ip addr).  CMD has an init of "
+    "its own, so no zombie and no stray of it is left there."
+)
+
+# As timeout(1).
+TIMED_OUT = 124
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.add_argument("pid", metavar="PID", type=int, help="a process, as it is numbered here")
+    spaces = parser.add_argument_group("only these namespaces")
+    for kind in kinds.KINDS:
+        word = "userns" if kind == "user" else kind
+        spaces.add_argument(
+            f"--{word}", action="append_const", dest="namespaces", const=kind, help=f"its {kind}"
+        )
+    parser.add_argument("--user", metavar="USER[:GROUP]", default="", help="run CMD as this user")
+    parser.add_argument("--chdir", metavar="DIR", help="the working directory")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        help="end CMD and all that it started after this time, and exit with 124",
+    )
+    parser.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=float,
+        default=1.0,
+        help="time between TERM and KILL then (default: %(default)g)",
+    )
+    add_command(parser)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Start it and wait; return its exit code.  Raises CommandError."""
+    words = words_of(asked)
+    with attach.Blocked() as mask:
+        chosen = settings_of(words, {"grace_s": asked.grace})
+        chosen.user = asked.user
+        chosen.mask = mask
+        chosen.tells_of_stops = True
+        if asked.timeout is not None:
+            chosen.escalation = ((asked.grace, attach.KILL),)
+        return attach.run(
+            lambda: spawn.enter_process(
+                asked.pid,
+                chosen,
+                namespaces=asked.namespaces,
+                directory=asked.chdir,
+                terminal=asked.terminal,
+                environment=_environment(asked),
+            ),
+            terminal=asked.terminal,
+            timeout_s=asked.timeout,
+            timed_out=TIMED_OUT,
+        )
+
+
+def _environment(asked: argparse.Namespace) -> dict[str, str]:
+    """Return our environment, with the PATH of the process where CMD is looked for in its root.
+
+    Ours is about our own root: `docker exec` finds what the image's PATH has.
+    """
+    found = dict(os.environ)
+    if asked.namespaces is None or "mount" in asked.namespaces:
+        try:
+            words = Path(f"/proc/{asked.pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return found  # it has ended, or may not be looked at, which entering it will tell
+        paths = [word for word in words if word.startswith(b"PATH=")]
+        if paths:
+            found["PATH"] = os.fsdecode(paths[0][len("PATH=") :])
+    return found

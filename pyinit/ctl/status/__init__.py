@@ -1,0 +1,1 @@
+"""`pyinitctl status`: what an init is doing."""

@@ -1,0 +1,329 @@
+"""``pyinitctl status``: what an init is doing, what has happened, and who uses how much.
+
+Nothing is asked of the init: it all comes from /proc and from the file that it keeps when
+it is asked to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from pyinit.ctl import common, inits, table
+from pyinit.ctl.status import file, sample
+from pyinit.report import cause
+
+if TYPE_CHECKING:
+    from pyinit.ctl.status.file import Found
+    from pyinit.ctl.status.sample import Use
+
+DESCRIPTION = (
+    "Show the uptime of an init, what it is doing, what has happened, and its processes with the "
+    "processor time and memory that they use.  It is the pyinit nearest above process PID, itself "
+    "included (default: above ourselves), or else PID 1 there, whatever that is.  The init is not "
+    "asked, and does not wake up: state and counts come from the file that 'pyinit --status-file' "
+    "keeps, everything else from /proc."
+)
+
+_INTERVAL_S = 2.0
+_MOST_INTERVAL_S = 86400.0
+# In the line of the signals.
+_MOST_SENDERS = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.add_argument(
+        "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="show it again and again, until the init has ended"
+    )
+    parser.add_argument(
+        "--interval",
+        metavar="SECONDS",
+        type=_interval,
+        default=_INTERVAL_S,
+        help="how often --watch looks (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--status-file",
+        metavar="PATH",
+        default="",
+        help="where the init keeps its file, as it sees it (default: as its own options say)",
+    )
+    common.add_json(parser)
+
+
+def _interval(word: str) -> float:
+    """Return a time, for argparse.  Raises ArgumentTypeError."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not 0.1 <= number <= _MOST_INTERVAL_S:
+        raise argparse.ArgumentTypeError(
+            f"'{word}' is no interval: expected 0.1 to {_MOST_INTERVAL_S:.0f} seconds"
+        )
+    return number
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Show it; return the exit code.  Raises CommandError."""
+    common.need_own_proc("status")
+    init = inits.init_for(asked.pid)
+    view = View(init, asked.status_file)
+    try:
+        if asked.watch:
+            from pyinit.ctl.status import live
+
+            return live.watch(view, asked.interval, as_json=asked.json)
+        view.look()
+        if asked.json:
+            common.show_json(view.as_data())
+        else:
+            common.show(view.as_text(table.screen()))
+    finally:
+        view.close()
+    return 0
+
+
+class View:
+    """An init at the time of the last `look`; ``ended`` is set by who knows that it has."""
+
+    def __init__(self, init: inits.Init, path: str) -> None:
+        self.init = init
+        self.ended = False
+        self._file = file.StatusFile(init, path)
+        self._sampler = sample.Sampler(init.pid)
+        self._uses: list[Use] = []
+        self._uptime_s: float | None = None
+        self._found: Found = self._file.read()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._file.close()
+
+    def look(self) -> None:
+        """Look at it now."""
+        self._found = self._file.read()
+        if self.ended:
+            self._uses = []
+            return
+        try:
+            self._uptime_s = file.proc_start(self.init.pid)[1]
+            self._uses = self._sampler.look()
+        except OSError:
+            self._uses = []  # it has ended
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it for programs."""
+        found = self._found
+        return {
+            "init": {
+                "pid": self.init.pid,
+                "inner_pid": self.init.inner_pid,
+                "command": self.init.command,
+                "name": self.init.name,
+                "kind": self.init.kind.name,
+            },
+            "ended": self.ended,
+            "uptime_s": None if self._uptime_s is None else round(self._uptime_s, 2),
+            "status_file": {
+                "path": found.path or None,
+                "age_s": found.age_s,
+                "problem": found.problem or None,
+            },
+            "facts": found.facts,
+            "cpu_over_s": None if self._sampler.over_s is None else round(self._sampler.over_s, 3),
+            "processes": [each._asdict() for each in self._uses],
+        }
+
+    def as_line(self) -> str:
+        """Return it for programs, in one line."""
+        return json.dumps(self.as_data())
+
+    def as_text(self, on: table.Screen, height: int | None = None) -> list[str]:
+        """Return it for people, in at most ``height`` lines."""
+        lines = self._heading(on)
+        if self.ended:
+            return lines
+        lines.append("")
+        room = None if height is None else max(height - len(lines) - 1, 0)
+        shown = (
+            self._uses
+            if room is None or len(self._uses) <= room
+            else self._uses[: max(room - 1, 0)]
+        )
+        lines += table.render(self._columns(), [self._row(each) for each in shown], on)
+        if len(shown) < len(self._uses):
+            lines.append(f"and {len(self._uses) - len(shown)} more that use less")
+        return lines if height is None else lines[:height]
+
+    def _heading(self, on: table.Screen) -> list[str]:
+        pairs = self._pairs()
+        width = max(len(name) for name, _ in pairs)
+        lines = [f"{name:<{width}}  {table.plain(text)}" for name, text in pairs]
+        return lines if on.width is None else [table.cut(line, on.width) for line in lines]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Return what is said above the table: what it is, and the text."""
+        facts = self._found.facts
+        pairs = [("init", self._says_who())]
+        if self._uptime_s is not None:
+            pairs.append(("uptime", cause.duration(self._uptime_s)))
+        if facts is not None:
+            pairs += _told(facts, self._uptime_s, self._child(facts))
+        pairs.append(("status file", self._says_where()))
+        if self.ended:
+            pairs.append(("end", self._says_how()))
+        else:
+            pairs.append(("processes", self._says_how_many()))
+        return pairs
+
+    def _says_who(self) -> str:
+        init, facts = self.init, self._found.facts
+        if not init.is_pyinit:
+            title = "" if init.name == init.kind.title else f", {init.kind.title}"
+            who = init.name + title
+        else:
+            who = "pyinit" + (f" {facts['pyinit']}" if facts else "")
+        here = f", process {init.pid} here" if init.pid != init.inner_pid else ""
+        role = f", {facts['role']}" if facts and facts["role"] != "init" else ""
+        return f"{who}, PID {init.inner_pid}{here}{role}"
+
+    def _says_where(self) -> str:
+        found = self._found
+        if found.problem:
+            return f"{found.path} is not used: {found.problem}" if found.path else found.problem
+        if found.age_s is None:
+            return "none; 'pyinit --status-file PATH' would tell state, signals and orphans"
+        return f"{found.path}, written {cause.duration(max(found.age_s, 0.0))} ago"
+
+    def _says_how(self) -> str:
+        facts = self._found.facts
+        if facts is None:
+            return "the init has ended"
+        if facts["exit_code"] is None:
+            return "the init was killed: its status file says nothing of an end"
+        return f"exit code {facts['exit_code']}: {facts['cause'] or 'ended'}"
+
+    def _says_how_many(self) -> str:
+        uses = self._uses
+        words = [str(len(uses))]
+        zombies = sum(each.zombie for each in uses)
+        if zombies:
+            words.append(cause.plural(zombies, "zombie"))
+        words.append(cause.plural(sum(each.threads for each in uses), "thread"))
+        over = self._sampler.over_s
+        share = sum(each.cpu_percent for each in uses)
+        period = "since each began" if over is None else f"over the last {cause.duration(over)}"
+        words.append(f"CPU {share:.1f} % {period}")
+        return ", ".join(words)
+
+    def _child(self, facts: dict[str, Any]) -> str:
+        """Return who the command is, by its number in the namespace of the init and here."""
+        child = facts["child"]
+        if child is None:
+            return ""
+        outer = next((each.pid for each in self._uses if each.inner_pid == child["pid"]), None)
+        here = f", process {outer} here" if outer not in (None, child["pid"]) else ""
+        return f"PID {child['pid']}{here}, {child['state']}"
+
+    def _columns(self) -> list[table.Column]:
+        return [
+            table.Column("PID", right=True),
+            *([table.Column("INNER", right=True)] if self._is_elsewhere else []),
+            table.Column("USER"),
+            table.Column("S"),
+            table.Column("CPU%", right=True),
+            table.Column("TIME", right=True),
+            table.Column("RSS", right=True),
+            table.Column("THR", right=True),
+            table.Column("AGE", right=True),
+            table.Column("COMMAND", flexible=True),
+        ]
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        return any(each.pid != each.inner_pid for each in self._uses)
+
+    def _row(self, each: Use) -> table.Row:
+        style = "red" if each.zombie else "yellow" if each.state in "Tt" else ""
+        command = " ".join(each.command) or f"[{each.name}]"
+        return (
+            str(each.pid),
+            *([str(each.inner_pid)] if self._is_elsewhere else []),
+            each.user or "?",
+            table.Cell(each.state, style),
+            f"{each.cpu_percent:.1f}",
+            _clock(each.cpu_s, hundredths=True),
+            cause.size(each.rss_bytes),
+            str(each.threads),
+            _clock(each.age_s),
+            table.Cell(command + (" (zombie)" if each.zombie else ""), style),
+        )
+
+
+def _told(facts: dict[str, Any], uptime_s: float | None, child: str) -> list[tuple[str, str]]:
+    """Return what the status file tells."""
+    command = " ".join(str(word) for word in facts["command"]) or "none: it reaps only"
+    pairs = [("state", facts["state"]), ("command", f"{command} ({child})" if child else command)]
+    now_s = facts["uptime_s"] if uptime_s is None else uptime_s
+    if facts["stop"]:
+        pairs.append(("stop", _stop(facts, now_s)))
+    if facts["teardown"]:
+        pairs.append(("teardown", _teardown(facts["teardown"])))
+    pairs.append(("signals", _signals(facts)))
+    pairs.append(("orphans", _orphans(facts["orphans"])))
+    if facts["oom_kills"]:
+        pairs.append(("OOM kills", str(facts["oom_kills"])))
+    return pairs
+
+
+def _stop(facts: dict[str, Any], now_s: float) -> str:
+    stop = facts["stop"]
+    ago = cause.duration(max(now_s - stop["at_s"], 0.0))
+    return f"{stop['signal']} {cause.sender(stop, facts)}, {ago} ago"
+
+
+def _teardown(teardown: dict[str, Any]) -> str:
+    names = ", ".join(str(each) for each in teardown["leftovers"])
+    grace = cause.duration(teardown["grace_s"])
+    return f"{cause.plural(teardown['count'], 'leftover')} with a grace of {grace}: {names}"
+
+
+def _orphans(orphans: dict[str, Any]) -> str:
+    words = [f"{orphans['reaped']} reaped"]
+    if orphans["killed"]:
+        words.append(f"{orphans['killed']} killed by a signal")
+    if orphans["failed"]:
+        words.append(f"{orphans['failed']} with an exit code other than 0")
+    return ", ".join(words)
+
+
+def _signals(facts: dict[str, Any]) -> str:
+    signals = sorted(facts["signals"], key=lambda each: -int(each["count"]))
+    words = [
+        f"{each['count']} {each['signal']} {cause.sender(each, facts)}"
+        for each in signals[:_MOST_SENDERS]
+    ]
+    if len(signals) > _MOST_SENDERS:
+        words.append("...")
+    if facts["signals_dropped"]:
+        words.append(f"{facts['signals_dropped']} could not be relayed")
+    return "; ".join(words) or "none"
+
+
+def _clock(seconds: float, *, hundredths: bool = False) -> str:
+    """Return a time in the ways of ps(1), [[DD-]HH:]MM:SS, and of top(1), M:SS.hh."""
+    if hundredths and seconds < 3600:
+        return f"{int(seconds) // 60}:{seconds % 60:05.2f}"
+    whole = int(seconds)
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    text = f"{minutes:02}:{whole % 60:02}"
+    if days or hours:
+        text = f"{hours:02}:{text}"
+    return f"{days}-{text}" if days else text

@@ -1,0 +1,115 @@
+"""OOM kills as events: how many there were since the last look, and who seems to be among them.
+
+Loaded for a record or ``--on-oom``, else when a child was killed by a SIGKILL that we did
+not send.
+"""
+
+import _signal
+import posix
+
+from pyinit import events
+from pyinit.kernel import oom, proc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# PF_EXITING and PF_SIGNALED, of the flags in /proc/PID/stat.
+_ENDS = 0x404
+
+# A PID, and the name if it is known.
+Killed = tuple[int, "str | None"]
+
+
+class Kills:
+    """The OOM kills of a run, told to a log.
+
+    To be made before the command is started: with ``late`` it has been, and the first
+    kills that are told may be older.
+    """
+
+    def __init__(self, *, late: bool = False) -> None:
+        self.counter = oom.Counter()
+        before = None if late else self.counter.read()
+        self._is_late = before is None
+        self._told = before or 0
+        self._watch: oom.Watch | None = None
+
+    def look(self, log: events.Log, killed: "Sequence[Killed]" = (), main: int = 0) -> bool:
+        """Tell of the kills since the last look; return whether there were any.
+
+        ``killed`` are children of ours who have died by a SIGKILL of somebody else since then.
+        The kernel does not tell whom it has killed: that the first of them is among the
+        victims is most likely.  Where ``main`` is about to end it may be the one, and its
+        end is waited for: it has SIGCHLD sent.
+        """
+        total = self.counter.read()
+        if total is None:
+            return False  # no descriptor is left, perhaps: the next look tells
+        if total > self._told and main and not killed and _is_ending(main):
+            return False
+        since = {"since": "the cgroup was made"} if self._is_late else {}
+        self._is_late = False
+        if total <= self._told:
+            return False
+        new, self._told = total - self._told, total
+        fields: dict[str, object] = {"kills": new, "total": total}
+        fields["cgroup_version"] = self.counter.version
+        for pid, name in killed[:1]:
+            fields["pid"] = pid
+            if name is not None:
+                fields["name"] = name
+        log.emit(events.WARNING, "oom_kill", **fields, **since)
+        return True
+
+    def watch(self, log: events.Log) -> None:
+        """From now on send this thread a SIGCHLD when there are new ones."""
+        import _thread
+
+        thread = _thread.get_ident()
+        try:
+            if self.counter.read() is None:
+                raise FileNotFoundError(2, "the kernel counts none for a memory cgroup of our own")
+            self._watch = oom.Watch(self.counter, lambda: _wake(thread))
+        except (OSError, RuntimeError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            log.emit(
+                events.WARNING,
+                "oom_not_watched",
+                reason=reason,
+                effect="OOM kills are looked for when a child has ended",
+            )
+
+    def close(self) -> None:
+        """End the watch."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+
+def _wake(thread: int) -> None:
+    """Send a thread of ours a SIGCHLD; another one of a program with an init inside may take it."""
+    try:
+        _signal.pthread_kill(thread, _signal.SIGCHLD)
+    except ProcessLookupError:
+        # The C library does not know of a clone(2) by number, and takes us for our parent;
+        # see `pyinit.linux.fork_sibling`.  There nobody else is.
+        posix.kill(posix.getpid(), _signal.SIGCHLD)
+
+
+def _is_ending(pid: int) -> bool:
+    """Return whether a process has been killed, or has called _exit(2), as far as /proc tells."""
+    with proc.Ours() as directory:
+        if directory is None:
+            return False
+        try:
+            line = proc.read(f"{pid}/stat", directory)
+            lines = proc.read(f"{pid}/status", directory).splitlines()
+        except OSError:
+            return False
+    pending = 0
+    for each in lines:
+        if each.startswith((b"SigPnd:", b"ShdPnd:")):
+            pending |= int(each.split()[1], 16)
+    flags = int(line.rpartition(b")")[2].split()[6])
+    return bool(flags & _ENDS or pending >> (_signal.SIGKILL - 1) & 1)

@@ -1,0 +1,1 @@
+"""Namespaces that are there: found, entered, who is in them."""

@@ -1,0 +1,1 @@
+"""The init's own process: other code that has come into it."""

@@ -1,0 +1,37 @@
+"""From the path of a file to its services: which format it is, and what is wrong with it."""
+
+from pyinit import environment
+from pyinit.services import model
+from pyinit.services.problems import ServicesError
+
+# A file of services has so many bytes at most: more is another file.
+_MOST = 1 << 20
+
+
+def read(path: str, command: list[str] | None = None) -> model.Services:
+    """Return the services of the file ``path``, and ``command`` as the main one if there is one.
+
+    Raises ServicesError.
+    """
+    environ = {
+        environment.decode(name): environment.decode(value)
+        for name, value in environment.current().items()
+    }
+    try:
+        data = environment.read_all(path)
+    except OSError as error:
+        raise ServicesError([f"{path}: cannot read it: {error.strerror}"]) from None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ServicesError([f"{path}:{line}: it is not UTF-8"]) from None
+    if len(data) > _MOST:
+        raise ServicesError([f"{path}: it is too large: expected {_MOST} bytes at most"])
+    from pyinit.services import config
+
+    services = config.parse(text, path, environ)
+    try:
+        return services.with_command(command or [])
+    except ValueError as error:
+        raise ServicesError([f"{path}: {error}"]) from None

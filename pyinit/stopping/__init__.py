@@ -1,0 +1,1 @@
+"""The stop of the main child, and the end of what it left."""

@@ -1,0 +1,205 @@
+"""The end of all that the main child left behind; loaded when somebody is left.
+
+As in the supervisor's loop an unexpected exception is logged, and the next
+deadline goes on from there: each state has one, so the end always comes.
+"""
+
+import _signal
+
+from pyinit import events, lifecycle, scope
+from pyinit.kernel import clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit.kernel.proc import Process
+    from pyinit.supervisor import Supervisor
+
+# From KILL to giving up on whoever the kernel cannot end yet, in seconds.
+KILL_BOUND_S = 2.0
+# How often those are asked after whose end sends us no SIGCHLD, and how often who
+# has come since is killed, in seconds; and how often while there are many to be reaped, for to
+# find all descendants takes long in which nobody is.
+POLL_S = 0.01
+BUSY_POLL_S = 0.25
+
+
+class Teardown:
+    """Ends the leftovers of ``supervisor``'s main child."""
+
+    def __init__(self, supervisor: "Supervisor") -> None:
+        self._supervisor = supervisor
+        self._log = supervisor.log
+        self._scope = supervisor.scope
+        self._lifecycle = supervisor.lifecycle
+        self._left = supervisor.left
+        self._deadline: float | None = None
+        self._looked = 0.0
+        self._clock = clock.Clock()
+        self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
+        self._has_named_blockers = False
+        self._count = 0
+        self._killed = 0
+        self._perform = {
+            lifecycle.TERMINATE: self._terminate,
+            lifecycle.ARM_GRACE: self._arm_grace,
+            lifecycle.KILL: self._kill,
+            lifecycle.ARM_BOUND: self._arm_bound,
+            lifecycle.NAME_BLOCKERS: self._name_blockers,
+        }
+
+    def run(self) -> None:
+        """Return when nobody is left, or when the kill bound is over."""
+        self._log.guard(self._begin)
+        while self._lifecycle.state != lifecycle.DONE:
+            self._log.guard(self._turn)
+        if self._scope.asks and not self._has_named_blockers:
+            self._log.guard(self._tell_of_hopeless)
+        self._log.guard(self._tell_of_end)
+
+    def _begin(self) -> None:
+        self._step(lifecycle.LEFTOVERS)
+
+    def _step(self, event: str) -> None:
+        for action in self._lifecycle.step(event):
+            self._log.guard(self._perform[action])
+
+    def _turn(self) -> None:
+        """Do what is due, or wait for a signal, the deadline, or the next time to look."""
+        for info in self._supervisor.begin_turn():
+            self._take(info)
+        self._log.flush()
+        now = self._clock.now()
+        if self._deadline is None:
+            self._deadline = now  # a step failed before it could arm one
+        if now >= self._deadline:
+            self._log.guard(self._reap)  # nobody who has ended by now is too late
+            self._step(lifecycle.DEADLINE)
+            return
+        until = self._wait_until(self._deadline)
+        if now >= until:
+            self._look()
+        elif self._supervisor.is_behind:
+            self._reap()
+        elif (taken := self._clock.wait(self._supervisor.awaited, until)) is not None:
+            self._take(taken)
+
+    def _wait_until(self, deadline: float) -> float:
+        """Return the deadline, or when to look again: who is left, or who has come since."""
+        is_killing = self._lifecycle.state == lifecycle.KILLING
+        if not (is_killing or self._owed or self._left == scope.OUTSIDERS):
+            return deadline
+        pause_s = BUSY_POLL_S if self._supervisor.is_behind else POLL_S
+        return min(deadline, self._looked + pause_s)
+
+    def _look(self) -> None:
+        try:
+            if self._lifecycle.state == lifecycle.KILLING:
+                # The children of one that was killed, or one that entered just now.
+                self._scope.signal(_signal.SIGKILL)
+            elif self._owed:
+                self._send(*self._owed)
+        finally:
+            self._looked = self._clock.now()
+        self._reap()
+
+    def _take(self, info: _signal.struct_siginfo) -> None:
+        number = info.si_signo
+        if number == _signal.SIGCHLD:
+            self._reap()
+            return
+        if self._log.level >= events.INFO:
+            self._supervisor.tell_of_signal(info)
+        if number in self._supervisor.stop_signals:
+            self._step(lifecycle.STOP)
+        elif number == self._supervisor.end_signal:
+            self._step(lifecycle.HURRY)
+
+    def _reap(self) -> None:
+        self._supervisor.reap()
+        self._left = self._scope.left()
+        if self._left == scope.NOBODY:
+            self._step(lifecycle.GONE)
+
+    def _terminate(self) -> None:
+        # A stopped process acts on TERM only after CONT.
+        met = self._send(_signal.SIGTERM, _signal.SIGCONT)
+        self._log.guard(lambda: self._tell_of_leftovers(met))
+
+    def _send(self, *numbers: int) -> "scope.Met | None":
+        """Signal those who are left, and return who they are, as far as that is to be told.
+
+        What that takes can fail, or take long: the rest is owed, and tried at each look.
+        """
+        self._owed = numbers
+        met = scope.Met() if self._log.level >= events.INFO else None
+        if self._scope.signal(*numbers, met=met):
+            self._owed = ()
+        if self._scope.asks:
+            self._left = scope.OUTSIDERS
+        return met
+
+    def _arm_grace(self) -> None:
+        self._deadline = self._clock.now() + self._lifecycle.grace_s
+
+    def _kill(self) -> None:
+        self._supervisor.has_killed = True
+        met = self._send(_signal.SIGKILL)
+        self._log.guard(lambda: self._tell_of_killed(met))
+
+    def _arm_bound(self) -> None:
+        self._looked = self._clock.now()
+        self._deadline = self._looked + KILL_BOUND_S
+
+    def _name_blockers(self) -> None:
+        """Say who is there in spite of SIGKILL."""
+        self._has_named_blockers = True
+        self._tell_of_blockers(self._scope.everybody(), KILL_BOUND_S)
+
+    def _tell_of_hopeless(self) -> None:
+        """Say who is there, as nothing that we may do would end them."""
+        everybody = self._scope.everybody()
+        if left := [process for process in everybody if not process.is_zombie]:
+            self._tell_of_blockers(left, 0.0)
+
+    def _tell_of_blockers(self, left: "list[Process]", bound_s: float) -> None:
+        from pyinit.log import names
+
+        blockers = names.blockers(left)
+        self._log.emit(events.WARNING, "leftovers_blocked", leftovers=blockers, bound_s=bound_s)
+
+    def _tell_of_leftovers(self, met: "scope.Met | None") -> None:
+        """Say who was left, at the beginning."""
+        if met is None:
+            return
+        from pyinit.log import names
+
+        self._count = met.count
+        self._log.emit(
+            events.INFO,
+            "teardown_started",
+            leftovers=names.names(met.processes),
+            count=self._count,
+            grace_s=self._lifecycle.grace_s,
+        )
+
+    def _tell_of_killed(self, met: "scope.Met | None") -> None:
+        """Say who had to be killed."""
+        if met is None:
+            return
+        from pyinit.log import names
+
+        if not self._lifecycle.grace_s:
+            self._tell_of_leftovers(met)
+        self._killed = met.count
+        for process in met.processes:
+            name = names.name_of(process)
+            self._log.emit(events.INFO, "leftover_killed", pid=process.pid, name=name)
+
+    def _tell_of_end(self) -> None:
+        self._log.emit(
+            events.INFO,
+            "teardown_finished",
+            took_s=round(self._clock.now(), 6),
+            count=self._count,
+            killed=self._killed,
+        )
