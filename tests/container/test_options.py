@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import importlib.util
 import os
 import pwd
 import signal
@@ -414,8 +415,14 @@ class _Imports(ast.NodeVisitor):
         self.found.update(alias.name for alias in node.names)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        whole = {f"pyinit.{alias.name}" for alias in node.names if alias.name != "__version__"}
-        self.found.update(whole if node.module == "pyinit" else {str(node.module)})
+        module = str(node.module)
+        names = {f"{module}.{alias.name}" for alias in node.names}
+        modules = (
+            {name for name in names if importlib.util.find_spec(name)}
+            if (getattr(importlib.import_module(module), "__path__", None))
+            else set()
+        )
+        self.found |= modules or {module}
 
 
 # For other names and for the command line, and what there is another way without.
@@ -447,5 +454,6 @@ def test_all_that_the_init_may_need_is_loaded_before_another_root() -> None:
     imports = _Imports()
     for name in loaded:
         if name.startswith("pyinit."):
-            imports.visit(ast.parse((home / f"{name.partition('.')[2]}.py").read_text()))
+            place = importlib.import_module(name).__file__
+            imports.visit(ast.parse(Path(str(place)).read_text()))
     assert imports.found - loaded - NOT_NEEDED == set()

@@ -67,7 +67,7 @@ COMMON = {"timestamp": str, "level": str, "event": str, "monotonic_s": float, "d
 
 def emitted() -> Iterator[ast.Call]:
     """Return the calls in the source that tell of an event."""
-    for path in SOURCE.glob("*.py"):
+    for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "emit":
                 yield node

@@ -18,7 +18,7 @@ from tests.reap.watching import watch
 COUNTER = f"""if True:
     import sys
     sys.path.insert(0, {str(Path(pyinit.__file__).parents[1])!r})
-    from pyinit import oom
+    from pyinit.kernel import oom
     found = oom.Counter()
     print(found.version, found.directory, found.read())
 """

@@ -158,7 +158,7 @@ def test_a_program_that_is_none_any_more(tmp_path: Path) -> None:
     program = f"""if True:
         import os, sys
         sys.path[:0] = {sys.path!r}
-        from pyinit import diagnosis
+        from pyinit.command import diagnosis
         os.mkfifo({str(tmp_path / "fifo")!r})
         print(diagnosis._head({os.fsencode(tmp_path / "fifo")!r}))
     """

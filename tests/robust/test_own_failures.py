@@ -38,9 +38,9 @@ def test_no_descriptor_is_left(namespaces: None, tmp_path: Path) -> None:
     conftest.need("strace")
     before = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "log"), "-e"]
     before.append("inject=openat:error=EMFILE")
-    for name in ("options", "values", "fork", "output", "events"):
-        cached = PACKAGE.glob(f"__pycache__/{name}.*")
-        for path in (PACKAGE / f"{name}.py", *cached):
+    for name in ("options/table", "options/values", "fork", "log/lines", "events"):
+        source = PACKAGE / f"{name}.py"
+        for path in (source, *source.parent.glob(f"__pycache__/{source.stem}.*")):
             before += ["-P", str(path)]
     options = ["--grace", "0"]
     result = run(["echo", "x"], mode=PID1, before=before, options=options)

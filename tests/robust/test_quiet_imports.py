@@ -38,13 +38,13 @@ def test_relaying_and_reaping_load_nothing(namespaces: None) -> None:
 
 def test_a_teardown(namespaces: None) -> None:
     """Two modules more where somebody is left: the second is the clock of its deadlines."""
-    more = {"pyinit.stopping.teardown", "pyinit.kernel.clock"}
+    more = {"pyinit.stopping", "pyinit.stopping.teardown", "pyinit.kernel", "pyinit.kernel.clock"}
     assert loaded("sh", "-c", "sleep 1000 &") == ALLOWED | more
 
 
 def test_an_option(namespaces: None) -> None:
     """Two modules more: one that knows the options, one that knows their values."""
-    more = {"pyinit.options.table", "pyinit.options.values"}
+    more = {"pyinit.options", "pyinit.options.table", "pyinit.options.values"}
     assert loaded("true", options=("--group",)) == ALLOWED | more
     assert loaded("true", options=("-g", "--grace=1", "-rTERM:INT", "-e1", "-q")) == ALLOWED | more
 
