@@ -52,6 +52,8 @@ class StartError(Exception):
     ``errno`` is that of the system call that failed.
     """
 
+    __module__ = "pyinit"
+
     def __init__(self, code: int, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.code = code

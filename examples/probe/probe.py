@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from pyinit import StartError
-from pyinit.container.spawn import enter_process
+from pyinit.container.execute import enter_process
 
 WELL, SICK, NO_PROBE = 0, 1, 2
 

@@ -90,7 +90,7 @@ def _fork_init(asked: "Settings") -> None:
     from pyinit import boot
     from pyinit.api import held
 
-    before = held.Held(asked)
+    before = held.SavedProcessState(asked)
     init = boot.Init(asked, before.mask)
     terminal = None
     try:

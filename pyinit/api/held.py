@@ -15,7 +15,7 @@ _ALL = _signal.valid_signals()
 _FIXED = {_signal.SIGKILL, _signal.SIGSTOP}
 
 
-class Held:
+class SavedProcessState:
     """The state of this process from before it became an init; all signals are blocked from here.
 
     ``mask`` is the signal mask.  Raises what the Python handler of a signal that has just

@@ -104,7 +104,7 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
 
         found = outlets.prepare_in_program(asked)
     try:
-        before = held.Held(asked)
+        before = held.SavedProcessState(asked)
         try:
             return _supervise(asked, before.mask)
         finally:

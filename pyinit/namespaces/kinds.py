@@ -29,6 +29,8 @@ class NamespaceError(OSError):
     ``call`` is the system call, such as ``unshare(CLONE_NEWUSER)``.
     """
 
+    __module__ = "pyinit"
+
     def __init__(self, call: str, number: int, reason: str) -> None:
         super().__init__(number, f"{call}: {errno.errorcode.get(number, number)}; {reason}")
         self.call = call

@@ -27,8 +27,8 @@ def test_signals_come_back_where_prctl_fails() -> None:
             linux._prctl = refuse
             whole(self)
 
-        whole = held.Held.give_back
-        held.Held.give_back = give_back
+        whole = held.SavedProcessState.give_back
+        held.SavedProcessState.give_back = give_back
         signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         print(pyinit.run(["sh", "-c", "exit 3"]))

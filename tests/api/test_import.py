@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import pickle
 import re
 import subprocess
 import sys
+import traceback
 from importlib import resources
 from pathlib import Path
 from typing import assert_type
@@ -18,6 +20,7 @@ import pyinit
 
 PACKAGES = str(Path(pyinit.__file__).parents[1])
 FUNCTIONS = ("run", "fork_init", "spawn", "enter", "namespaces_of")
+HOMES: dict[str, str] = vars(pyinit)["_HOMES"]
 CLASSES = tuple(name for name in pyinit.__all__ if name[0].isupper())
 
 
@@ -46,16 +49,35 @@ def test_all_names_are_listed_before_they_are_loaded() -> None:
 
 def test_names_for_the_type_checker_are_those_there_are() -> None:
     """Each comes from the module that it is loaded from."""
-    block, _ = [node for node in ast.parse(inspect.getsource(pyinit)).body if type(node) is ast.If]
+    stub = ast.parse(Path(pyinit.__file__).with_suffix(".pyi").read_text())
     named = {
         name.name: node.module
-        for node in block.body
+        for node in stub.body
         if isinstance(node, ast.ImportFrom)
         for name in node.names
     }
+    assert named == {name: f"pyinit.{home}" for name, home in HOMES.items()}
     assert set(named) == set(pyinit.__all__) - {"__version__"}
-    for name, module in named.items():
-        assert getattr(pyinit, name).__module__ == module
+    listed = next(node.value for node in stub.body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(listed) == pyinit.__all__
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *CLASSES])
+def test_each_shows_its_public_module(name: str) -> None:
+    """In tracebacks, reprs and help(); pickle finds it there, too."""
+    thing = getattr(pyinit, name)
+    assert thing.__module__ == "pyinit"
+    assert pickle.loads(pickle.dumps(thing)) is thing
+
+
+def test_a_traceback_shows_the_public_name() -> None:
+    """And one that has come from another process."""
+    for error in (pyinit.StartError(127, "gone", 2), pyinit.NamespaceError("setns", 1, "why")):
+        again = pickle.loads(pickle.dumps(error))
+        for each in (error, again):
+            shown = traceback.format_exception_only(each)[0]
+            assert shown.startswith(f"pyinit.{type(error).__name__}: ")
+            assert vars(each) == vars(error)
 
 
 def test_a_star_import_has_all() -> None:

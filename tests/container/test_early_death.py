@@ -12,6 +12,7 @@ import pytest
 import pyinit
 from pyinit import StartError
 from pyinit.container import starter
+from pyinit.container.init_socket import InitSocket
 from pyinit.namespaces import idmaps
 from tests.harness import DEADLINE_S, PYINIT, children
 from tests.spawning import USER, spawn
@@ -36,9 +37,9 @@ def test_by_its_command() -> None:
 @pytest.mark.parametrize("is_late", [False, True], ids=["before-our-word", "after-our-word"])
 def test_before_the_command(is_late: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
     """Whether it has read what we sent to it or not: the socket fails in another way each time."""
-    allow, started = starter.Channel.allow, starter.Started.__init__
+    allow, started = InitSocket.allow, starter.StartedInit.__init__
 
-    def start(self: starter.Started, pid: int, pidfd: int, channel: starter.Channel) -> None:
+    def start(self: starter.StartedInit, pid: int, pidfd: int, channel: InitSocket) -> None:
         started(self, pid, pidfd, channel)
         if not is_late:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -51,7 +52,7 @@ def test_before_the_command(is_late: bool, monkeypatch: pytest.MonkeyPatch) -> N
             allow(channel)
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
-    monkeypatch.setattr(starter.Started, "__init__", start)
+    monkeypatch.setattr(starter.StartedInit, "__init__", start)
     with pytest.raises(StartError, match=MESSAGE) as caught:
         spawn(["true"])
     assert caught.value.code == CODE

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.usefixtures("namespaces")
 # As `pyinit.container.starter` has it; on stderr it says which modules were wanted too late.
 TELLING = starter._PROGRAM.replace(
     "stage.main(",
-    "import posix;refuse=stage._Closed.find_spec;"
-    "stage._Closed.find_spec=lambda self,name,*_:"
+    "import posix;closed=stage.preload._Closed;refuse=closed.find_spec;"
+    "closed.find_spec=lambda self,name,*_:"
     "(posix.write(2,b'refused '+name.encode()+bytes((10,))),refuse(self,name));"
     "stage.main(",
 )

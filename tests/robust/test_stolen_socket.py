@@ -20,7 +20,8 @@ from hypothesis import strategies
 
 from pyinit import Exit, NamespaceError, StartError
 from pyinit.container import starter, wire
-from pyinit.container.spawn import Process
+from pyinit.container.init_socket import InitSocket
+from pyinit.container.process import Process
 from tests.harness import DEADLINE_S, PYINIT, children, python
 from tests.spawning import USER, line, spawn
 
@@ -124,10 +125,10 @@ def test_no_init_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     "statement",
     [
         "stage._fork=lambda order:-1",
-        "stage._prepare=lambda order,channel:(channel.say('started'),1/0)",
-        "stage._furnish=lambda order,channel:channel.say('init',1)",
-        "stage._furnish=lambda order,channel:channel.say('map')",
-        "stage._furnish=lambda order,channel:channel._socket.send(bytes(9))",
+        "stage._prepare=lambda order,caller:(caller.say('started'),1/0)",
+        "stage._furnish=lambda order,caller:caller.say('init',1)",
+        "stage._furnish=lambda order,caller:caller.say('map')",
+        "stage._furnish=lambda order,caller:caller._socket.send(bytes(9))",
     ],
 )
 def test_words_at_the_wrong_time(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
@@ -157,7 +158,7 @@ def test_no_descriptor_for_the_init(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_socket_that_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The init lives, and nothing comes any more: it is not waited for."""
     monkeypatch.setattr(starter, "_END_BOUND_S", 0.1)
-    says(monkeypatch, "stage._furnish=lambda order,channel:channel._socket.shutdown(2)")
+    says(monkeypatch, "stage._furnish=lambda order,caller:caller._socket.shutdown(2)")
     with pytest.raises(StartError, match="none of its words"):
         spawn(["sleep", "1000"])
     assert not children(os.getpid())
@@ -169,18 +170,18 @@ def test_what_is_no_terminal(
     is_asked_for: bool,  # noqa: FBT001
 ) -> None:
     """What is typed would be written to it."""
-    says(monkeypatch, "stage._furnish=lambda order,channel:channel.give_terminal(0)")
+    says(monkeypatch, "stage._furnish=lambda order,caller:caller.give_terminal(0)")
     with pytest.raises(NamespaceError, match="no terminal of ours"):
         spawn(["true"], terminal=is_asked_for)
     assert not children(os.getpid())
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[tuple[starter.Channel, socket.socket]]:
+def connected() -> Iterator[tuple[InitSocket, socket.socket]]:
     """Give a channel and the other end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        channel = starter.Channel(ours)
+        channel = InitSocket(ours)
         try:
             yield channel, theirs
         finally:
@@ -242,7 +243,7 @@ def test_any_packets(packets: list[bytes], fds: bool) -> None:  # noqa: FBT001
         pid = os.fork()
         if pid == 0:
             os._exit(3)
-        started = starter.Started(pid, os.pidfd_open(pid), channel)
+        started = starter.StartedInit(pid, os.pidfd_open(pid), channel)
         with Process(started) as process:
             code, number = process.wait(DEADLINE_S)
             assert code == 3

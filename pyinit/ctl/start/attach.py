@@ -20,8 +20,8 @@ from pyinit.signals import BACKGROUND_TTY, RELAYED, STOP_SIGNALS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pyinit.container.spawn import Process
-    from pyinit.container.starter import Channel
+    from pyinit.container.init_socket import InitSocket
+    from pyinit.container.process import Process
 
 # As in env(1) and docker: the command was not reached.
 FAILED = 125
@@ -81,7 +81,7 @@ class _Loop:
 
     def __init__(self, process: Process, timeout_s: float | None) -> None:
         self._process = process
-        self._channel: Channel | None = process.channel
+        self._channel: InitSocket | None = process.channel
         self._is_to_end = False
         self._resumed_from = 0  # the stop of which a SIGCONT has ended ours
         self._clock = Clock()
@@ -165,7 +165,7 @@ class _Loop:
         else:
             shown.resume()
 
-    def _hear(self, channel: Channel, shown: screen.Screen | None) -> None:
+    def _hear(self, channel: InitSocket, shown: screen.Screen | None) -> None:
         """Take what the init tells: of stops we are a part."""
         try:
             message = channel.hear()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinit.api.keywords import settings_of
-from pyinit.container import spawn
+from pyinit.container.execute import enter_process
 from pyinit.ctl.start import attach
 from pyinit.ctl.start.run import add_command, words_of
 from pyinit.namespaces import kinds
@@ -63,7 +63,7 @@ def run(asked: argparse.Namespace) -> int:
         if asked.timeout is not None:
             chosen.escalation = ((asked.grace, attach.KILL),)
         return attach.run(
-            lambda: spawn.enter_process(
+            lambda: enter_process(
                 asked.pid,
                 chosen,
                 namespaces=asked.namespaces,

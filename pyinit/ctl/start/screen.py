@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 from pyinit.kernel import terminal
 
 if TYPE_CHECKING:
-    from pyinit.container.spawn import Process
+    from pyinit.container.process import Process
 
 # What a pipe takes whole once poll(2) has said that it takes anything; see pipe(7).
 _PIPE_BUF = select.PIPE_BUF

@@ -1,0 +1,86 @@
+"""Another command in the namespaces of a process, with an init of its own; see setns(2)."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from pyinit.container import order as orders
+from pyinit.container import starter
+from pyinit.container.files import CommandFiles
+from pyinit.container.process import Process
+from pyinit.kernel import cgroups
+from pyinit.namespaces import found
+from pyinit.namespaces.found import open_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Unpack
+
+    from pyinit.api.run import Options
+    from pyinit.container.files import File
+    from pyinit.container.order import Word
+    from pyinit.settings import Settings
+
+
+def enter_process(
+    pid: int,
+    argv: Sequence[Word] | Settings,
+    *,
+    namespaces: Iterable[str] | None = None,
+    pidfd: int | None = None,
+    stdin: File = None,
+    stdout: File = None,
+    stderr: File = None,
+    pass_fds: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
+    directory: Word | None = None,
+    terminal: bool = False,
+    **options: Unpack[Options],
+) -> Process:
+    """Start a command in the namespaces, root and cgroup of process ``pid``.
+
+    ``namespaces`` are those to enter; the default is all that differ from ours, and the root
+    too.  The command has an init of its own, a child subreaper, so that it leaves no zombie
+    and no stray behind.  ``pidfd`` is one of the process, where there is one already.  The others
+    are as in `spawn`.  Raises `NamespaceError`, `StartError`, ValueError,
+    TypeError, ProcessLookupError and PermissionError; see setns(2).
+    """
+    names = _to_enter(pid, namespaces)
+    order = orders.new(argv, options)
+    passed = (*pass_fds, *orders.outlets(order))
+    target = open_process(pid) if pidfd is None else os.dup(pidfd)
+    try:
+        order.update(
+            enter=pid,
+            pidfd=target,
+            namespaces=names,
+            root="mount" in names or (namespaces is None and _has_other_root(pid)),
+            cgroups=[(path, False) for path in cgroups.directories_of(pid)]
+            if namespaces is None
+            else [],
+            directory=os.fsdecode(directory) if directory is not None else "",
+            terminal=terminal,
+        )
+        files = CommandFiles(stdin, stdout, stderr, (*passed, target), terminal=terminal)
+        return Process(starter.start(order, files, environment, None))
+    finally:
+        os.close(target)
+
+
+def _to_enter(pid: int, wanted: Iterable[str] | None) -> list[str]:
+    """Return the kinds that differ from ours, of all or of those wanted."""
+    differing = found.differing(pid)
+    return (
+        differing
+        if wanted is None
+        else [each for each in found.checked(wanted) if each in differing]
+    )
+
+
+def _has_other_root(pid: int) -> bool:
+    try:
+        return not os.path.samefile(f"/proc/{pid}/root", "/")
+    except FileNotFoundError:  # as of a zombie
+        raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended") from None

@@ -1,0 +1,94 @@
+"""What `pyinit.container.stage` is told to do: arguments, checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from pyinit.api import keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyinit.api.run import Options
+    from pyinit.settings import Settings
+
+    Word = str | os.PathLike[str]
+
+# Settings that have a word of their own in the order.
+_ELSEWHERE = ("command", "mask")
+
+
+def new(argv: Sequence[Word] | Settings, options: Options) -> dict[str, Any]:
+    """Return the order for `pyinit.container.stage`, with nothing asked for but the command."""
+    asked = keywords.settings_of(argv, options)
+    chosen = {name: value for name, value in vars(asked).items() if name not in _ELSEWHERE}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if asked.mask is None else asked.mask
+    return {
+        "argv": asked.command,
+        "settings": chosen,
+        "mask": sorted(map(int, mask)),
+        "enter": 0,
+        "pidfd": -1,
+        "namespaces": [],
+        "root": "",
+        "binds": [],
+        "cgroups": [],
+        "time_offsets": [],
+        "mount_proc": False,
+        "hostname": "",
+        "loopback": False,
+        "directory": "",
+        "terminal": False,
+        "detach": False,
+    }
+
+
+def outlets(order: dict[str, Any]) -> list[int]:
+    """Return the descriptors that the init writes to, and does not leave to its command."""
+    found = []
+    for setting, name in (("report", "report"), ("log_to", "log_fd")):
+        fd = order["settings"].get(setting)
+        if isinstance(fd, int) and fd > 2:
+            try:
+                os.fstat(fd)
+            except OSError:
+                # The number would become that of a file of our own on the way to the init.
+                raise ValueError(f"{name}: descriptor {fd} is not open") from None
+            found.append(fd)
+    return found
+
+
+def check(order: dict[str, Any]) -> None:
+    """Raise ValueError when what is asked for would change the caller's own namespaces."""
+    names = order["namespaces"]
+    needs = {
+        "mount_proc": "mount",
+        "root": "mount",
+        "binds": "mount",
+        "hostname": "uts",
+        "time_offsets": "time",
+    }
+    for argument, kind in needs.items():
+        if order[argument] and kind not in names:
+            raise ValueError(f"{argument} needs a new {kind} namespace: add '{kind}'")
+    for clock, _ in order["time_offsets"]:
+        if clock not in ("monotonic", "boottime"):
+            raise ValueError(f"time_offsets: '{clock}' is neither 'monotonic' nor 'boottime'")
+
+
+def bind(each: Sequence[Any]) -> tuple[str, str, bool]:
+    """Return source, target and whether it is read-only.  Raises ValueError."""
+    source, target, *read_only = each
+    place = os.fsdecode(target)
+    if not place.startswith("/"):
+        raise ValueError(f"binds: the target '{place}' is not absolute")
+    return os.path.abspath(os.fsdecode(source)), place, bool(read_only and read_only[0])
+
+
+def paths(cgroup: Word | Sequence[Word]) -> list[str]:
+    """Return the directories of one cgroup or several."""
+    if isinstance(cgroup, str | os.PathLike):
+        return [os.fsdecode(cgroup)]
+    return [os.fsdecode(each) for each in cgroup]

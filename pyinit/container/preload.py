@@ -1,0 +1,96 @@
+"""What the init may need is loaded before another file system is entered; nothing is from then on.
+
+There may be no Python there, or somebody else's.
+"""
+
+import sys
+
+import pyinit
+from pyinit import boot, environment, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_ACTIVATED = b"LISTEN_PID"
+_LATE = (
+    *("_thread", "fcntl", "select", "termios", "time"),
+    *("pyinit.command.diagnosis", "pyinit.fork", "pyinit.supervisor"),
+    *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
+    *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans"),
+    *("pyinit.options.values", "pyinit.stopping.teardown"),
+)
+_LATE_FOR = {
+    "enter": ("pyinit.namespaces.enter",),
+    "stop": ("pyinit.stopping.stop", "pyinit.command.changes"),
+    "notify": ("pyinit.stopping.notify",),
+    "pause": ("pyinit.pause",),
+    "changes": ("pyinit.command.changes", "pyinit.command.accounts"),
+    "record": (
+        *("json", "resource", "pyinit.report.cause", "pyinit.report.metrics"),
+        *("pyinit.report.outlets", "pyinit.report.record", "pyinit.log.senders"),
+    ),
+    # posix.wait4() imports it.
+    "orphans": ("resource",),
+    "descendants": ("pyinit.kernel.descendants",),
+    "terminal": ("pyinit.kernel.devpts", "pyinit.command.accounts"),
+}
+
+
+def load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
+    """Load what would be loaded late: soon there may be other files, or none that we may read.
+
+    The command, too, may mount something over ours.
+    """
+    tells = asked.verbose > 0 and not asked.quiet
+    needed = {
+        "enter": order["enter"],
+        "stop": asked.drain_s or asked.escalation or asked.notify,
+        "notify": asked.notify,
+        "pause": asked.pause,
+        "changes": asked.changes_command() or asked.pre_stop or _ACTIVATED in environment.current(),
+        "record": asked.keeps_record() or asked.writes_elsewhere(),
+        "orphans": asked.warn_on_reap,
+        "descendants": order["enter"] or "pid" not in order["namespaces"],  # not PID 1
+        "terminal": order["terminal"],
+    }
+    for name in _LATE:
+        __import__(name)
+    for use, names in _LATE_FOR.items():
+        if needed[use]:
+            for name in names:
+                __import__(name)
+    # Together they take longer than all else, and warnings do without.
+    if tells or asked.log_format not in ("", settings.JSON):
+        _try_to_load("pyinit.log.rendering")
+    if tells or asked.warn_on_reap:
+        _try_to_load("psutil")
+
+
+def _try_to_load(name: str) -> None:
+    try:
+        __import__(name)
+    except Exception:
+        pass  # it is not installed, or broken: the log does without it
+
+
+class _Closed:
+    """The only finder of modules, which finds none."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Raise ImportError."""
+        raise ImportError(f"'{name}' would be loaded from another file system", name=name)
+
+
+def close_imports() -> None:
+    """Let nothing be imported that is not yet: the paths of modules soon lead to others' files.
+
+    Neither are files read for what Python writes of an error on its own.
+    """
+    sys.meta_path[:] = [_Closed()]
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    sys.path.clear()
+    pyinit.__path__ = []
+    sys.excepthook = lambda _, error, __: boot.tell(f"internal error: {error!r}")
+    sys.unraisablehook = lambda what: boot.tell(f"internal error: {what.exc_value!r}")
