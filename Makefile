@@ -28,6 +28,7 @@ help:
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
 	@echo 'make manual make docs/cli.md and what is in share/ anew, after a change of the options'
+	@echo 'make docs   make the site in build/site; warnings, as of a broken link, are errors'
 	@echo 'make release-check  build a release twice, compare, check and install it; into dist/release'
 	@echo 'make clean  remove what the others made'
 	@echo
@@ -91,6 +92,10 @@ manual: $(VENV)/.installed
 	'$(BIN)/python' -m pyinit.ctl completion bash >share/bash-completion/completions/pyinit
 	'$(BIN)/python' -m pyinit.ctl completion zsh >share/zsh/site-functions/_pyinit
 	'$(BIN)/python' -m pyinit.ctl completion fish >share/fish/vendor_completions.d/pyinit.fish
+
+docs: $(DOCS)/.installed
+	'$(DOCS)/bin/sphinx-build' --fail-on-warning --keep-going --nitpicky --quiet -b html docs build/site
+	@echo 'make docs: build/site/index.html'
 
 # pip, pipx and uv install it, so an index has to be there. The wheel that .ci/run tests is this one.
 RELEASE_DIR = dist/release
@@ -159,4 +164,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual release-check clean FORCE
+.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual docs release-check clean FORCE
