@@ -19,7 +19,6 @@ version = release = pyinit.__version__
 
 extensions = ["myst_parser"]
 nitpicky = True
-exclude_patterns = ["README.md"]
 
 # The anchors that GitHub makes, so that a link works in both places.
 myst_heading_anchors = 4
@@ -37,13 +36,8 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", lead_to_downloads)
 
 
-def lead_to_downloads(_app: Sphinx, _name: str, source: list[str]) -> None:
-    """Have links to files of the repository that are not pages lead to a copy of them."""
-    outside = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[\w./-]+\.md)\)")
-    source[0] = outside.sub(_as_download, source[0])
-
-
-def _as_download(link: re.Match[str]) -> str:
-    text, target = link.groups()
-    inside = target.startswith("../") and not re.match(r"(\.\./)+(README|tests/|CHANGELOG|SECURITY|CONTRIBUTING)", target)
-    return link[0] if inside else f"{{download}}`{text} <{target}>`"
+def lead_to_downloads(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Have links to Markdown files outside of docs/, which are no pages, lead to a copy of them."""
+    up = "../" * (name.count("/") + 1)
+    outside = re.compile(rf"\[([^\]]+)\]\(({re.escape(up)}[\w/-]+\.md)\)")
+    source[0] = outside.sub(r"{download}`\1 <\2>`", source[0])

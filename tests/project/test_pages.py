@@ -16,6 +16,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -24,14 +25,14 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.harness import DEADLINE_S, ROOT
+from tests.harness import DEADLINE_S, ROOT, Container
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Each has a test of its own that runs it.
 OTHERS = {"docs/namespaces.md"}
 # Output that belongs to what stands above it, and directives of the site.
-NO_SNIPPETS = ("text", "{toctree}", "{include}", "{eval-rst}", "mermaid")
+NO_SNIPPETS = ("", "text", "{toctree}", "{include}", "{eval-rst}", "mermaid")
 
 FENCE = re.compile(
     r"(?:^(?P<indent> *)<!-- (?P<mark>[^\n]*?) -->\n+)?"
@@ -74,8 +75,9 @@ SNIPPETS = {page: found for page in PAGES if (found := snippets(page))}
 def test_every_snippet_is_run_or_says_why_not() -> None:
     """A new one has to decide."""
     known = re.compile(r"file: \S+|run|part of: \S+|not run: .+")
-    unmarked = [each for found in SNIPPETS.values() for each in found if not known.fullmatch(each.mark)]
-    assert [str(each) for each in unmarked] == []
+    every = [each for found in SNIPPETS.values() for each in found]
+    bare = [str(each) for each in every if not known.fullmatch(each.mark)]
+    assert bare == [], "each needs one of the comments that the head of this file lists, above it"
 
 
 @pytest.mark.parametrize("page", SNIPPETS, ids=lambda page: str(page.relative_to(ROOT)))
@@ -117,9 +119,8 @@ def check_dockerfile(snippet: Snippet) -> None:
     lines = snippet.body.replace("\\\n", " ").splitlines()
     pairs = [line.split(None, 1) for line in lines if line.strip() and not line.startswith("#")]
     assert {name for name, _ in pairs} <= set(known.split()), str(snippet)
-    last = {name: words for name, words in pairs if name in ("ENTRYPOINT", "CMD")}
-    argv = [word for name in ("ENTRYPOINT", "CMD") if name in last for word in json.loads(last[name])]
-    check_options(snippet, argv)
+    last = {name: json.loads(words) for name, words in pairs if name in ("ENTRYPOINT", "CMD")}
+    check_options(snippet, last["ENTRYPOINT"] + last["CMD"])
 
 
 def check_yaml(snippet: Snippet) -> None:
@@ -140,16 +141,9 @@ def check_options(snippet: Snippet, argv: list[str]) -> None:
 
 
 def commands(body: str) -> list[tuple[str, str]]:
-    """Return the commands of a console, and what each prints."""
-    pairs = []
-    for each in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
-        lines = each.splitlines(keepends=True)
-        count = 1
-        while lines[count - 1].endswith("\\\n") or (len(lines) > count and lines[count].startswith("> ")):
-            count += 1
-        command = "".join(line.removeprefix("> ") for line in lines[:count])
-        pairs.append((command, "".join(lines[count:])))
-    return pairs
+    """Return the commands of a console, each a line, and what each prints."""
+    pairs = [each.partition("\n") for each in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]]
+    return [(command, output) for command, _, output in pairs]
 
 
 def run(command: str, directory: Path) -> str:
@@ -202,3 +196,30 @@ def assert_part(snippet: Snippet, text: str) -> None:
     lines = {line.strip() for line in text.splitlines()}
     missing = [line for line in snippet.body.splitlines() if line.strip() not in lines]
     assert [line for line in missing if line.strip() not in ("", "...")] == [], str(snippet)
+
+
+def test_each_finding_of_doctor_has_its_symptom() -> None:
+    """Who looks a finding up in docs/troubleshooting.md finds it."""
+    text = (DOCS / "doctor.md").read_text("utf-8")
+    table = text[text.index("| id |") : text.index("Looked at are")]
+    found = {
+        finding
+        for row in table.splitlines()[2:]
+        for finding in re.findall(r"`([a-z-]+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert len(found) > 20
+    symptoms = (DOCS / "troubleshooting.md").read_text("utf-8")
+    assert [each for each in sorted(found) if f"`{each}`" not in symptoms] == []
+
+
+def test_the_first_container_saves_its_work(namespaces: None, tmp_path: Path) -> None:
+    """The service of docs/tutorial/first-container.md, stopped as `docker stop` does."""
+    page = DOCS / "tutorial" / "first-container.md"
+    service = next(each for each in SNIPPETS[page] if each.mark == "file: service.py")
+    program = tmp_path / "service.py"
+    program.write_text(service.body)
+    with Container([sys.executable, str(program)], options=["-v"]) as container:
+        container.expect("helper: ready")
+        container.signal(signal.SIGTERM)
+        container.expect("helper: work saved")
+        assert container.wait() == 0
