@@ -1,87 +1,116 @@
-"""``pyinitctl``: the tools around the init, one module a subcommand.
+"""``pyinitctl``: the tools around the init; each module in ``commands`` is a command.
 
-Nothing of it is loaded by the init itself, and of the subcommands only the one that
-is asked for: some of them run as probes, many times.
+Nothing of it is loaded by the init itself, and of the commands only the one that is asked
+for: some of them run as probes, many times.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 from pyinit import __version__
-from pyinit.ctl.common import CommandError
+from pyinit.ctl import common
+from pyinit.ctl.parser import Parser, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
-# Each module has DESCRIPTION, add_arguments(parser) and run(asked), which returns the exit code.
-COMMANDS = {
-    "run": ("start.run", "start a command in new namespaces, with pyinit as their init"),
-    "exec": ("start.exec", "start a command in the namespaces of a process"),
-    "freeze": ("control", "stop all processes of a container for a while"),
-    "thaw": ("control", "let a frozen container go on"),
-    "stop": ("control", "stop a container, and kill it when it takes too long"),
-    "checkpoint": ("checkpoint", "write a container to files, by CRIU"),
-    "restore": ("checkpoint", "bring a container back from its files, by CRIU"),
-    "ns": ("show.ns", "show namespaces, who is in them and who shares which"),
-    "tree": ("show.tree", "show processes by PID namespace, with their number at every level"),
-    "doctor": (
-        "doctor.command",
-        "say what is wrong with a container, why it matters and what to do",
-    ),
-    "status": (
-        "status.command",
-        "show what an init is doing, what has happened and who uses how much",
-    ),
-    "install": ("dist.install", "write the fast launcher"),
-    "pyz": ("dist.pyz", "write pyinit as a single file"),
-    "manual": ("dist.manual", "print the manual page of pyinit"),
-    "completion": ("dist.completion", "print what makes a shell complete pyinit's options"),
-}
-
-
-# Subcommands that start a command.
-STARTERS = ("run", "exec")
+_PACKAGE = "pyinit.ctl.commands"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the subcommand in ``arguments`` (default: the command line); return the exit code.
+    """Run the command in ``arguments`` (default: the command line); return the exit code.
 
-    0 when it was done, 1 when not; a usage error exits with 2, as argparse does.  Subcommands
-    that start a command exit with its status, and with 125 for what is wrong before.
+    0 when it was done, 1 when not; a usage error exits with 2, as argparse does.  Commands
+    that start another exit with its status, and with 125 for what is wrong before.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    chosen = next((word for word in words if not word.startswith("-")), "")
-    words, after = _split(chosen, words)
-    parser = argparse.ArgumentParser(prog="pyinitctl", description="Tools around the init pyinit.")
-    parser.add_argument("--version", action="version", version=f"pyinitctl {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, (module_name, text) in COMMANDS.items():
-        module = importlib.import_module(f"pyinit.ctl.{module_name}") if name == chosen else None
-        command = commands.add_parser(name, help=text)
-        if module is not None:
-            command.description = module.DESCRIPTION
-            command.set_defaults(after=after)
-            module.add_arguments(command)
-            command.set_defaults(run=module.run, subcommand=name)
+    name = words[0] if words else ""
+    module = _module(name)
+    title = "pyinitctl" if module is None else f"pyinitctl {name}"
     try:
+        if module is None:
+            return _without_command(words)
+        words, after = _split(module, words[1:])
+        parser = parser_of(name, module, after)
         asked = parser.parse_args(words)
-    except SystemExit as end:
-        # 2 could be the command's.
-        raise SystemExit(125 if end.code and chosen in STARTERS else end.code) from None
-    try:
-        return int(asked.run(asked) or 0)
-    except CommandError as error:
-        print(f"pyinitctl: {error}", file=sys.stderr)
+        try:
+            return int(module.run(asked) or 0)
+        except common.UsageError as error:
+            parser.error(str(error))
+    except common.CommandError as error:
+        common.say(f"{title}: {error}")
         return error.code
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)  # a shell that runs a script ends that as well
+        return 130
 
 
-def _split(chosen: str, words: list[str]) -> tuple[list[str], list[str] | None]:
-    """Return the words for us, and those after ``--`` where a command is to be started."""
-    if chosen not in STARTERS or "--" not in words:
+def parser_of(name: str, module: ModuleType, after: list[str] | None = None) -> Parser:
+    """Return the parser of a command, whose words after ``--`` are known already."""
+    parser = Parser(f"pyinitctl {name}", module.DESCRIPTION, getattr(module, "FAILED", 2))
+    parser.set_defaults(after=after)
+    module.add_arguments(parser)
+    return parser
+
+
+def names() -> list[str]:
+    """Return all commands."""
+    directories = importlib.import_module(_PACKAGE).__path__
+    files = (name.partition(".") for each in directories for name in os.listdir(each))
+    return sorted(name for name, _, end in files if end == "py" and not name.startswith("_"))
+
+
+def load(name: str) -> ModuleType:
+    """Return the module of a command that there is."""
+    return importlib.import_module(f"{_PACKAGE}.{name}")
+
+
+def _module(name: str) -> ModuleType | None:
+    """Return the module of a command, None if there is no such command."""
+    if not name.isidentifier() or name.startswith("_"):
+        return None
+    try:
+        return load(name)
+    except ModuleNotFoundError as error:
+        if error.name != f"{_PACKAGE}.{name}":
+            raise
+        return None
+
+
+def _without_command(words: list[str]) -> int:
+    """Show the help or the version; anything else is an error."""
+    parser = general_parser(with_commands="-h" in words or "--help" in words)
+    _, left = parser.parse_known_args(words)
+    if not left:
+        parser.error("expected a COMMAND: 'pyinitctl --help' lists them")
+    if left[0].startswith("-"):
+        parser.error(f"unknown option '{left[0]}'")
+    parser.error(f"there is no command '{left[0]}'{common.nearest(left[0], names())}")
+
+
+def general_parser(*, with_commands: bool = True) -> Parser:
+    """Return the parser of what stands before a command; its help lists the commands."""
+    parser = Parser("pyinitctl", "Tools around the init pyinit.")
+    parser.usage = "pyinitctl COMMAND [ARGUMENT]..."
+    parser.add_argument("--version", action="version", version=f"pyinitctl {__version__}")
+    if with_commands:
+        rows = [(name, load(name).HELP) for name in names()]
+        parser.epilog = (
+            f"commands:\n{table_of(rows)}\n\n'pyinitctl COMMAND --help' says more of each."
+        )
+    return parser
+
+
+def _split(module: ModuleType, words: list[str]) -> tuple[list[str], list[str] | None]:
+    """Return the words for us, and those after ``--`` where a command takes these."""
+    if not hasattr(module, "AFTER") or "--" not in words:
         return words, None
     place = words.index("--")
     return words[:place], words[place + 1 :]

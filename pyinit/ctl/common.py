@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 from pyinit.kernel import proc
+from pyinit.options import values
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable
 
 
@@ -23,15 +26,24 @@ class CommandError(Exception):
         self.code = code
 
 
+class UsageError(Exception):
+    """The command line is wrong; the text says in what, and the usage is shown with it."""
+
+
 def pid(word: str) -> int:
-    """Return the number of a process, for argparse.  Raises ValueError."""
-    number = int(word)
-    if number < 1:  # 0 and less stand for other things in every system call
-        raise ValueError
-    return number
+    """Return the number of a process, for argparse.  Raises ArgumentTypeError."""
+    # 0 and less stand for other things in every system call.
+    if not (word.isascii() and word.isdecimal() and int(word)):
+        raise argparse.ArgumentTypeError(f"'{word}' is not the number of a process")
+    return int(word)
 
 
-pid.__name__ = "PID"  # argparse says: invalid PID value
+def seconds(word: str) -> float:
+    """Return a time, for argparse.  Raises ArgumentTypeError."""
+    try:
+        return values.seconds(word, "SECONDS")
+    except values.UsageError as error:
+        raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from None
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +51,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs: all that is known")
 
 
-def need_own_proc(subcommand: str) -> None:
+def need_own_proc() -> None:
     """Raise CommandError where /proc shows other processes than ours, or is missing."""
     if not proc.is_ours():
         raise CommandError(
-            f"{subcommand}: /proc is missing, or shows another PID namespace than ours, whose "
+            "/proc is missing, or shows another PID namespace than ours, whose "
             "numbers are other processes: mount it anew (`mount -t proc proc /proc`, or "
             "`unshare --mount-proc`)"
         )
@@ -52,7 +64,7 @@ def need_own_proc(subcommand: str) -> None:
 def show(lines: Iterable[str]) -> None:
     """Write lines to stdout.  Raises CommandError."""
     if sys.stdout is None:
-        return  # closed
+        raise CommandError("stdout: closed")
     encoding = sys.stdout.encoding
     text = "".join(f"{line}\n" for line in lines)
     # `pyinitctl tree | head` ends in silence, as other tools do; Python ignores SIGPIPE.
@@ -73,9 +85,29 @@ def show_json(value: object) -> None:
     show([json.dumps(value, indent=2)])
 
 
-def note(text: str) -> None:
+def note(command: str, text: str) -> None:
     """Write to stderr what was left out: stdout is for what was asked for."""
-    print(f"pyinitctl: {text}", file=sys.stderr)
+    say(f"pyinitctl {command}: {text}")
+
+
+def say(text: str) -> None:
+    """Write a line to stderr, if that is open."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+
+
+def columns() -> int:
+    """Return how wide a help is: COLUMNS as environ(7) has it, or the terminal, or 80."""
+    return shutil.get_terminal_size().columns
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a question after the word of ``known`` that was meant, or nothing."""
+    import difflib
+
+    found = difflib.get_close_matches(word, list(known), 1)
+    return f": did you mean '{found[0]}'?" if found else ""
 
 
 def count(processes: int) -> str:

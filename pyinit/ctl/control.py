@@ -1,4 +1,4 @@
-"""``pyinitctl freeze``, ``thaw``, ``stop``: a container, by the number of a process in it."""
+"""The init of a container: found by the number of a process in it, and stopped."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import signal
 from typing import TYPE_CHECKING
 
 from pyinit.container import freezer
+from pyinit.ctl import common
 from pyinit.ctl.common import CommandError
 from pyinit.namespaces import members
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
-DESCRIPTION = (
+WHOSE = (
     "PID is any process of the container, as it is numbered here; what is done is done to the PID "
     "namespace that it is in, from its init on."
 )
@@ -24,30 +26,18 @@ DESCRIPTION = (
 _KILL_BOUND_S = 10.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the three subcommands."""
-    parser.add_argument("pid", metavar="PID", type=int)
-    if parser.prog.endswith(" stop"):
-        parser.add_argument(
-            "--timeout",
-            metavar="SECONDS",
-            type=float,
-            default=10.0,
-            help="time between TERM and KILL to the init (default: %(default)g)",
-        )
+def add_pid(parser: argparse.ArgumentParser) -> None:
+    """Add the process that a container is named by."""
+    parser.add_argument("pid", metavar="PID", type=common.pid, help="a process of the container")
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Do it, and say by what.  Raises CommandError."""
+@contextlib.contextmanager
+def told(pid: int) -> Iterator[None]:
+    """Turn an OSError into the CommandError that says it."""
     try:
-        init = init_of(asked.pid)
-        if asked.subcommand == "stop":
-            print(_stop(init, asked.timeout))
-        else:
-            act = freezer.freeze if asked.subcommand == "freeze" else freezer.thaw
-            print(f"{asked.subcommand}: process {init}: {act(init)}")
+        yield
     except OSError as error:
-        raise CommandError(f"{asked.subcommand} {asked.pid}: {error.strerror or error}") from None
+        raise CommandError(f"process {pid}: {error.strerror or error}") from None
 
 
 def init_of(pid: int) -> int:
@@ -66,8 +56,11 @@ def init_of(pid: int) -> int:
     raise CommandError(f"the init of process {pid} cannot be seen from here")
 
 
-def _stop(init: int, timeout_s: float) -> str:
-    """Send TERM to the init, and KILL when it takes longer than ``timeout_s``; return what came."""
+def stop(init: int, timeout_s: float) -> str:
+    """Send TERM to ``init``, and KILL when it takes longer than ``timeout_s``; return what came.
+
+    Raises CommandError, OSError.
+    """
     pidfd = os.pidfd_open(init)
     try:
         poll = select.poll()
@@ -76,10 +69,10 @@ def _stop(init: int, timeout_s: float) -> str:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             freezer.thaw(init)  # a frozen one acts on nothing
         if poll.poll(timeout_s * 1000):
-            return f"stop: process {init} ended after TERM"
+            return f"process {init} ended after TERM"
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         if not poll.poll(_KILL_BOUND_S * 1000):
             raise CommandError(f"process {init} has been killed, and has not ended")
-        return f"stop: process {init} had to be killed {timeout_s:g} s after TERM"
+        return f"process {init} had to be killed {timeout_s:g} s after TERM"
     finally:
         os.close(pidfd)

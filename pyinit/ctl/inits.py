@@ -47,7 +47,7 @@ def init_for(pid: int | None) -> Init:
         raise CommandError(f"there is no process {start}") from None
     except OSError as error:
         reason = error.strerror or error
-        raise CommandError(f"status: process {start} may not be looked at: {reason}") from None
+        raise CommandError(f"process {start} may not be looked at: {reason}") from None
 
 
 def _nearest(pid: int, inode: int) -> Init | None:

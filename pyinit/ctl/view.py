@@ -141,7 +141,7 @@ class Container:
     def _namespace_of(self, pid: int) -> int:
         if not self.proc_is_ours:
             raise CommandError(
-                "doctor: /proc is missing, or numbers processes in another way than we do: "
+                "/proc is missing, or numbers processes in another way than we do: "
                 "without a PID it says more",
                 2,
             )
@@ -149,7 +149,7 @@ class Container:
             return namespaces.namespaces_of(pid)["pid"].inode
         except (OSError, KeyError) as error:
             reason = getattr(error, "strerror", None) or f"process {pid} has just ended"
-            raise CommandError(f"doctor: {reason}", 2) from None
+            raise CommandError(reason, 2) from None
 
     def _level(self, pid: int | None) -> int | None:
         """Return how many levels below that of /proc it is; None: /proc does not show it."""

@@ -31,7 +31,7 @@ def test_by_its_command() -> None:
     argv = [PYINITCTL, "run", *kinds, "--", "sh", "-c", script]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == CODE
-    assert done.stderr in ("", f"pyinitctl: {MESSAGE}\n")
+    assert done.stderr in ("", f"pyinitctl run: {MESSAGE}\n")
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["before-our-word", "after-our-word"])

@@ -58,7 +58,7 @@ def test_without_criu_it_is_said_what_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert ctl.main(words) == 1
-    assert capsys.readouterr().err.startswith("pyinitctl: CRIU is not installed")
+    assert capsys.readouterr().err.startswith(f"pyinitctl {words[0]}: CRIU is not installed")
     assert not os.listdir(tmp_path)
 
 

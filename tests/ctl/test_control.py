@@ -137,4 +137,4 @@ def test_there_is_no_such_process(subcommand: str, capsys: pytest.CaptureFixture
     """It is said in one line."""
     beyond = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
     assert ctl.main([subcommand, str(beyond)]) == 1
-    assert capsys.readouterr().err == f"pyinitctl: there is no process {beyond}\n"
+    assert capsys.readouterr().err == f"pyinitctl {subcommand}: there is no process {beyond}\n"

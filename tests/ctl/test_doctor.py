@@ -223,7 +223,7 @@ def test_a_process_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None
     gone = subprocess.Popen(["true"])
     gone.wait()
     assert ctl.main(["doctor", str(gone.pid)]) == 2
-    assert capsys.readouterr() == ("", f"pyinitctl: doctor: there is no process {gone.pid}\n")
+    assert capsys.readouterr() == ("", f"pyinitctl doctor: there is no process {gone.pid}\n")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_it_has_the_root_of_the_process() -> None:
         (("--chdir", "/nonexistent", "--", "true"), 125, "chdir(/nonexistent)"),
         ((), 125, "no command given"),
         (("--bogus", "--", "true"), 125, "--bogus"),
-        (("--timeout", "soon", "--", "true"), 125, "invalid float value"),
+        (("--timeout", "soon", "--", "true"), 125, "is not a time in seconds"),
     ],
 )
 def test_exit_codes(container: Container, words: Sequence[str], code: int, said: str) -> None:
@@ -140,7 +140,7 @@ def test_there_is_no_such_process() -> None:
     assert execute(child.pid, "--", "true") == (
         125,
         "",
-        f"pyinitctl: there is no process {child.pid}\n",
+        f"pyinitctl exec: there is no process {child.pid}\n",
     )
 
 

@@ -128,7 +128,7 @@ def test_a_blank_in_the_interpreter_itself(tmp_path: Path, other_package: Path) 
     # The link stands for a real directory, so it must not be looked through.
     script = (
         "import sys; from pyinit.ctl import main; from pyinit.ctl.dist import install; "
-        "install._interpreter = lambda: sys.executable; "
+        "install.interpreter = lambda: sys.executable; "
         f"sys.exit(main(['install', {str(tmp_path / 'init')!r}]))"
     )
     result = subprocess.run(

@@ -107,7 +107,7 @@ def test_a_process_that_is_not_there_does_not_hide_the_others(
     words = ["ns", str(gone.pid), str(os.getppid())]
     assert ctl.main(words) == 1
     out, err = capsys.readouterr()
-    assert err == f"pyinitctl: ns: there is no process {gone.pid}\n"
+    assert err == f"pyinitctl ns: there is no process {gone.pid}\n"
     assert str(os.getppid()) in out
     processes = view(capsys, *words, code=1)["processes"]
     assert [each["error"] for each in processes] == [f"there is no process {gone.pid}", None]
@@ -121,7 +121,7 @@ def test_what_is_no_number_of_a_process_is_a_usage_error(
     with pytest.raises(SystemExit) as error:
         ctl.main(["ns", "--", word])
     assert error.value.code == 2
-    assert f"invalid PID value: '{word}'" in capsys.readouterr().err
+    assert f"'{word}' is not the number of a process" in capsys.readouterr().err
 
 
 def test_who_may_not_be_looked_at_is_counted() -> None:
@@ -319,4 +319,4 @@ def test_a_proc_that_shows_others_is_not_believed(subcommand: str) -> None:
     before = ["unshare", *UNSHARE_USER, "--pid", "--fork"]
     out, err = run(subcommand, before=before, code=1)
     assert out == ""
-    assert err.startswith(f"pyinitctl: {subcommand}: /proc is missing, or shows another PID")
+    assert err.startswith(f"pyinitctl {subcommand}: /proc is missing, or shows another PID")

@@ -14,7 +14,7 @@ import pytest
 
 from pyinit import __version__, ctl
 from pyinit.ctl import inits
-from pyinit.ctl.status import command as status
+from pyinit.ctl.status import view as views
 from pyinit.ctl.table import Screen, width_of
 from tests.ctl.views import PYINITCTL, entered, run, view, wait_for_state
 from tests.harness import (
@@ -221,7 +221,7 @@ def test_it_fits_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["sh", "-c", "echo ready; read _; :", "\x1b[31m", "x" * 500]
     with Container(command, stdin=subprocess.PIPE) as container:
         container.expect("ready")
-        shown = status.View(inits.init_for(container.pid), "")
+        shown = views.View(inits.init_for(container.pid), "")
         try:
             shown.look()
             lines = shown.as_text(Screen(70), 7)
@@ -239,7 +239,7 @@ def test_there_is_no_such_process(capsys: pytest.CaptureFixture[str]) -> None:
     """It is said in one line."""
     beyond = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
     assert ctl.main(["status", str(beyond)]) == 1
-    assert capsys.readouterr().err == f"pyinitctl: there is no process {beyond}\n"
+    assert capsys.readouterr().err == f"pyinitctl status: there is no process {beyond}\n"
 
 
 def test_a_proc_of_another_namespace_is_refused() -> None:
@@ -247,7 +247,7 @@ def test_a_proc_of_another_namespace_is_refused() -> None:
     before = [word for word in UNSHARE if word != "--mount-proc"]
     out, err = run("status", before=before, code=1)
     assert out == ""
-    assert err.startswith("pyinitctl: status: /proc is missing, or shows another PID namespace")
+    assert err.startswith("pyinitctl status: /proc is missing, or shows another PID namespace")
 
 
 @pytest.mark.parametrize("word", ["0", "-1", "x", "nan", "1e9"])

@@ -226,7 +226,7 @@ def test_a_process_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None
     gone = subprocess.Popen(["true"])
     gone.wait()
     assert ctl.main(["tree", str(gone.pid)]) == 1
-    assert capsys.readouterr() == ("", f"pyinitctl: tree: there is no process {gone.pid}\n")
+    assert capsys.readouterr() == ("", f"pyinitctl tree: there is no process {gone.pid}\n")
 
 
 def test_names_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,4 +274,6 @@ def test_a_full_disk_is_told(subcommand: str) -> None:
         command = [*PYINITCTL, subcommand]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(b"pyinitctl: stdout: No space left on device\n")
+    assert done.stderr.startswith(
+        f"pyinitctl {subcommand}: stdout: No space left on device\n".encode()
+    )

@@ -119,7 +119,7 @@ def test_the_command_line() -> None:
     """`pyinitctl run` says the same, and 125."""
     done = filtered(errno.EPERM, "unshare", PYINITCTL, "run", "--user", "--pid", "--", "true")
     assert done.returncode == 125
-    assert done.stderr.startswith("pyinitctl: unshare(CLONE_NEWUSER): EPERM; ")
+    assert done.stderr.startswith("pyinitctl run: unshare(CLONE_NEWUSER): EPERM; ")
     assert FILTER in done.stderr
 
 

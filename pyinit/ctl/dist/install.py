@@ -1,4 +1,4 @@
-"""``pyinitctl install PATH``: write the fast launcher.
+"""The fast launcher.
 
 The command that pip installs starts the interpreter with ``site``, which looks
 through all that is installed, and then finds each module of pyinit in turn.
@@ -33,7 +33,6 @@ from pyinit.ctl.dist.executable import MARK, MAX_SHEBANG, InstallError
 from pyinit.settings import NAMES
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
     from types import CodeType
 
@@ -110,48 +109,6 @@ if (int(stat.st_mtime), stat.st_size) == STAMP:
 """
 
 
-DESCRIPTION = (
-    "Write the launcher that starts pyinit as fast as Python can, and compile "
-    "the bytecode it needs, so that a read-only image starts as fast."
-)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
-    parser.add_argument("path", metavar="PATH", type=Path, help="the file to write")
-    parser.add_argument(
-        "--name",
-        action="append",
-        choices=NAMES,
-        default=[],
-        dest="names",
-        help="also make a link beside PATH under which pyinit speaks as that program does: "
-        f"{', '.join(NAMES)}; may be repeated",
-        metavar="NAME",
-    )
-    parser.add_argument(
-        "--ignore-library-path",
-        action="store_true",
-        help="have the interpreter loaded as if LD_LIBRARY_PATH were not set, which may lead to "
-        "libraries that it cannot use; it takes an env(1) that knows -S, and its time",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="overwrite PATH and the links even if this command did not write what is there",
-    )
-
-
-def run(asked: argparse.Namespace) -> None:
-    """Write the launcher and its links, and say so.  Raises `InstallError`."""
-    links = _links(asked.path, asked.names, force=asked.force)
-    path = install(asked.path, force=asked.force, own_libraries=asked.ignore_library_path)
-    print(f"{path}: starts pyinit {pyinit.__version__} with {_interpreter()}")
-    for link in links:
-        _link(link, asked.path.name)
-        print(f"{link}: the same, as {link.name}")
-
-
 def install(path: Path, *, force: bool = False, own_libraries: bool = False) -> Path:
     """Write the launcher at ``path``, try it, and return where it is, links followed.
 
@@ -167,7 +124,7 @@ def install(path: Path, *, force: bool = False, own_libraries: bool = False) -> 
     return target
 
 
-def _links(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
+def links_of(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
     """Return the links of ``names`` beside ``path``, which itself may have one of them.
 
     Raises `InstallError` for one that may not be made: before anything is written.
@@ -186,7 +143,7 @@ def _links(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:
     return links
 
 
-def _link(link: Path, target: str) -> None:
+def make_link(link: Path, target: str) -> None:
     """Make ``link``, which leads to ``target`` in its own directory, also in a copy of that."""
     draft = link.with_name(f".{link.name}.{os.getpid()}")
     try:
@@ -199,24 +156,24 @@ def _link(link: Path, target: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
     """Return the interpreter itself: a virtual environment's link costs a search for its home."""
     return os.path.realpath(sys.executable)
 
 
 def _shebang(*, own_libraries: bool) -> str:
     """Return the ``#!`` line, which ends an interpreter's path at the first blank."""
-    interpreter = _interpreter()
-    line = f"#!{interpreter} -IS"
+    python = interpreter()
+    line = f"#!{python} -IS"
     if own_libraries:
         # A directory without libraries stands for LD_LIBRARY_PATH.
-        line = f'#!{_env()} -S {_loader(interpreter)} --library-path / "{interpreter}" -IS'
-    elif any(blank in interpreter for blank in " \t"):
-        line = f'#!{_env()} -S "{interpreter}" -IS'
+        line = f'#!{_env()} -S {_loader(python)} --library-path / "{python}" -IS'
+    elif any(blank in python for blank in " \t"):
+        line = f'#!{_env()} -S "{python}" -IS'
     if len(line) > MAX_SHEBANG:
         raise InstallError(
             f"the path of the interpreter is too long for a #! line ({MAX_SHEBANG} bytes): "
-            f"{interpreter}"
+            f"{python}"
         )
     return line
 

@@ -1,4 +1,4 @@
-"""``pyinitctl pyz OUT``: write pyinit as one executable file, which needs Python and nothing else.
+"""Pyinit as one executable file, which needs Python and nothing else.
 
 It is a zip archive, so that an interpreter can run it and import from it, but
 the kernel does not start it as one: reading the archive takes longer than all
@@ -34,7 +34,6 @@ from pyinit.ctl.dist import executable
 from pyinit.ctl.dist.executable import MARK, MAX_SHEBANG, InstallError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable
 
 START = 256
@@ -130,49 +129,19 @@ sys.stdout.buffer.write(marshal.dumps((version, MAGIC_NUMBER, marshal.dumps(modu
 """
 
 
-DESCRIPTION = (
-    "Write pyinit as one executable file that needs Python 3.11 or later and "
-    "nothing else, for `podman run --init-path` and for images without pip.  Bytecode is put "
-    "in for this interpreter and those on PATH; other versions compile at each start."
-)
+def write(target: Path, python: str, bytecode: Iterable[str], *, force: bool) -> list[str]:
+    """Write the file for ``python``; return the versions whose bytecode is in it.
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
-    parser.add_argument("path", metavar="OUT", type=Path, help="the file to write")
-    parser.add_argument(
-        "--python",
-        metavar="PATH",
-        default=DEFAULT_PYTHON,
-        help="the interpreter where the file will be used; a name without '/' is searched for "
-        "there by env(1) (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--bytecode",
-        metavar="PYTHON",
-        action="append",
-        default=[],
-        help="put in bytecode for this interpreter of this machine as well; may be repeated",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="overwrite OUT even if this command did not write it"
-    )
-
-
-def run(asked: argparse.Namespace) -> None:
-    """Write the file and say what is in it.  Raises `InstallError`."""
-    target = asked.path.resolve()
-    executable.refuse(target, "pyz", force=asked.force)
-    line = _first_line(asked.python)
+    ``bytecode`` are more interpreters of this machine.  Raises `InstallError`.
+    """
+    executable.refuse(target, "pyz", force=force)
+    line = _first_line(python)
     sources = _sources()
-    bundles = _bundles(_needed(sources), asked.bytecode)
+    bundles = _bundles(_needed(sources), bytecode)
     code = ("-ISc", _CODE)
     # The interpreter of the image need not be here, so that of this machine tries it.
     executable.put(target, _file(line, sources, list(bundles.values())), (sys.executable, *code))
-    print(
-        f"{target}: pyinit {pyinit.__version__} for {asked.python}, "
-        f"with bytecode of Python {', '.join(sorted(bundles))}"
-    )
+    return sorted(bundles)
 
 
 def _first_line(python: str) -> bytes:

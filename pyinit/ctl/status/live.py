@@ -13,7 +13,7 @@ from pyinit.ctl import common, table
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:
-    from pyinit.ctl.status.command import View
+    from pyinit.ctl.status.view import View
 
 # See console_codes(4), and xterm's for the alternate screen.
 _ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, without a cursor

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pyinit.namespaces.found import Namespace
 
+HELP = "show processes by PID namespace, with all their numbers"
 DESCRIPTION = (
     "Show all processes that can be seen, or those in the PID namespace of process PID and "
     "below it: by namespace, each with its number here (PID) and one (+1), two (+2) or more "
@@ -31,7 +32,7 @@ _INITIAL = 0xEFFFFFFC
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
     )
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> None:
     """Show it.  Raises CommandError."""
-    common.need_own_proc("tree")
+    common.need_own_proc()
     forest = Forest()
     root = forest.own if asked.pid is None else _namespace_of(asked.pid)
     forest.look()
@@ -54,9 +55,9 @@ def _namespace_of(pid: int) -> Namespace:
     try:
         return namespaces.namespaces_of(pid)["pid"]
     except OSError as error:
-        raise CommandError(f"tree: {error.strerror or error}") from None
+        raise CommandError(error.strerror or str(error)) from None
     except KeyError:
-        raise CommandError(f"tree: process {pid} has just ended") from None
+        raise CommandError(f"process {pid} has just ended") from None
 
 
 class Entry(NamedTuple):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+HELP = "show namespaces, who is in them and who shares which"
 DESCRIPTION = (
     "With PIDs: the inodes of the namespaces of each of these processes and of ours (self), and "
     "which of them are the same.  Without: every namespace that can be seen, who is in it, what "
@@ -25,7 +26,7 @@ _FIRST_MEMBERS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "pids", metavar="PID", type=common.pid, nargs="*", help="a process, as it is numbered here"
     )
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Show them; return 1 if a process that was named cannot be shown.  Raises CommandError."""
-    common.need_own_proc("ns")
+    common.need_own_proc()
     if asked.pids:
         return _show_processes(list(dict.fromkeys(asked.pids)), asked)
     _show_all(asked)
@@ -58,7 +59,7 @@ def _show_processes(pids: list[int], asked: argparse.Namespace) -> int:
     else:
         for each in found:
             if each.error:
-                common.note(f"ns: {each.error}")
+                common.note("ns", each.error)
         seen = [each for each in found if not each.error]
         if seen:
             others = [each for each in seen if each.pid != own.pid]
@@ -193,8 +194,9 @@ def _show_all(asked: argparse.Namespace) -> None:
     common.show(table.render(_COLUMNS, rows, table.screen()))
     if found.unseen:
         common.note(
-            f"ns: {common.count(found.unseen)} may not be looked at (ptrace(2)), are not counted "
-            "here, and may be in namespaces that are missing"
+            "ns",
+            f"{common.count(found.unseen)} may not be looked at (ptrace(2)), are not counted "
+            "here, and may be in namespaces that are missing",
         )
 
 

@@ -1,11 +1,10 @@
-"""``pyinitctl checkpoint`` and ``restore``: a container to files and back, by CRIU."""
+"""A container to files and back, by CRIU."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinit.ctl.common import CommandError
@@ -13,48 +12,45 @@ from pyinit.ctl.control import init_of
 from pyinit.kernel import paths
 
 if TYPE_CHECKING:
-    import argparse
+    from pathlib import Path
 
-DESCRIPTION = (
-    "Write a container to the files of a directory, or bring it back from them with the same "
-    "numbers inside.  CRIU does the work (criu(8)): it has to be installed, or be named by the "
-    "variable CRIU, and takes root.  What CRIU cannot write is said in the log in DIR: "
-    "a terminal from outside needs -- --shell-job, for example."
+REQUIREMENT = (
+    "CRIU does the work (criu(8)): it has to be installed, or be named by the variable CRIU, and "
+    "takes root.  What CRIU cannot do is said in the log in DIR: a terminal from outside needs "
+    "-- --shell-job, for example."
 )
 
 _LOG = "criu.log"
 _PIDFILE = "restored.pid"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the two subcommands."""
-    if parser.prog.endswith(" checkpoint"):
-        parser.add_argument("pid", metavar="PID", type=int, help="a process of the container")
-        parser.add_argument(
-            "--leave-running", action="store_true", help="let it go on; else it ends"
-        )
-    parser.add_argument("directory", metavar="DIR", type=Path, help="where the files are")
-    parser.add_argument("more", metavar="-- OPTIONS", nargs="*", help="more options of CRIU's")
+def dump(pid: int, directory: Path, more: list[str]) -> int:
+    """Write the container of ``pid`` to ``directory``; return its init.
 
-
-def run(asked: argparse.Namespace) -> None:
-    """Do it, and say so.  Raises CommandError."""
+    Raises CommandError, OSError.
+    """
     criu = _find()
-    if asked.subcommand == "checkpoint":
-        init = init_of(asked.pid)
-        asked.directory.mkdir(parents=True, exist_ok=True)
-        _check(asked.directory)
-        stays = ["--leave-running"] if asked.leave_running else []
-        _call(criu, ["dump", "--tree", str(init), *stays], asked)
-        print(f"checkpoint: process {init} is in {asked.directory}")
-        return
-    if not asked.directory.is_dir():
-        raise CommandError(f"{asked.directory} is not a directory with a checkpoint")
-    _check(asked.directory)
-    pidfile = (asked.directory / _PIDFILE).absolute()
+    init = init_of(pid)
+    directory.mkdir(parents=True, exist_ok=True)
+    _check(directory)
+    _call(criu, ["dump", "--tree", str(init)], directory, more)
+    return init
+
+
+def restore(directory: Path, more: list[str]) -> str:
+    """Bring back the container that is in ``directory``; return the number of its init.
+
+    Raises CommandError, OSError.
+    """
+    criu = _find()
+    if not directory.is_dir():
+        raise CommandError(f"{directory} is not a directory with a checkpoint")
+    _check(directory)
+    pidfile = (directory / _PIDFILE).absolute()
     pidfile.unlink(missing_ok=True)
-    _call(criu, ["restore", "--restore-detached", "--pidfile", str(pidfile)], asked)
-    print(f"restore: process {pidfile.read_text().strip()}")
+    words = ["restore", "--restore-detached", "--pidfile", str(pidfile)]
+    _call(criu, words, directory, more)
+    return pidfile.read_text().strip()
 
 
 def _check(directory: Path) -> None:
@@ -79,13 +75,13 @@ def _find() -> str:
     return criu
 
 
-def _call(criu: str, words: list[str], asked: argparse.Namespace) -> None:
+def _call(criu: str, words: list[str], directory: Path, more: list[str]) -> None:
     """Run CRIU.  Raises CommandError with what its log says."""
-    directory = asked.directory.absolute()
+    directory = directory.absolute()
     places = ["--images-dir", str(directory), "--work-dir", str(directory), "--log-file", _LOG]
     try:
         done = subprocess.run(
-            [criu, *words, *places, *asked.more],
+            [criu, *words, *places, *more],
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyinit
 from pyinit import settings
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.start import attach
+from pyinit.ctl.start.words import add_command, words_of
 from pyinit.namespaces import kinds
 from pyinit.options import table
 from pyinit.options.values import UsageError
 
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "start a command in new namespaces, with pyinit as their init"
 DESCRIPTION = (
     "Start CMD in new namespaces, under pyinit.  Signals are passed on, the exit code is that "
     "of CMD, and nobody is left when either end dies.  Without any kind of namespace named: "
@@ -22,8 +26,13 @@ DESCRIPTION = (
 )
 
 
+AFTER = "CMD"
+FAILED = attach.FAILED
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
+    """Add the arguments of the command."""
+    parser.usage = "%(prog)s [OPTION]... -- CMD [ARG]..."
     spaces = parser.add_argument_group("namespaces (namespaces(7))")
     for kind in kinds.KINDS:
         spaces.add_argument(f"--{kind}", action="store_true", help=f"a new {kind} namespace")
@@ -63,15 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_command(parser)
 
 
-def add_command(parser: argparse.ArgumentParser) -> None:
-    """Add the words of the command, and the terminal."""
-    parser.add_argument(
-        "-t", "--terminal", action="store_true", help="give CMD a terminal of its own"
-    )
-    if parser.get_default("after") is None:
-        parser.add_argument("command", metavar="-- CMD", nargs=argparse.REMAINDER)
-
-
 def run(asked: argparse.Namespace) -> int:
     """Start it and wait; return its exit code.  Raises CommandError."""
     with attach.Blocked() as mask:
@@ -88,18 +88,10 @@ def _settings(asked: argparse.Namespace, mask: frozenset[int]) -> settings.Setti
     try:
         chosen = table.parse([*shlex.split(asked.init), "--", *words_of(asked)], dict(os.environb))
     except (UsageError, ValueError) as error:
-        raise CommandError(f"run: --init: {error}", attach.FAILED) from None
+        raise CommandError(f"--init: {error}", attach.FAILED) from None
     chosen.mask = mask
     chosen.tells_of_stops = True
     return chosen
-
-
-def words_of(asked: argparse.Namespace) -> list[str]:
-    """Return the command.  Raises CommandError."""
-    words: list[str] = asked.command if asked.after is None else asked.after
-    if not words:
-        raise CommandError(f"{asked.subcommand}: no command given: expected -- CMD", attach.FAILED)
-    return words
 
 
 def _arguments(asked: argparse.Namespace) -> dict[str, Any]:
@@ -144,7 +136,7 @@ def _bind(word: str) -> tuple[str, str, bool]:
     target, _, mode = rest.partition(":")
     if not colon or not source or not target or mode not in ("", "ro", "rw"):
         raise CommandError(
-            f"run: --bind: '{word}' is none: expected SOURCE:TARGET or SOURCE:TARGET:ro",
+            f"--bind: '{word}' is none: expected SOURCE:TARGET or SOURCE:TARGET:ro",
             attach.FAILED,
         )
     return source, target, mode == "ro"

@@ -8,26 +8,34 @@ from typing import TYPE_CHECKING
 
 from pyinit.api.keywords import settings_of
 from pyinit.container.execute import enter_process
+from pyinit.ctl import common
 from pyinit.ctl.start import attach
-from pyinit.ctl.start.run import add_command, words_of
+from pyinit.ctl.start.words import add_command, words_of
 from pyinit.namespaces import kinds
 
 if TYPE_CHECKING:
     import argparse
 
+HELP = "start a command in the namespaces of a process"
 DESCRIPTION = (
     "Start CMD in the namespaces of process PID: in all that differ from ours, in its root and "
     "its cgroup, or only in the namespaces named (exec --net PID -- ip addr).  CMD has an init of "
     "its own, so no zombie and no stray of it is left there."
 )
 
+AFTER = "CMD"
+FAILED = attach.FAILED
+
 # As timeout(1).
 TIMED_OUT = 124
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
-    parser.add_argument("pid", metavar="PID", type=int, help="a process, as it is numbered here")
+    """Add the arguments of the command."""
+    parser.usage = "%(prog)s [OPTION]... PID -- CMD [ARG]..."
+    parser.add_argument(
+        "pid", metavar="PID", type=common.pid, help="a process, as it is numbered here"
+    )
     spaces = parser.add_argument_group("only these namespaces")
     for kind in kinds.KINDS:
         word = "userns" if kind == "user" else kind
@@ -39,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=common.seconds,
         help="end CMD and all that it started after this time, and exit with 124",
     )
     parser.add_argument(
         "--grace",
         metavar="SECONDS",
-        type=float,
+        type=common.seconds,
         default=1.0,
         help="time between TERM and KILL then (default: %(default)g)",
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyinit.ctl.table import Screen
     from pyinit.ctl.view import Process
 
+HELP = "say what is wrong with a container, and what to do"
 DESCRIPTION = (
     "Look at this container, or at that of process PID, and say what is wrong, why it matters and "
     "what to do, whatever its PID 1 is.  The exit code is 1 when there is a problem, 0 when there "
@@ -30,7 +31,7 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
     )
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stop-timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=common.seconds,
         help="the time from that to KILL (default: 10, and 30 in a pod of Kubernetes)",
     )
     common.add_json(parser)
@@ -54,14 +55,6 @@ def _signal(word: str) -> int:
     """Return the number of a signal, for argparse."""
     try:
         return values.signal(word, "SIGNAL")
-    except values.UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _seconds(word: str) -> float:
-    """Return a time, for argparse."""
-    try:
-        return values.seconds(word, "SECONDS")
     except values.UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

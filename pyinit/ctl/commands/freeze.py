@@ -1,0 +1,27 @@
+"""``pyinitctl freeze``: stop all processes of a container for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinit.container import freezer
+from pyinit.ctl import common, control
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "stop all processes of a container for a while"
+DESCRIPTION = f"Stop all processes of a container until 'pyinitctl thaw'.  {control.WHOSE}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    control.add_pid(parser)
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Do it, and say by what.  Raises CommandError."""
+    with control.told(asked.pid):
+        init = control.init_of(asked.pid)
+        done = freezer.freeze(init)
+    common.show([f"freeze: process {init}: {done}"])

@@ -1,0 +1,57 @@
+"""``pyinitctl install PATH``: write the fast launcher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyinit
+from pyinit.ctl import common
+from pyinit.ctl.dist import install
+from pyinit.settings import NAMES
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "write the fast launcher"
+DESCRIPTION = (
+    "Write the launcher that starts pyinit as fast as Python can, and compile "
+    "the bytecode it needs, so that a read-only image starts as fast."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("path", metavar="PATH", type=Path, help="the file to write")
+    parser.add_argument(
+        "--name",
+        action="append",
+        choices=NAMES,
+        default=[],
+        dest="names",
+        help="also make a link beside PATH under which pyinit speaks as that program does: "
+        f"{', '.join(NAMES)}; may be repeated",
+        metavar="NAME",
+    )
+    parser.add_argument(
+        "--ignore-library-path",
+        action="store_true",
+        help="have the interpreter loaded as if LD_LIBRARY_PATH were not set, which may lead to "
+        "libraries that it cannot use; it takes an env(1) that knows -S, and its time",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite PATH and the links even if this command did not write what is there",
+    )
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Write the launcher and its links, and say so.  Raises `InstallError`."""
+    links = install.links_of(asked.path, asked.names, force=asked.force)
+    path = install.install(asked.path, force=asked.force, own_libraries=asked.ignore_library_path)
+    said = [f"{path}: starts pyinit {pyinit.__version__} with {install.interpreter()}"]
+    for link in links:
+        install.make_link(link, asked.path.name)
+        said.append(f"{link}: the same, as {link.name}")
+    common.show(said)

@@ -1,0 +1,27 @@
+"""``pyinitctl thaw``: let a frozen container go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinit.container import freezer
+from pyinit.ctl import common, control
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "let a frozen container go on"
+DESCRIPTION = f"Let all processes of a frozen container go on.  {control.WHOSE}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    control.add_pid(parser)
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Do it, and say by what.  Raises CommandError."""
+    with control.told(asked.pid):
+        init = control.init_of(asked.pid)
+        done = freezer.thaw(init)
+    common.show([f"thaw: process {init}: {done}"])
