@@ -27,7 +27,8 @@ help:
 	@echo '            make soak MINUTES=10: all at once, for long; see docs/reliability.md'
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
-	@echo 'make manual make docs/cli.md and what is in share/ anew, after a change of the options'
+	@echo 'make manual make docs/cli.md, the tables of docs/events.md and share/ anew, after a change of the'
+	@echo '            options or the events'
 	@echo 'make docs   make the site in build/site; warnings, as of a broken link, are errors'
 	@echo 'make release-check  build a release twice, compare, check and install it; into dist/release'
 	@echo 'make clean  remove what the others made'
@@ -92,6 +93,7 @@ manual: $(VENV)/.installed
 	'$(BIN)/python' -m pyinit.ctl completion bash >share/bash-completion/completions/pyinit
 	'$(BIN)/python' -m pyinit.ctl completion zsh >share/zsh/site-functions/_pyinit
 	'$(BIN)/python' -m pyinit.ctl completion fish >share/fish/vendor_completions.d/pyinit.fish
+	'$(BIN)/python' -m tools.events
 
 docs: $(DOCS)/.installed
 	'$(DOCS)/bin/sphinx-build' --fail-on-warning --keep-going --nitpicky --quiet -b html docs build/site

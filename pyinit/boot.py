@@ -170,7 +170,7 @@ class Init:
         asked = self.asked
         level = 0 if asked.quiet else events.WARNING + asked.verbose
         fd = asked.log_to if isinstance(asked.log_to, int) else 2
-        log = events.Log(level, fd, asked.alias, asked.log_format)
+        log = events.Log(level, lambda: _open_writer(asked, fd, level), fd)
         log.plain = say_plainly
         if asked.keeps_record():
             log.guard(lambda: _keep_record(asked, log))
@@ -366,6 +366,17 @@ def _keep_record(asked: "Settings", log: "events.Log") -> None:
     log.keep(record.Record(asked, log))
 
 
+def _open_writer(asked: "Settings", fd: int, level: int) -> "events.Writer":
+    """Return what writes the log."""
+    if asked.alias and not asked.log_format:
+        from pyinit.compat import log
+
+        return log.Writer(fd, asked.alias, level)
+    from pyinit.log import lines
+
+    return lines.Writer(fd, asked.log_format)
+
+
 def _notify_ready(log: "events.Log") -> None:
     from pyinit.stopping import notify
 
@@ -504,9 +515,9 @@ def tell(message: str, prefix: str = "pyinit: ") -> None:
     Raises nothing and waits for nobody: what is done matters more than what is said.
     """
     try:
-        from pyinit.log import lines
+        from pyinit.log import sink, text
 
-        lines.Sink(2).write(f"{prefix}{lines.printable(message)}")
+        sink.Sink(2).write(f"{prefix}{text.printable(message)}")
     except BaseException:
         say_plainly(2, f"{prefix}{message}")
 
@@ -523,7 +534,7 @@ def say_plainly(fd: int, text: str) -> None:
 
 
 def _write_now(fd: int, line: bytes) -> None:
-    """Write without waiting, where that is not for a disk, as `pyinit.log.lines.Sink` does.
+    """Write without waiting, where that is not for a disk, as `pyinit.log.sink.Sink` does.
 
     Raises OSError.
     """

@@ -1,7 +1,8 @@
-"""What happened, as data.
+"""What happens is told to the log.
 
-`pyinit.log.lines` makes lines of it, when there is something to say, and `pyinit.report.record`
-keeps it, when there is a report to be made.  docs/events.md has all events.
+An event has a name, a level and fields; `pyinit.report.registry` has one entry for each.  A
+writer makes lines of events, and a record facts: whoever puts an init together hands them in,
+and neither is made before there is something to say or to note.
 """
 
 import posix
@@ -18,36 +19,66 @@ _PAUSE_AFTER_FAILURE_S = 0.1
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from pyinit.log.lines import Writer
-    from pyinit.report.record import Record
+    from pyinit.lifecycle import Lifecycle
 
     When = tuple[float, float]  # of time.time() and time.monotonic()
+    Fields = dict[str, object]
+
+    class Writer(Protocol):
+        """Writes events."""
+
+        def emit(self, level: int, event: str, fields: Fields, when: When, /) -> None:
+            """Write one."""
+
+        def close(self) -> None:
+            """Write no more."""
+
+    class Record(Protocol):
+        """Keeps what happened."""
+
+        def take(self, event: str, fields: Fields, when: When, /) -> None:
+            """Take note of an event."""
+
+        def flush(self) -> None:
+            """Bring the files that tell of the state up to date."""
+
+        def finish(self, exit_code: int, /) -> Fields:
+            """Return what is to be said of the end."""
+
+        def not_started(self, code: int, reason: str, /) -> None:
+            """Take note that the command could not be started."""
 
 
 class Log:
-    """Events up to ``level``, of which those up to ``shown`` are written to ``fd``.
+    """Events up to ``level``, of which those up to ``shown`` are written.
 
-    ``style`` is one of `pyinit.settings.LOG_FORMATS`, or empty for that which suits ``fd``;
-    with ``alias`` it speaks as that program.  What is beyond ``shown`` is for ``record``.
-    ``plain`` writes a line to a descriptor where `pyinit.log.lines` cannot be loaded.
+    ``open_writer`` makes the writer, for the first event; ``fd`` is where it writes, and nothing
+    is written where that is closed.  What is beyond ``shown`` is for the ``record``.  ``plain``
+    writes a line to a descriptor where no writer can be made.
     """
 
     __slots__ = (
-        *("_alias", "_fd", "_is_told", "_style", "_writer"),
-        *("level", "plain", "record", "shown"),
+        *("_fd", "_is_told", "_open_writer", "_writer"),
+        *("level", "lifecycle", "peak_bytes", "plain", "record", "shown"),
     )
 
-    def __init__(self, level: int, fd: int = 2, alias: str = "", style: str = "") -> None:
+    def __init__(
+        self, level: int, open_writer: "Callable[[], Writer]", fd: int | None = None
+    ) -> None:
         self._fd = fd
-        self._alias = alias
-        self._style = style
+        self._open_writer = open_writer
         self._writer: Writer | None = None
         self._is_told = False  # that the record has failed
         self.record: Record | None = None
         self.plain: Callable[[int, str], None] | None = None
+        # What a record asks for: the state of the init, and the peak of its memory cgroup.
+        self.lifecycle: Lifecycle | None = None
+        self.peak_bytes: Callable[[], int | None] | None = None
         try:
-            posix.fstat(fd)
+            if fd is not None:
+                posix.fstat(fd)
         except OSError:
             # Closed on entry: whatever is opened next gets its number, and must not be written to.
             level = -1
@@ -67,8 +98,9 @@ class Log:
             return
         failure: BaseException | None = None
         try:
+            when = when or now()
             if self.record is not None:
-                self.record.take(event, fields)
+                self.record.take(event, fields, when)
         except BaseException as error:
             failure = error  # the line is written all the same
         if level <= self.shown:
@@ -77,27 +109,16 @@ class Log:
             self._is_told = True
             self._write(ERROR, "internal_error", {"error": repr(failure), "at": _place(failure)})
 
-    def _write(
-        self, level: int, event: str, fields: "dict[str, object]", when: "When | None" = None
-    ) -> None:
+    def _write(self, level: int, event: str, fields: "Fields", when: "When | None" = None) -> None:
         try:
             if self._writer is None:
-                self._writer = self._make_writer()
-            self._writer.emit(level, event, fields, when)
+                self._writer = self._open_writer()
+            self._writer.emit(level, event, fields, when or now())
         except BaseException:
             # The module cannot be loaded, or is another than it was.
-            if self.plain is not None:
+            if self.plain is not None and self._fd is not None:
                 words = "".join(f" {key}={value}" for key, value in fields.items())
                 self.plain(self._fd, f"pyinit: {_LEVELS[level]}: {event}{words}")
-
-    def _make_writer(self) -> "Writer":
-        if self._alias and not self._style:
-            from pyinit.compat import log
-
-            return log.Writer(self._fd, self._alias, self.shown)
-        from pyinit.log import lines
-
-        return lines.Writer(self._fd, self._style)
 
     def flush(self) -> None:
         """Bring the files that tell of the state up to date, before we wait."""

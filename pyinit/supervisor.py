@@ -77,8 +77,7 @@ class Supervisor:
         self._orphans: Orphans | None = None
         self._room = _MOST  # for children to be reaped in this turn
         self.is_behind = False  # there may be more of them
-        if log.record is not None:
-            log.record.lifecycle = self.lifecycle
+        log.lifecycle = self.lifecycle
         if asked.stop_signals is not None:
             self.stop_signals = asked.stop_signals
         if asked.synchronous:
@@ -498,8 +497,7 @@ class Supervisor:
             from pyinit.kernel import kills
 
             self.kills = kills.Kills()
-        if self.log.record is not None:
-            self.log.record.peak_bytes = self.kills.counter.peak_bytes
+        self.log.peak_bytes = self.kills.counter.peak_bytes
         if self._asked.on_oom:
             self.kills.watch(self.log)
             self._look_for_oom()  # a kill of before the watch is not told by it

@@ -52,7 +52,7 @@ INTERPRETER = {
     "ctl/test_pyz.py": "holds bytecode of several versions",
     "ctl/test_run.py": "argparse words errors differently",
     "ctl/test_table.py": "widths of characters come from unicodedata",
-    "log/test_events.py": "structlog and psutil are loaded",
+    "log/test_events.py": "the log is written",
     "log/test_lines.py": "json, time and the console's renderer",
     "options/test_values.py": "int() and float() read words",
     "robust/test_fuzz.py": "what sigtimedwait() answers that was interrupted",

@@ -7,12 +7,13 @@ prefix.  Everything goes to stderr, for stdout is the command's.
 import _signal
 
 from pyinit.compat import peers
-from pyinit.log import lines as output
+from pyinit.log import sink, text
 from pyinit.options import values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Lines = tuple[tuple[int, str], ...]
+    Fields = dict[str, object]
 
 # As in `pyinit.events`, which is above this.
 _WARNING = 1
@@ -89,25 +90,20 @@ _CATATONIT: "dict[str, Lines]" = {
 _LANGUAGES = {peers.TINI: _TINI, peers.DUMB_INIT: _DUMB_INIT, peers.CATATONIT: _CATATONIT}
 
 
-class Writer(output.Writer):
+class Writer:
     """Events as lines of the program ``name``, whose log is at ``level``."""
 
-    __slots__ = ("_language", "_level", "_name")
+    __slots__ = ("_dropped", "_language", "_level", "_name", "_sink")
 
     def __init__(self, fd: int, name: str, level: int) -> None:
-        super().__init__(fd)
+        self._sink = sink.Sink(fd)
+        self._dropped = 0
         self._name = name
         self._level = level
         self._language = _LANGUAGES[peers.family(name)]
 
-    def emit(
-        self,
-        level: int,
-        event: str,
-        fields: "dict[str, object]",
-        when: "output.When | None" = None,  # noqa: ARG002 - these programs tell no time
-    ) -> None:
-        """Say that ``event`` happened; raises nothing."""
+    def emit(self, level: int, event: str, fields: "Fields", _: "text.When") -> None:
+        """Say that ``event`` happened; raises nothing.  These programs tell no time."""
         if event in _NEW:
             return
         try:
@@ -115,14 +111,24 @@ class Writer(output.Writer):
             for severity, template in self._lines(level, event, fields):
                 if severity <= self._level:
                     prefix = peers.prefix(self._name, peers.severity(severity))
-                    self.write(prefix + output.printable(template.format_map(words)) + self._loss())
+                    self._write(prefix + text.printable(template.format_map(words)))
         except Exception:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write no more; the descriptor stays open."""
+        self._sink.close()
+
+    def _write(self, line: str) -> None:
+        if self._sink.write(line + self._loss()):
+            self._dropped = 0
+        else:
             self._dropped += 1
 
     def _loss(self) -> str:
         return f" ({self._dropped} lines before this one were dropped)" if self._dropped else ""
 
-    def _lines(self, level: int, event: str, fields: "dict[str, object]") -> "Lines":
+    def _lines(self, level: int, event: str, fields: "Fields") -> "Lines":
         if event == "signal_relayed" and "received" in fields:
             event = "signal_rewritten"
         elif "signal" in fields:
@@ -138,7 +144,7 @@ class Writer(output.Writer):
         return lines
 
 
-def _words(fields: "dict[str, object]") -> "dict[str, object]":
+def _words(fields: "Fields") -> "Fields":
     """Return the fields, and what is made of them: numbers and descriptions of signals."""
     words = dict(fields)
     if "signal" in fields:

@@ -17,7 +17,8 @@ _LATE = (
     *("_thread", "fcntl", "select", "termios", "time"),
     *("pyinit.command.diagnosis", "pyinit.fork", "pyinit.supervisor"),
     *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
-    *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans"),
+    *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.sink"),
+    "pyinit.log.text",
     *("pyinit.options.values", "pyinit.stopping.teardown"),
 )
 _LATE_FOR = {
@@ -27,8 +28,8 @@ _LATE_FOR = {
     "pause": ("pyinit.pause",),
     "changes": ("pyinit.command.changes", "pyinit.command.accounts"),
     "record": (
-        *("json", "resource", "pyinit.report.cause", "pyinit.report.metrics"),
-        *("pyinit.report.outlets", "pyinit.report.record", "pyinit.log.senders"),
+        *("resource", "pyinit.report.cause", "pyinit.report.metrics", "pyinit.report.outlets"),
+        *("pyinit.report.record", "pyinit.log.senders"),
     ),
     # posix.wait4() imports it.
     "orphans": ("resource",),
@@ -60,18 +61,21 @@ def load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
         if needed[use]:
             for name in names:
                 __import__(name)
-    # Together they take longer than all else, and warnings do without.
-    if tells or asked.log_format not in ("", settings.JSON):
-        _try_to_load("pyinit.log.rendering")
-    if tells or asked.warn_on_reap:
-        _try_to_load("psutil")
+    # It takes longer than all else, and warnings do without.
+    if tells and _is_for_people(asked):
+        try:
+            __import__("pyinit.log.rendering")
+        except Exception:
+            pass  # structlog is not installed, or broken: the log does without it
 
 
-def _try_to_load(name: str) -> None:
-    try:
-        __import__(name)
-    except Exception:
-        pass  # it is not installed, or broken: the log does without it
+def _is_for_people(asked: settings.Settings) -> bool:
+    """Return whether structlog renders the log."""
+    if asked.log_format:
+        return asked.log_format == settings.CONSOLE
+    from pyinit.log import sink
+
+    return isinstance(asked.log_to, int) and sink.Sink(asked.log_to).is_terminal
 
 
 class _Closed:

@@ -96,7 +96,7 @@ class Orphans:
             self._untold += 1
             if self._log.record is not None:
                 try:
-                    self._log.record.take("orphan_reaped", _end(status))
+                    self._log.record.take("orphan_reaped", _end(status), (0.0, 0.0))
                 except Exception:
                     pass  # as in `Log.emit`
         return pid, status

@@ -1,86 +1,49 @@
-"""How an event becomes a line: structlog's renderers, and what is done before them."""
+"""An event as a line for people, by the console renderer of structlog."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import structlog
+from structlog.dev import ConsoleRenderer
 
-from pyinit.log import lines
-from pyinit.settings import CONSOLE, LOGFMT
+from pyinit.log import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
-    from typing import Any
+    from collections.abc import Callable
 
-    Fields = MutableMapping[str, Any]
-    Renderer = Callable[[Any, str, Fields], str | bytes]
-
-# Whatever is shorter is not made shorter still.
-_SHORTEST = 16
-_CUT = "..."
+# Where the time of day stands in a time of RFC 3339, to milliseconds.
+_TIME_OF_DAY = slice(11, 23)
+# Of a summary, which has the cause, and has a line of its own.
+_APART = ("monotonic_s", "summary")
 
 
-class _Output:
-    """The end of structlog's chain: hands a rendered line on at every level."""
+def renderer(*, color: bool, on_terminal: bool) -> Callable[[dict[str, object]], str]:
+    """Return what makes a line of an event, with the time of day alone ``on_terminal``.
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.error = self.warning = self.info = self.debug = write
+    Nothing is said of what is not known, and the whole run is a line of its own.
+    """
+    styles = ConsoleRenderer.get_default_level_styles(color)
+    # The longest name is what all are padded to.
+    styles = {level: styles[level] for level in text.LEVELS}
+    how: dict[str, Any] = {"colors": color, "sort_keys": False, "level_styles": styles}
+    try:
+        console = ConsoleRenderer(pad_event_to=0, **how)
+    except TypeError:
+        console = ConsoleRenderer(pad_event=0, **how)  # before structlog 26.1
 
+    def render(fields: dict[str, object]) -> str:
+        # The renderer quotes what stands in a list, but lets a string's controls pass.
+        told = {
+            key: text.clean(value)
+            for key, value in fields.items()
+            if value is not None and key not in _APART
+        }
+        if on_terminal:
+            told["timestamp"] = str(told["timestamp"])[_TIME_OF_DAY]
+        summary = fields.get("summary")
+        if summary is None:
+            return str(console(None, "", told))
+        told.pop("cause", None)  # the summary has it
+        return f"{console(None, '', told)}\n{text.printable(summary)}"
 
-def make_logger(write: Callable[[str], None], style: str, *, color: bool) -> object:
-    """Return a logger of structlog that gives its lines to ``write``."""
-    return structlog.wrap_logger(
-        _Output(write),
-        processors=[_Prepare(for_people=style == CONSOLE), _Fit(_renderer(style, color=color))],
-        wrapper_class=structlog.BoundLogger,
-        context_class=dict,
-        cache_logger_on_first_use=True,
-    )
-
-
-def _renderer(style: str, *, color: bool) -> Renderer:
-    if style == CONSOLE:
-        return structlog.dev.ConsoleRenderer(colors=color, pad_event=0, sort_keys=False)
-    if style == LOGFMT:
-        return structlog.processors.LogfmtRenderer(bool_as_flag=False)
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
-
-
-class _Prepare:
-    """Puts time and level in front, and makes of every text what stays in its line."""
-
-    def __init__(self, *, for_people: bool) -> None:
-        self._for_people = for_people
-
-    def __call__(self, _: object, method: str, given: Fields) -> Fields:
-        fields: Fields = lines.head(method, given["event"], given["when"])
-        if self._for_people:
-            del fields["monotonic_s"]
-        # The console's renderer quotes what stands in a list, but lets a string's controls pass.
-        fields.update((key, lines.clean(value)) for key, value in given["told"].items())
-        return fields
-
-
-class _Fit:
-    """Renders what fits into a line: cut by bytes it would be no JSON any more."""
-
-    def __init__(self, render: Renderer) -> None:
-        self._render = render
-
-    def __call__(self, logger: object, method: str, fields: Fields) -> str | bytes:
-        while True:
-            line = self._render(logger, method, dict(fields))
-            if len(line.encode() if isinstance(line, str) else line) < lines.PIPE_BUF:
-                return line
-            longest = max(fields, key=lambda key: len(str(fields[key])))
-            if len(str(fields[longest])) < _SHORTEST:
-                return line  # then it is cut all the same
-            fields[longest] = _shorter(fields[longest])
-
-
-def _shorter(value: object) -> object:
-    if isinstance(value, list) and len(value) > 2:
-        return [*value[: len(value) // 2], _CUT]
-    text = str(value)
-    return text[: len(text) // 2] + _CUT
+    return render

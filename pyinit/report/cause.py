@@ -6,7 +6,7 @@ import _signal
 from typing import TYPE_CHECKING, Any
 
 from pyinit import signals
-from pyinit.log import lines
+from pyinit.log import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,7 +154,7 @@ def _from_process(signal: Facts, facts: Facts) -> str:
         return "from one of many processes"
     if facts["child"] is not None and pid == facts["child"]["pid"]:
         return "from the command itself"
-    who = f"{lines.printable(name)}[{pid}]" if name else f"process {pid}"
+    who = f"{text.printable(name)}[{pid}]" if name else f"process {pid}"
     return f"from {who} of user {signal['sender_uid']}"
 
 
@@ -196,7 +196,7 @@ def _counts(facts: Facts) -> list[str]:
 
 def _left(teardown: Facts) -> str:
     """Return who was left, and what became of them."""
-    names = [lines.printable(name) for name in teardown["leftovers"][:_MOST_NAMES]]
+    names = [text.printable(name) for name in teardown["leftovers"][:_MOST_NAMES]]
     if teardown["count"] > len(names) > 0:
         names.append("...")
     # Without a /proc that shows them nobody counts them.
@@ -220,8 +220,8 @@ def _used(usage: Facts) -> list[str]:
 
 
 def _command(facts: Facts) -> str:
-    text = lines.printable(" ".join(facts["command"])) or "pause"
-    return text if len(text) <= _LONGEST_COMMAND else text[: _LONGEST_COMMAND - 3] + "..."
+    words = text.printable(" ".join(facts["command"])) or "pause"
+    return words if len(words) <= _LONGEST_COMMAND else words[: _LONGEST_COMMAND - 3] + "..."
 
 
 def plural(number: int, noun: str) -> str:

@@ -9,13 +9,12 @@ descriptor, in which no link is followed.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyinit.kernel import paths
-from pyinit.log.lines import Sink, clean, take_signal_of
+from pyinit.log.sink import Sink, take_signal_of
 
 if TYPE_CHECKING:
     from pyinit.kernel.clock import Clock
@@ -31,11 +30,6 @@ PATIENCE_S = 1.0
 _CUT = "...\n"
 
 _NO_READER = "nobody reads it"
-
-
-def as_json(value: Any) -> str:
-    """Return ``value`` as JSON in one line."""
-    return json.dumps(clean(value), ensure_ascii=False) + "\n"
 
 
 def cut(line: str, most: int) -> str:

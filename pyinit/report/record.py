@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 from pyinit import __version__, events, lifecycle, signals
 from pyinit.kernel import proc
 from pyinit.kernel.clock import Clock
-from pyinit.log.lines import utc
-from pyinit.report import cause, files
+from pyinit.log.text import as_json, utc
+from pyinit.report import cause, files, registry
+from pyinit.report.facts import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pyinit.events import Log, When
     from pyinit.report.outlets import Outlet
     from pyinit.settings import Settings
 
 SCHEMA = 1
 TERMINATION_LOG = "/dev/termination-log"
-
-# So many different senders are told apart; what comes from others is counted together.
-MOST_SENDERS = 100
 
 # So much of the command is kept, in characters: a report has to fit into a pipe (pipe(7)).
 _LONGEST_COMMAND = 4096
@@ -42,9 +39,7 @@ class Record:
     Times are those of time.monotonic(), and become seconds since the start.
     """
 
-    def __init__(self, asked: Settings, log: events.Log) -> None:
-        self.lifecycle: lifecycle.Lifecycle | None = None
-        self.peak_bytes: Callable[[], int | None] | None = None  # of the memory cgroup
+    def __init__(self, asked: Settings, log: Log) -> None:
         self._asked = asked
         self._log = log
         outlets = asked.outlets
@@ -55,11 +50,11 @@ class Record:
         self._cpu_before = _usage()  # of those who were reaped before, in a program that has run()
         self._dirty = False
         self._broken: set[str] = set()  # those that could not be written last time
-        self._signals: dict[tuple[object, ...], dict[str, Any]] = {}
-        self._relayed: dict[str, str] = {}  # what was made of each signal
+        self._facts = Facts(_name(asked.end_signal))
         # Our own memory stands in the child's peak from before its exec(2).
         self._own_peak = max(map(_peak_bytes, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
-        self._facts: dict[str, Any] = {
+        # In the order in which a report has them.
+        self._run: dict[str, Any] = {
             "schema": SCHEMA,
             "pyinit": __version__,
             "pid": posix.getpid(),
@@ -78,21 +73,14 @@ class Record:
             "child": None,
             "exit_code": None,
             "cause": None,
-            "stop": None,
-            "teardown": None,
-            "signals": [],
-            "signals_dropped": 0,
-            "orphans": {"reaped": 0, "killed": 0, "failed": 0},
-            "oom_kills": 0,
-            "usage": None,
         }
 
-    def take(self, event: str, fields: dict[str, object]) -> None:
+    def take(self, event: str, fields: dict[str, object], when: When) -> None:
         """Take note of an event.  Raises KeyError for one that there is not."""
-        note = NOTES[event]
+        note = registry.EVENTS[event].note
         if note is not None:
             self._dirty = True
-            note(self, **fields)
+            note(self._facts, self._since_start(when[1]), **fields)
 
     def flush(self) -> None:
         """Write the files that are kept up to date, if anything has changed; wait for nobody."""
@@ -111,7 +99,7 @@ class Record:
 
     def finish(self, exit_code: int) -> dict[str, object]:
         """Write all files for the last time; return what the log is to say of the end."""
-        self._facts["exit_code"] = exit_code
+        self._run["exit_code"] = exit_code
         facts = self.snapshot()
         facts["cause"] = cause.cause(facts)
         summary = cause.summary(facts)
@@ -120,22 +108,18 @@ class Record:
 
     def not_started(self, code: int, reason: str) -> None:
         """Write that the command could not be started."""
-        self._facts["exit_code"] = code
+        self._run["exit_code"] = code
         facts = self.snapshot()
         facts["cause"] = f"could not be started: {reason}"
         self._write_last(facts, cause.summary(facts))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the facts as they stand now."""
-        facts = dict(self._facts)
+        facts = self._run | self._facts.known()
         facts["written"] = utc(time.time())
         facts["uptime_s"] = self._since_start(time.monotonic())
-        if self.lifecycle is not None:
-            facts["state"] = self.lifecycle.state
-        facts["signals"] = [
-            each | {"relayed_as": self._relayed.get(each["signal"])}
-            for each in self._signals.values()
-        ]
+        if self._log.lifecycle is not None:
+            facts["state"] = self._log.lifecycle.state
         parent = facts["parent"]
         ended = posix.getppid() != parent["pid"] if parent["pid"] else None
         facts["parent"] = parent | {"ended": ended}
@@ -146,7 +130,9 @@ class Record:
         used = _usage(self._cpu_before)
         peak = _peak_bytes(resource.RUSAGE_CHILDREN)
         used["peak_process_bytes"] = peak if peak > self._own_peak else None
-        used["peak_cgroup_bytes"] = self.peak_bytes() if self.peak_bytes is not None else None
+        used["peak_cgroup_bytes"] = (
+            self._log.peak_bytes() if self._log.peak_bytes is not None else None
+        )
         return used
 
     def _since_start(self, moment: float) -> float:
@@ -154,7 +140,7 @@ class Record:
 
     def _write_kept(self, facts: dict[str, Any], clock: Clock | None = None) -> None:
         if self._status_file is not None:
-            self._write(self._status_file, files.as_json(facts), clock)
+            self._write(self._status_file, f"{as_json(facts)}\n", clock)
         if self._metrics_file is not None:
             from pyinit.report import metrics
 
@@ -166,7 +152,7 @@ class Record:
         clock = Clock()
         self._write_kept(facts, clock)
         if self._report is not None:
-            self._write(self._report, files.as_json(facts), clock)
+            self._write(self._report, f"{as_json(facts)}\n", clock)
         if self._asked.termination_log:
             self._write_termination_log(f"{summary}\n", clock)
 
@@ -203,177 +189,6 @@ class Record:
     def _not_written(self, level: int, path: str, error: OSError) -> None:
         reason = error.strerror or str(error)
         self._log.emit(level, "not_written", path=path, reason=reason)
-
-    # -- What is made of the events; their fields stand in docs/events.md.
-
-    def _note_init_started(self, *, role: str, **_: object) -> None:
-        self._facts["role"] = role
-
-    def _note_child_started(self, *, pid: int, **_: object) -> None:
-        self._facts["child"] = {
-            "pid": pid,
-            "state": "running",
-            "exit_code": None,
-            "signal": None,
-            "core_dumped": False,
-            "at_s": None,
-        }
-
-    def _note_child_stopped(self, **_: object) -> None:
-        self._facts["child"]["state"] = "stopped"
-
-    def _note_child_continued(self, **_: object) -> None:
-        self._facts["child"]["state"] = "running"
-
-    def _note_child_exited(
-        self,
-        *,
-        exit_code: int,
-        signal: str | None = None,
-        core_dumped: bool = False,
-        **_: object,
-    ) -> None:
-        now = self._since_start(time.monotonic())
-        self._facts["child"] |= {
-            "state": "ended",
-            "exit_code": exit_code,
-            "signal": signal,
-            "core_dumped": core_dumped,
-            "at_s": now,
-        }
-        if self._facts["stop"] is not None:
-            self._facts["stop"]["took_s"] = round(now - self._facts["stop"]["at_s"], 6)
-
-    def _note_child_status_lost(self, **_: object) -> None:
-        self._facts["child"]["status_lost"] = True
-
-    def _note_signal_received(self, *, signal: str, stop: bool, **sender: Any) -> None:
-        now = self._since_start(time.monotonic())
-        self._count(signal, sender, now)
-        began = self._facts["stop"]
-        if began is not None:
-            began["count"] += stop
-        elif stop or signal == _name(self._asked.end_signal):
-            self._facts["stop"] = {
-                "signal": signal,
-                **sender,
-                "at_s": now,
-                "count": 1,
-                "drain_s": 0.0,
-                "relayed_as": None,
-                "relayed_after_s": None,
-                "took_s": None,
-                "escalated": [],
-            }
-            if not stop:
-                self._note_stop_escalated(signal="SIGKILL", after_s=0.0)
-
-    def _count(self, signal: str, sender: dict[str, Any], now: float) -> None:
-        key = (signal, sender["origin"], sender["sender_name"], sender["sender_uid"])
-        if key not in self._signals and len(self._signals) >= MOST_SENDERS:
-            key = (signal, sender["origin"], None, None)
-            sender = sender | {"sender_name": None, "sender_uid": None, "sender_pid": None}
-        # The last one last, whose PID it is then.
-        count = self._signals.pop(key, {"count": 0})["count"]
-        self._signals[key] = {"signal": signal, "count": count + 1, **sender, "last_s": now}
-
-    def _note_signal_relayed(
-        self, *, signal: str, received: str | None = None, **_: object
-    ) -> None:
-        received = received or signal
-        self._relayed[received] = signal
-        stop = self._facts["stop"]
-        if stop is not None and stop["relayed_as"] is None and received == stop["signal"]:
-            now = self._since_start(time.monotonic())
-            stop |= {"relayed_as": signal, "relayed_after_s": round(now - stop["at_s"], 6)}
-
-    def _note_signal_dropped(self, **_: object) -> None:
-        self._facts["signals_dropped"] += 1
-
-    def _note_drain_started(self, *, drain_s: float) -> None:
-        if self._facts["stop"] is not None:
-            self._facts["stop"]["drain_s"] = drain_s
-
-    def _note_stop_escalated(self, *, signal: str, after_s: float) -> None:
-        if self._facts["stop"] is not None:
-            self._facts["stop"]["escalated"].append({"signal": signal, "after_s": after_s})
-
-    def _note_orphan_reaped(
-        self, *, signal: str | None = None, exit_code: int = 0, **_: object
-    ) -> None:
-        orphans = self._facts["orphans"]
-        orphans["reaped"] += 1
-        orphans["killed"] += signal is not None
-        orphans["failed"] += exit_code != 0
-        if self._facts["teardown"] is not None:
-            self._facts["teardown"]["reaped"] += 1
-
-    def _note_teardown_started(self, *, leftovers: list[str], count: int, grace_s: float) -> None:
-        self._facts["teardown"] = {
-            "leftovers": leftovers,
-            "count": count,
-            "grace_s": grace_s,
-            "killed": [],
-            "kills": 0,
-            "reaped": 0,
-            "blocked": [],
-            "took_s": None,
-        }
-
-    def _note_leftover_killed(self, *, pid: int, name: str | None) -> None:
-        self._facts["teardown"]["killed"].append(f"{name or '?'}[{pid}]")
-
-    def _note_leftovers_blocked(self, *, leftovers: list[str], **_: object) -> None:
-        self._facts["teardown"]["blocked"] = leftovers
-
-    def _note_teardown_finished(self, *, took_s: float, killed: int, **_: object) -> None:
-        self._facts["teardown"] |= {"took_s": took_s, "kills": killed}
-
-    def _note_oom_kill(self, *, kills: int, **fields: Any) -> None:
-        self._facts["oom_kills"] += kills
-        child = self._facts["child"]
-        if child is not None and fields.get("pid") == child["pid"]:
-            child["oom_killed"] = True
-
-
-# All events, and what a record makes of each: nothing, for most of those that only a log tells.
-NOTES: dict[str, Callable[..., None] | None] = {
-    "init_started": Record._note_init_started,
-    "child_started": Record._note_child_started,
-    "child_stopped": Record._note_child_stopped,
-    "child_continued": Record._note_child_continued,
-    "child_exited": Record._note_child_exited,
-    "child_status_lost": Record._note_child_status_lost,
-    "child_not_killed": None,
-    "exiting": None,
-    "pausing": None,
-    "signal_received": Record._note_signal_received,
-    "signal_relayed": Record._note_signal_relayed,
-    "signal_ignored": None,
-    "signal_dropped": Record._note_signal_dropped,
-    "tracee_released": None,
-    "orphan_reaped": Record._note_orphan_reaped,
-    "orphans_not_told": None,
-    "drain_started": Record._note_drain_started,
-    "pre_stop_failed": None,
-    "pre_stop_cut_short": None,
-    "stop_escalated": Record._note_stop_escalated,
-    "teardown_started": Record._note_teardown_started,
-    "leftover_killed": Record._note_leftover_killed,
-    "leftovers_asked": None,
-    "leftovers_blocked": Record._note_leftovers_blocked,
-    "teardown_finished": Record._note_teardown_finished,
-    "oom_kill": Record._note_oom_kill,
-    "oom_not_watched": None,
-    "not_a_subreaper": None,
-    "restarted": None,
-    "not_restarted": None,
-    "other_threads": None,
-    "cannot_relay": None,
-    "not_notified": None,
-    "not_written": None,
-    "internal_error": None,
-}
 
 
 def _start_ticks() -> int | None:

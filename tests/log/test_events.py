@@ -1,11 +1,10 @@
-"""The log: each event and field is one that docs/events.md has, with the type that stands there."""
+"""The log: each event and field is one of the registry, with the type that stands there."""
 
 from __future__ import annotations
 
 import ast
 import itertools
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -13,80 +12,44 @@ from typing import TYPE_CHECKING, Any
 
 import pyinit
 from pyinit.compat import log as dialect
-from pyinit.log import lines as output
-from pyinit.report import record
+from pyinit.log import text
+from pyinit.report.registry import EVENTS
 from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
+from tests.log.schema import check
+from tools import events as tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DOCUMENT = (ROOT / "docs" / "events.md").read_text("utf-8")
 SOURCE = Path(pyinit.__file__).parent
 
-TYPES: dict[str, tuple[type, ...]] = {
-    "text": (str,),
-    "number": (int, float),
-    "truth": (bool,),
-    "list": (list,),
-}
+
+def test_the_document_is_as_new_as_the_registry() -> None:
+    """Its tables are made of it; `make manual` makes them anew."""
+    document = (ROOT / "docs" / "events.md").read_text("utf-8")
+    assert tables.render(document) == document
 
 
-class Field:
-    """A field as the document has it: ``(`exit_code` number)``, ```sender_pid` number?``."""
-
-    def __init__(self, words: str) -> None:
-        match = re.fullmatch(r"(\(?)`(\w+)` (\w+)(\??)\)?", words.strip())
-        assert match, words
-        self.optional = bool(match[1])
-        self.name = match[2]
-        self.types = TYPES[match[3]] + ((type(None),) if match[4] else ())
-
-
-def rows() -> Iterator[list[str]]:
-    """Return the rows of all tables of the document, cell by cell."""
-    for line in DOCUMENT.splitlines():
-        if line.startswith("| `"):
-            yield [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def documented() -> dict[str, tuple[list[str], list[Field]]]:
-    """Return levels and fields of each event."""
-    found: dict[str, tuple[list[str], list[Field]]] = {}
-    for row in rows():
-        if len(row) == 4:
-            names, levels, words, _ = row
-            fields = [Field(each) for each in words.split(", ") if each]
-            for name in re.findall(r"`(\w+)`", names):
-                found[name] = levels.split(", "), fields
-    return found
-
-
-EVENTS = documented()
-COMMON = {"timestamp": str, "level": str, "event": str, "monotonic_s": float, "dropped_lines": int}
-
-
-def emitted() -> Iterator[ast.Call]:
-    """Return the calls in the source that tell of an event."""
+def emitted() -> Iterator[tuple[str, ast.Call]]:
+    """Return the calls in the source that tell of an event, each with the event's name."""
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "emit":
-                yield node
+                for each in node.args:
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        yield each.value, node
 
 
-def test_every_event_is_documented_and_no_other() -> None:
-    """By their names in the source; the plain writer's own is not said by emit()."""
-    names = {
-        argument.value
-        for call in emitted()
-        for argument in call.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    }
-    assert names | {"structlog_missing"} == set(EVENTS)
+def test_every_event_is_told_somewhere_and_no_other() -> None:
+    """By their names in the source; the writer's own is not said by emit()."""
+    assert {name for name, _ in emitted()} | {"structlog_missing"} == set(EVENTS)
 
 
-def test_a_record_knows_every_event_and_no_other() -> None:
-    """Also those of which it makes nothing: one that it does not know is an error, and said."""
-    assert set(record.NOTES) | {"structlog_missing"} == set(EVENTS)
+def test_every_level_is_one_of_the_events() -> None:
+    """As far as it stands in the call."""
+    for name, call in emitted():
+        if isinstance(call.args[0], ast.Attribute):
+            assert call.args[0].attr.lower() in EVENTS[name].levels, name
 
 
 def test_another_programs_words_are_for_events_that_there_are() -> None:
@@ -96,32 +59,10 @@ def test_another_programs_words_are_for_events_that_there_are() -> None:
         assert set(words) - derived <= set(EVENTS)
 
 
-def test_every_field_is_documented() -> None:
+def test_every_field_is_one_of_the_event() -> None:
     """As far as they stand in the call; the others are seen in real runs below."""
-    for call in emitted():
-        name = next(
-            (a.value for a in call.args if isinstance(a, ast.Constant) and a.value in EVENTS), None
-        )
-        if isinstance(name, str):
-            fields = {field.name for field in EVENTS[name][1]}
-            assert {word.arg for word in call.keywords if word.arg} <= fields
-
-
-def check(events: list[dict[str, Any]]) -> None:
-    """Assert that each event is one of the document, with all its fields and no other."""
-    for event in events:
-        levels, fields = EVENTS[event["event"]]
-        assert event["level"] in levels
-        given = {name: value for name, value in event.items() if name not in COMMON}
-        known = {field.name: field for field in fields}
-        assert set(given) <= set(known), event
-        assert {field.name for field in fields if not field.optional} <= set(given), event
-        for name, value in given.items():
-            types = known[name].types
-            assert isinstance(value, types), (event, name)
-            assert not isinstance(value, bool) or bool in types, (event, name)
-        assert list(event)[:4] == ["timestamp", "level", "event", "monotonic_s"]
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event["timestamp"])
+    for name, call in emitted():
+        assert {word.arg for word in call.keywords if word.arg} <= set(EVENTS[name].fields), name
 
 
 SCRIPT = """
@@ -263,4 +204,4 @@ def test_names_of_processes_are_in_their_field(mode: str) -> None:
         assert container.wait() == 0
     check(found)
     reaped = {event["name"] for event in found if event["event"] == "orphan_reaped"}
-    assert {output.printable(os.fsdecode(name.encode())) for name in names} <= reaped
+    assert {text.printable(os.fsdecode(name.encode())) for name in names} <= reaped

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinit import events, settings
-from pyinit.log import lines, rendering
+from pyinit.log import lines, sink, text
+from pyinit.report import registry
+from tests.log import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+VALUES = {"text": 'a "b" = \\c', "number": 3.5, "truth": True, "list": ["x y[1]", "'é\"[2]"]}
+
+
+def value_of(kind: str, is_null: bool) -> object:  # noqa: FBT001
+    """Return a value of a field of this kind."""
+    return None if is_null and kind.endswith("?") else VALUES[kind.strip("(?)")]
+
+
+def of_logfmt(line: str) -> dict[str, Any]:
+    """Return the fields of a line, each with the type that the registry has for it."""
+    found: dict[str, Any] = {}
+    for key, word in re.findall(r'(\w+)=("(?:\\.|[^"\\])*"|[^ \n]*)', line):
+        value = json.loads(word) if word.startswith('"') else word
+        kind = registry.EVENTS[found["event"]].fields.get(key, "") if "event" in found else ""
+        plain = "number" if key == "monotonic_s" else kind.strip("(?)")
+        if not word:
+            found[key] = None
+        else:
+            found[key] = value if plain in ("", "text") else json.loads(value)
+    return found
+
+
+def of_console(line: str) -> dict[str, Any]:
+    """Return the fields of a line for people, which are Python's words, and of a summary."""
+    line, _, summary = line.rstrip("\n").partition("\n")
+    whole = re.fullmatch(r"(\S+) \[(\w+) *\] (\w+) ?(.*)", line)
+    assert whole, line
+    timestamp, level, event, words = whole.groups()
+    found: dict[str, Any] = {"timestamp": timestamp, "level": level, "event": event}
+    quoted = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+    for key, word in re.findall(rf"(\w+)=({quoted}|\[(?:{quoted}|[, ])*\]|\S*)", words):
+        is_text = registry.EVENTS[event].fields[key].strip("(?)") == "text"
+        found[key] = word if is_text and word[:1] not in "'\"" else ast.literal_eval(word)
+    return found | ({"summary": summary} if summary else {})
+
+
+PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
+    settings.JSON: json.loads,
+    settings.LOGFMT: of_logfmt,
+    settings.CONSOLE: of_console,
+}
 NAMES = st.binary(max_size=20).map(os.fsdecode)
 
 
@@ -31,13 +76,19 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
-def logged(name: object, style: str, *, plain: bool) -> str:
+def log_to(fd: int, level: int = events.INFO, style: str = "") -> events.Log:
+    """Return a log that is written to ``fd``."""
+    return events.Log(level, lambda: lines.Writer(fd, style), fd)
+
+
+def logged(name: object, style: str, *, plain: bool = False) -> str:
     """Return the log of an event with ``name``."""
     reader, writer = os.pipe()
     try:
         log = lines.Writer(writer, style)
-        log._plain = plain
-        log.emit(events.INFO, "named", {"name": name})
+        if plain:
+            log._render = lines._plain
+        log.emit(events.INFO, "named", {"name": name}, events.now())
         return os.read(reader, 65536).decode()
     finally:
         os.close(reader)
@@ -56,8 +107,8 @@ def test_a_name_stays_in_its_line(name: str, style: str, plain: bool) -> None:  
 
 def test_bytes_are_shown_as_they_were() -> None:
     """A name can be told from another one, whatever is in it."""
-    assert lines.printable("é\n\x1b[31m\x85\udcff") == "é\\x0a\\x1b[31m\\xc2\\x85\\xff"
-    assert lines.printable(12) == "12"
+    assert text.printable("é\n\x1b[31m\x85\udcff") == "é\\x0a\\x1b[31m\\xc2\\x85\\xff"
+    assert text.printable(12) == "12"
 
 
 @given(
@@ -65,16 +116,16 @@ def test_bytes_are_shown_as_they_were() -> None:
 )
 def test_a_long_line_is_cut_between_characters(start: int, piece: str, size: int) -> None:
     """To what a pipe takes whole (PIPE_BUF, 4096 bytes), and the cut shows."""
-    text = (piece * size)[: size * len(piece) // len(piece.encode())]
+    words = (piece * size)[: size * len(piece) // len(piece.encode())]
     reader, writer = os.pipe()
     try:
-        lines.Writer(writer).write("." * start + text)
+        lines.Writer(writer).write("." * start + words)
         line = os.read(reader, 65536)
     finally:
         os.close(reader)
         os.close(writer)
-    whole = ("." * start + text + "\n").encode()
-    assert len(line) <= lines.PIPE_BUF
+    whole = ("." * start + words + "\n").encode()
+    assert len(line) <= sink.PIPE_BUF
     assert line == whole or (line.endswith(b" ...\n") and whole.startswith(line[:-5]))
     line.decode()
 
@@ -83,7 +134,7 @@ def test_nothing_is_written_to_what_takes_the_number_of_a_closed_one(tmp_path: P
     """Closed when the log was made, it is no place for a log for ever."""
     number = os.open(os.devnull, os.O_WRONLY)
     os.close(number)
-    log = events.Log(events.DEBUG, number)
+    log = log_to(number, events.DEBUG)
     path = tmp_path / "data"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
@@ -98,11 +149,11 @@ def test_nothing_is_written_to_what_takes_the_number_of_a_closed_one(tmp_path: P
 def test_events_up_to_the_level_are_said(level: int, pipe: tuple[int, int]) -> None:
     """And none above."""
     reader, writer = pipe
-    log = events.Log(level, writer)
+    log = log_to(writer, level)
     for each in range(4):
         log.emit(each, f"event{each}")
-    text = os.read(reader, 65536).decode()
-    assert [f"event{each}" in text for each in range(4)] == [each <= level for each in range(4)]
+    written = os.read(reader, 65536).decode()
+    assert [f"event{each}" in written for each in range(4)] == [each <= level for each in range(4)]
 
 
 @pytest.mark.parametrize("broken", [True, False])
@@ -116,17 +167,12 @@ def test_without_structlog_it_speaks_plainly(
         raise MemoryError
 
     if broken:
-        monkeypatch.setattr(rendering, "make_logger", fail)
+        monkeypatch.setattr(lines.Writer, "_people", fail)
     else:
         monkeypatch.setitem(sys.modules, "structlog", None)
-    for style in (settings.CONSOLE, settings.JSON):
-        log = events.Log(events.INFO, writer, style=style)
-        log.emit(events.WARNING, "happened", pid=3, name="a\nb")
-    plain, whole = os.read(reader, 65536).splitlines()
-    assert plain == b"pyinit: warning: happened pid=3 name=a\\x0ab"
-    fields = json.loads(whole)
-    assert list(fields) == ["timestamp", "level", "event", "monotonic_s", "pid", "name"]
-    assert (fields["event"], fields["pid"], fields["name"]) == ("happened", 3, "a\\x0ab")
+        monkeypatch.delitem(sys.modules, "pyinit.log.rendering", raising=False)
+    log_to(writer, style=settings.CONSOLE).emit(events.WARNING, "happened", pid=3, name="a\nb")
+    assert os.read(reader, 65536) == b"pyinit: warning: happened pid=3 name=a\\x0ab\n"
 
 
 def test_emitting_raises_nothing(pipe: tuple[int, int]) -> None:
@@ -137,7 +183,7 @@ def test_emitting_raises_nothing(pipe: tuple[int, int]) -> None:
             raise ValueError
 
     reader, writer = pipe
-    log = events.Log(events.INFO, writer)
+    log = log_to(writer)
     log.emit(events.INFO, "odd", value=Unshowable())
     log.emit(events.INFO, "next")
     assert b'"dropped_lines": 1' in os.read(reader, 65536)
@@ -168,7 +214,7 @@ def test_an_old_kernel_makes_it_open_the_pipe_anew(
             log.write("x" * 100)  # more than fits: it would wait for ever
         assert os.get_blocking(writer)
         assert os.read(reader, 1 << 20).startswith(b"x" * 100 + b"\n")
-        log.emit(events.INFO, "next", {})
+        log.emit(events.INFO, "next", {}, events.now())
         assert b'"event": "next"' in (line := os.read(reader, 65536))
         assert b'"dropped_lines": ' in line
     finally:
@@ -184,6 +230,27 @@ def test_the_rest_of_a_line_comes_before_the_next_one(
     log = lines.Writer(writer)
     for line in ("one", "two", "three"):
         log.write(line)
-    text = os.read(reader, 65536).decode()
+    taken = os.read(reader, 65536).decode()
     # The newline of "one" comes with "two", whose own with "three", and so on.
-    assert text == "one\ntwo\nthr"
+    assert taken == "one\ntwo\nthr"
+
+
+@pytest.mark.parametrize("style", settings.LOG_FORMATS)
+def test_an_event_has_the_same_fields_in_every_form(style: str, pipe: tuple[int, int]) -> None:
+    """One schema: of each event of the registry, with every type that its fields may have."""
+    reader, writer = pipe
+    log = log_to(writer, events.DEBUG, style)
+    for name, event in registry.EVENTS.items():
+        for is_null in (False, True):
+            fields = {key: value_of(kind, is_null) for key, kind in event.fields.items()}
+            log.emit(events._LEVELS.index(event.levels[0]), name, **fields)
+            line = os.read(reader, 65536).decode()
+            found = PARSERS[style](line)
+            if style == settings.CONSOLE:
+                fields = {key: value for key, value in fields.items() if value is not None}
+                if "summary" in fields:
+                    del fields["cause"]  # it is a part of the summary
+            else:
+                schema.check([found])
+            assert {key: found[key] for key in fields} == fields
+            assert set(found) - set(schema.HEAD) == set(fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from pyinit.report import record
+from pyinit.report import facts
 from tests.harness import Container, python
 from tests.log import reports
 from tests.log.reports import finish, reported
@@ -71,11 +71,11 @@ def test_what_becomes_of_them(mode: str, tmp_path: Path) -> None:
 def test_very_many_senders(mode: str, tmp_path: Path) -> None:
     """Those beyond a number are counted together; who has stopped the command is told always."""
     more = 50
-    command = python("senders.py", str(record.MOST_SENDERS + more))
+    command = python("senders.py", str(facts.MOST_SENDERS + more))
     _, report = reported(tmp_path, command, mode=mode)
     *_, together, last = report["signals"]
-    assert len(report["signals"]) == record.MOST_SENDERS + 2
-    assert sum(each["count"] for each in report["signals"]) == record.MOST_SENDERS + more + 1
+    assert len(report["signals"]) == facts.MOST_SENDERS + 2
+    assert sum(each["count"] for each in report["signals"]) == facts.MOST_SENDERS + more + 1
     assert (together["count"], together["sender_name"], together["sender_pid"]) == (
         more,
         None,

@@ -88,7 +88,7 @@ def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
         "log.senders.describe_sender",
         "report.record.Record.take",
         "report.record.Record.finish",
-        "log.lines.Sink.write",
+        "log.sink.Sink.write",
         "log.lines.Writer._load",
         "signals.name",
     ],

@@ -1,0 +1,494 @@
+"""All events: one entry each.
+
+An entry has the event's name, its levels, its fields with their types, the words of
+docs/events.md, and what a record makes of it: nothing, where there is no function.  The tables
+of docs/events.md are made of it (``make manual``), and the tests check each log against it.
+
+The type of a field is ``text``, ``number``, ``truth`` or ``list``.  In parentheses the field is
+there only when there is something to say; with ``?`` it may be null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyinit.report.facts import Facts
+
+    # Of the facts, the seconds since the start, and the fields of the event.
+    Note = Callable[..., None]
+
+
+class Event(NamedTuple):
+    """One entry; ``group`` is the heading under which docs/events.md has it."""
+
+    group: str
+    levels: tuple[str, ...]
+    fields: dict[str, str]
+    text: str
+    note: Note | None
+
+
+EVENTS: dict[str, Event] = {}
+
+_RUN = "The run"
+_SIGNALS = "Signals"
+_STOPPING = "Stopping"
+_LEFT = "What is left"
+_TROUBLE = "Trouble"
+
+
+def _event(
+    group: str, name: str, levels: str, text: str, /, **fields: str
+) -> Callable[[Note], Note]:
+    """Enter an event, and return what adds the note that a record takes of it."""
+    entry = Event(group, tuple(levels.split(", ")), fields, text, None)
+    EVENTS[name] = entry
+
+    def add(note: Note) -> Note:
+        EVENTS[name] = entry._replace(note=note)
+        return note
+
+    return add
+
+
+# -- The run.
+
+
+@_event(
+    _RUN,
+    "init_started",
+    "info",
+    "at the start; role is `init` (PID 1), `subreaper`, or `parent` where `--no-subreaper` makes "
+    "it neither",
+    version="text",
+    pid="number",
+    role="text",
+)
+def _init_started(facts: Facts, _: float, *, role: str, **__: object) -> None:
+    facts.role = role
+
+
+@_event(
+    _RUN,
+    "child_started",
+    "info",
+    "the command runs: the time is that of its start",
+    pid="number",
+    command="list",
+)
+def _child_started(facts: Facts, _: float, *, pid: int, **__: object) -> None:
+    facts.child = {
+        "pid": pid,
+        "state": "running",
+        "exit_code": None,
+        "signal": None,
+        "core_dumped": False,
+        "at_s": None,
+    }
+
+
+@_event(
+    _RUN,
+    "child_stopped",
+    "info",
+    "the command was stopped, as by SIGSTOP or ^Z",
+    pid="number",
+    signal="text",
+)
+def _child_stopped(facts: Facts, _: float, **__: object) -> None:
+    facts.change_child(state="stopped")
+
+
+@_event(_RUN, "child_continued", "info", "and was continued", pid="number")
+def _child_continued(facts: Facts, _: float, **__: object) -> None:
+    facts.change_child(state="running")
+
+
+@_event(
+    _RUN,
+    "child_exited",
+    "info",
+    "the command has ended; a signal where one ended it",
+    pid="number",
+    exit_code="number",
+    signal="(text)",
+    core_dumped="(truth)",
+)
+def _child_exited(
+    facts: Facts,
+    at: float,
+    *,
+    exit_code: int,
+    signal: str | None = None,
+    core_dumped: bool = False,
+    **_: object,
+) -> None:
+    facts.change_child(
+        state="ended", exit_code=exit_code, signal=signal, core_dumped=core_dumped, at_s=at
+    )
+    if facts.stop is not None:
+        facts.stop["took_s"] = round(at - facts.stop["at_s"], 6)
+
+
+@_event(
+    _RUN,
+    "child_status_lost",
+    "error",
+    "the command is gone, and its wait status with it, by a failure in pyinit or another thread "
+    "of the program around it; the exit code is 125",
+    pid="number",
+    exit_code="number",
+)
+def _child_status_lost(facts: Facts, _: float, **__: object) -> None:
+    facts.change_child(status_lost=True)
+
+
+_event(
+    _RUN,
+    "child_not_killed",
+    "warning",
+    "the plan's KILL was refused (EPERM: a set-user-ID program, or no CAP_KILL); PID 1 ends then "
+    "with 137, for the kernel ends the rest; a subreaper waits",
+    pid="number",
+    effect="text",
+)
+_event(
+    _RUN,
+    "exiting",
+    "info",
+    "pyinit ends; cause says why in words, summary is the whole run in one line",
+    exit_code="number",
+    uptime_s="(number)",
+    cause="(text)",
+    summary="(text)",
+)
+_event(_RUN, "pausing", "info", "there is no command (`--pause`)")
+
+
+# -- Signals.
+
+
+@_event(
+    _SIGNALS,
+    "signal_received",
+    "info, debug",
+    "at info for a stop signal, at debug for any other",
+    signal="text",
+    stop="truth",
+    origin="text",
+    sender_pid="number?",
+    sender_uid="number?",
+    sender_name="text?",
+)
+def _signal_received(facts: Facts, at: float, *, signal: str, stop: bool, **sender: object) -> None:
+    facts.count_signal(signal, sender, at)
+    if facts.stop is not None:
+        facts.stop["count"] += stop
+    elif stop or signal == facts.end_signal:
+        facts.begin_stop(signal, sender, at)
+        if not stop:
+            facts.escalate("SIGKILL", 0.0)
+
+
+@_event(
+    _SIGNALS,
+    "signal_relayed",
+    "debug",
+    "sent to the command, or to its group where target is negative; received where `--rewrite` "
+    "made it another one",
+    signal="text",
+    received="(text)",
+    target="number",
+)
+def _signal_relayed(
+    facts: Facts, at: float, *, signal: str, received: str | None = None, **_: object
+) -> None:
+    facts.note_relay(received or signal, signal, at)
+
+
+_event(
+    _SIGNALS,
+    "signal_ignored",
+    "debug",
+    "it was not to be relayed: `--rewrite` drops it, or the terminal has sent it to the command "
+    "already",
+    received="text",
+)
+
+
+@_event(
+    _SIGNALS,
+    "signal_dropped",
+    "warning",
+    "it could not be relayed",
+    signal="text",
+    reason="text",
+)
+def _signal_dropped(facts: Facts, _: float, **__: object) -> None:
+    facts.signals_dropped += 1
+
+
+_event(
+    _SIGNALS,
+    "tracee_released",
+    "debug",
+    "a process, or a thread of one, that had asked its parent to trace it (PTRACE_TRACEME in "
+    "ptrace(2)) stopped for this signal; it goes on with it, untraced",
+    pid="number",
+    signal="text",
+)
+
+
+@_event(
+    _SIGNALS,
+    "orphan_reaped",
+    "debug, warning",
+    "at warning with `--warn-on-reap`; CPU time of the process and of those that it had waited "
+    "for, null where Python's module `resource` cannot be loaded",
+    pid="number",
+    name="text?",
+    exit_code="(number)",
+    signal="(text)",
+    cpu_s="number?",
+)
+def _orphan_reaped(
+    facts: Facts, _: float, *, signal: str | None = None, exit_code: int = 0, **__: object
+) -> None:
+    facts.orphans["reaped"] += 1
+    facts.orphans["killed"] += signal is not None
+    facts.orphans["failed"] += exit_code != 0
+    if facts.teardown is not None:
+        facts.teardown["reaped"] += 1
+
+
+_event(
+    _SIGNALS,
+    "orphans_not_told",
+    "debug, warning",
+    "after a thousand in a row without a pause, further orphans are only reaped, and counted "
+    "here, because reaping is much faster than telling; the report counts all",
+    count="number",
+)
+
+
+# -- Stopping.
+
+
+@_event(
+    _STOPPING,
+    "drain_started",
+    "info",
+    "a stop signal is held back (`--drain`)",
+    drain_s="number",
+)
+def _drain_started(facts: Facts, _: float, *, drain_s: float) -> None:
+    if facts.stop is not None:
+        facts.stop["drain_s"] = drain_s
+
+
+_event(
+    _STOPPING,
+    "pre_stop_failed",
+    "warning",
+    "the command of `--pre-stop` failed, or could not be started",
+    exit_code="(number)",
+    signal="(text)",
+    reason="(text)",
+)
+_event(
+    _STOPPING,
+    "pre_stop_cut_short",
+    "warning",
+    "it was killed, for the drain was over",
+    drain_s="number",
+)
+
+
+@_event(
+    _STOPPING,
+    "stop_escalated",
+    "warning",
+    "a step of the plan (`--escalate`, `--stop-timeout`) was due",
+    signal="text",
+    after_s="number",
+)
+def _stop_escalated(facts: Facts, _: float, *, signal: str, after_s: float) -> None:
+    facts.escalate(signal, after_s)
+
+
+# -- What is left.
+
+
+@_event(
+    _LEFT,
+    "teardown_started",
+    "info",
+    "the command has ended, and these run on, as `NAME[PID]`",
+    leftovers="list",
+    count="number",
+    grace_s="number",
+)
+def _teardown_started(
+    facts: Facts, _: float, *, leftovers: list[str], count: int, grace_s: float
+) -> None:
+    facts.teardown = {
+        "leftovers": leftovers,
+        "count": count,
+        "grace_s": grace_s,
+        "killed": [],
+        "kills": 0,
+        "reaped": 0,
+        "blocked": [],
+        "took_s": None,
+    }
+
+
+@_event(
+    _LEFT,
+    "leftover_killed",
+    "info",
+    "one of them did not end within the grace",
+    pid="number",
+    name="text?",
+)
+def _leftover_killed(facts: Facts, _: float, *, pid: int, name: str | None) -> None:
+    if facts.teardown is not None:
+        facts.teardown["killed"].append(f"{name or '?'}[{pid}]")
+
+
+_event(
+    _LEFT,
+    "leftovers_asked",
+    "info",
+    "under the name of dumb-init: the group got this signal",
+    signal="text",
+)
+
+
+@_event(
+    _LEFT,
+    "leftovers_blocked",
+    "warning",
+    "they did not end by SIGKILL either, and why",
+    leftovers="list",
+    bound_s="number",
+)
+def _leftovers_blocked(facts: Facts, _: float, *, leftovers: list[str], **__: object) -> None:
+    if facts.teardown is not None:
+        facts.teardown["blocked"] = leftovers
+
+
+@_event(
+    _LEFT,
+    "teardown_finished",
+    "info",
+    "nobody is left, or nobody who can be ended",
+    took_s="number",
+    count="number",
+    killed="number",
+)
+def _teardown_finished(facts: Facts, _: float, *, took_s: float, killed: int, **__: object) -> None:
+    if facts.teardown is not None:
+        facts.teardown |= {"took_s": took_s, "kills": killed}
+
+
+# -- Trouble.
+
+
+@_event(
+    _TROUBLE,
+    "oom_kill",
+    "warning",
+    "the kernel has killed processes of the container for want of memory: [OOM kills](oom.md)",
+    kills="number",
+    total="number",
+    cgroup_version="number",
+    pid="(number)",
+    name="(text)",
+    since="(text)",
+)
+def _oom_kill(facts: Facts, _: float, *, kills: int, pid: int = 0, **__: object) -> None:
+    facts.oom_kills += kills
+    if facts.child is not None and pid == facts.child["pid"]:
+        facts.child["oom_killed"] = True
+
+
+_event(
+    _TROUBLE,
+    "oom_not_watched",
+    "warning",
+    "`--on-oom` cannot be told at once",
+    reason="text",
+    effect="text",
+)
+_event(
+    _TROUBLE,
+    "restarted",
+    "warning, info",
+    "[pyinit has started itself once more](design.md#whose-code-runs-in-the-init), for other "
+    "code than its own was in the process; at warning where that had started threads",
+    without="list",
+    threads="number",
+)
+_event(
+    _TROUBLE,
+    "not_restarted",
+    "warning",
+    "it would have, but the interpreter does not work without these",
+    without="list",
+    reason="text",
+)
+_event(
+    _TROUBLE,
+    "other_threads",
+    "warning",
+    "there are threads in the process that are not pyinit's own, and may take signals",
+    count="number",
+    effect="text",
+)
+_event(_TROUBLE, "not_a_subreaper", "warning", "orphans go to another init", reason="text")
+_event(
+    _TROUBLE,
+    "cannot_relay",
+    "warning",
+    "the command runs as a user whom pyinit may not signal",
+    user="text",
+    reason="text",
+)
+_event(
+    _TROUBLE,
+    "not_notified",
+    "warning",
+    "the service manager of `--notify` was not reached",
+    message="text",
+    socket="text",
+    reason="text",
+)
+_event(
+    _TROUBLE,
+    "not_written",
+    "warning, info",
+    "a report, status file or the like could not be written; it is tried again at the next event",
+    path="text",
+    reason="text",
+)
+_event(
+    _TROUBLE,
+    "internal_error",
+    "error",
+    "a defect of pyinit, or it cannot load its files any more, or no memory or descriptor was "
+    "left; it went on ([what is missing then]"
+    "(design.md#when-nothing-can-be-loaded-any-more))",
+    error="text",
+    at="(text)",
+)
+_event(
+    _TROUBLE,
+    "structlog_missing",
+    "info",
+    "what the log lacks for it, where it is written for people",
+    effect="text",
+)
