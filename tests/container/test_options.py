@@ -425,10 +425,10 @@ class _Imports(ast.NodeVisitor):
         self.found |= modules or {module}
 
 
-# For other names and for the command line, and what there is another way without.
+# For other names, the command line and the caller, and what there is another way without.
 NOT_NEEDED = {
     *("pyinit.compat.log", "pyinit.options.table", "pyinit.compat.peers", "pyinit.log.rendering"),
-    *("ctypes", "psutil", "structlog"),
+    *("ctypes", "json", "psutil", "structlog"),
 }
 
 

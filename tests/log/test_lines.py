@@ -171,6 +171,7 @@ def test_without_structlog_it_speaks_plainly(
     else:
         monkeypatch.setitem(sys.modules, "structlog", None)
         monkeypatch.delitem(sys.modules, "pyinit.log.rendering", raising=False)
+        monkeypatch.delattr("pyinit.log.rendering", raising=False)
     log_to(writer, style=settings.CONSOLE).emit(events.WARNING, "happened", pid=3, name="a\nb")
     assert os.read(reader, 65536) == b"pyinit: warning: happened pid=3 name=a\\x0ab\n"
 
