@@ -27,7 +27,7 @@ help:
 	@echo '            make soak MINUTES=10: all at once, for long; see docs/reliability.md'
 	@echo 'make pyz    write dist/pyinit.pyz: one file that needs Python and nothing else, see'
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
-	@echo 'make manual make docs/cli.md, the tables of docs/events.md and share/ anew, after a change of the'
+	@echo 'make manual make docs/cli.md, the tables of docs/events.md and others anew, after a change of the'
 	@echo '            options or the events'
 	@echo 'make docs   make the site in build/site; warnings, as of a broken link, are errors'
 	@echo 'make release-check  build a release twice, compare, check and install it; into dist/release'
@@ -88,11 +88,7 @@ $(BENCH)/peers/pyvenv.cfg: $(VENV)/pyvenv.cfg
 
 # Rendered into the tree, where packagers and readers find it; a test sees that it is as new as the table.
 manual: $(VENV)/.installed
-	'$(BIN)/python' -m pyinit.ctl manual >share/man/man1/pyinit.1
-	'$(BIN)/python' -m pyinit.ctl manual --markdown >docs/cli.md
-	'$(BIN)/python' -m pyinit.ctl completion bash >share/bash-completion/completions/pyinit
-	'$(BIN)/python' -m pyinit.ctl completion zsh >share/zsh/site-functions/_pyinit
-	'$(BIN)/python' -m pyinit.ctl completion fish >share/fish/vendor_completions.d/pyinit.fish
+	@'$(BIN)/python' -m tools.options
 	'$(BIN)/python' -m tools.events
 
 docs: $(DOCS)/.installed

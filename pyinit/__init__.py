@@ -10,10 +10,10 @@ __version__ = "1.0.0"
 # Where each public name is.
 _HOMES = {
     "Container": "container.spawn",
-    "Exit": "api.run",
+    "Exit": "api.types",
     "Namespace": "namespaces.found",
     "NamespaceError": "namespaces.kinds",
-    "Options": "api.run",
+    "Options": "api.types",
     "Process": "container.process",
     "StartError": "fork",
     "enter": "namespaces.found",

@@ -73,11 +73,11 @@ def understand(arguments: list[str]) -> settings.Settings:
         asked = settings.plain(arguments, environ)
         if asked is not None:
             return asked
-        from pyinit.options import table
+        from pyinit.options import parser
 
-        name, arguments = table.alias(arguments)
+        name, arguments = parser.alias(arguments)
         if not name:
-            return table.parse(arguments, environ)
+            return parser.parse(arguments, environ)
     from pyinit.compat import peers
 
     return peers.parse(name, arguments, environ)
@@ -114,9 +114,9 @@ def answer(asked: settings.Settings, mask: set[int]) -> int:
 
         text, fd = peers.answer(asked)
     elif asked.help:
-        from pyinit.options import table
+        from pyinit.options import help as help_text
 
-        text = table.render_help()
+        text = help_text.render()
     else:
         text = f"pyinit {__version__}\n"
     data = text.encode()

@@ -32,56 +32,52 @@ if TYPE_CHECKING:
 class Settings:
     """The options' values; those that were not given are the class's own, the defaults.
 
-    Times are in seconds, signals and exit codes are numbers.
+    Times are in seconds, signals and exit codes are numbers.  Values are never changed in place.
     """
 
     command: list[str]  # argv of the main child; empty with `pause`
-    # -- How it is told apart from others.
-    alias = ""  # one of NAMES: speak as that program does
-    # -- Signals.
-    drain_s = 0.0  # from a stop signal to its relay
-    escalation: "tuple[tuple[float, int], ...]" = ()  # (time since the relay, signal), by time
-    group = False
-    pre_stop = ""  # for /bin/sh -c
-    rewrite: "dict[int, int]" = {}  # noqa: RUF012 - never changed in place; to 0: dropped
-    stop_signals: "frozenset[int] | None" = None  # None: TERM, INT, QUIT; with `pause` TERM, INT
-    synchronous = False  # relay those too that report a fault of their receiver
-    # -- The end.
-    grace_s = 5.0
-    leftovers = END
-    remap_exit: "dict[int, int]" = {}  # noqa: RUF012
-    # -- What the command gets.
-    chdir = ""
-    mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given
-    env: "tuple[tuple[str, str | None], ...]" = ()  # in order; None: to be removed
-    no_new_privs = False
-    place = GROUP
-    umask: int | None = None
-    user = ""  # USER[:GROUP]
-    # -- What pyinit is.
-    installs_handlers = True  # so that /proc/PID/status tells of them
+    # -- The options: made by `make manual` from pyinit/options/table.py.
+    group = False  # --group
+    rewrite: "dict[int, int]" = {}  # noqa: RUF012 - --rewrite
+    stop_signals: "frozenset[int] | None" = None  # --stop-signals
+    drain_s = 0.0  # --drain
+    pre_stop = ""  # --pre-stop
+    escalation: "tuple[tuple[float, int], ...]" = ()  # --escalate, --stop-timeout
+    grace_s = 5.0  # --grace
+    remap_exit: "dict[int, int]" = {}  # noqa: RUF012 - --remap-exit
+    user = ""  # --user
+    chdir = ""  # --chdir
+    env: "tuple[tuple[str, str | None], ...]" = ()  # --env, --unset-env
+    umask: "int | None" = None  # --umask
+    no_new_privs = False  # --no-new-privs
+    place = "group"  # --session
+    parent_death_signal = 0  # --parent-death-signal
+    pause = False  # --pause
+    notify = False  # --notify
+    on_oom = ""  # --on-oom
+    subreaper = True  # --subreaper, --no-subreaper
+    alias = ""  # --as
+    warn_on_reap = False  # --warn-on-reap
+    verbose = 0  # --verbose, --log-level
+    quiet = False  # --quiet
+    log_format = ""  # --log-format
+    log_to: "int | str" = 2  # --log-fd, --log-file
+    report: "int | str" = ""  # --report
+    termination_log = False  # --termination-log
+    status_file = ""  # --status-file
+    metrics_file = ""  # --metrics-file
+    help = False  # --help
+    version = False  # --version
+    # -- The end of what is made.
+    # -- What has no option.
     dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
     end_signal: int | None = None  # the main child and all that it left are to be killed at once
-    notify = False
-    parent_death_signal = 0
-    pause = False
-    subreaper = True  # when not PID 1
+    installs_handlers = True  # so that /proc/PID/status tells of them
+    leftovers = END
+    license = False  # print it; other inits have an option for it
+    mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given
+    synchronous = False  # relay those too that report a fault of their receiver
     tells_of_stops = False  # whoever started pyinit stops with the command, instead of pyinit
-    on_oom = ""  # one of ON_OOM
-    # -- What is said.
-    help = False
-    license = False
-    log_format = ""  # one of LOG_FORMATS; empty: what suits the place
-    log_to: "int | str" = 2  # a descriptor or a path
-    metrics_file = ""
-    quiet = False
-    report: "int | str" = ""  # a descriptor or a path
-    status_file = ""
-    termination_log = False
-    verbose = 0  # -1: errors only
-    version = False
-    warn_on_reap = False
-
     # -- What was found before the start.
     findings: "Findings | None" = None  # in this process
     kills: "Kills | None" = None
@@ -118,7 +114,7 @@ class Settings:
 def plain(arguments: list[str], environ: dict[bytes, bytes]) -> Settings | None:
     """Return the defaults if neither an option nor a variable asks for anything else.
 
-    None if one may do so: then the words are for `pyinit.options.table`.
+    None if one may do so: then the words are for `pyinit.options.parser`.
     """
     for name in environ:
         if name.startswith(b"PYINIT_"):

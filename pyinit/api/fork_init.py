@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, Unpack
 
-    from pyinit.api.run import Options
+    from pyinit.api.types import Options
     from pyinit.boot import Init
     from pyinit.settings import Settings
 

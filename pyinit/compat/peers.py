@@ -10,7 +10,7 @@ import _signal
 import posix
 
 from pyinit import __version__, settings, signals
-from pyinit.options import table, values
+from pyinit.options import parser, values
 from pyinit.options.values import UsageError
 
 TYPE_CHECKING = False
@@ -117,8 +117,8 @@ def parse(name: str, arguments: list[str], environ: dict[bytes, bytes]) -> "Sett
     if asked.help or asked.version or asked.license:
         return asked
     try:
-        table.parse_environ(asked, environ, given)
-        table.check(asked)
+        parser.parse_environ(asked, environ, given)
+        parser.check(asked)
     except UsageError as error:
         raise _failure(name, str(error)) from None
     if family(name) != DUMB_INIT:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
-    from pyinit.api.run import Options
+    from pyinit.api.types import Options
     from pyinit.container.files import File
     from pyinit.container.order import Word
     from pyinit.settings import Settings

@@ -11,7 +11,7 @@ from pyinit.api import keywords
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pyinit.api.run import Options
+    from pyinit.api.types import Options
     from pyinit.settings import Settings
 
     Word = str | os.PathLike[str]

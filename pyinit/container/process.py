@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from pyinit.api.run import Exit
+from pyinit.api.types import Exit
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:

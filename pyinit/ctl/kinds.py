@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyinit import settings
 from pyinit.compat import peers
 from pyinit.ctl.status import beneath
-from pyinit.options import table
+from pyinit.options import parser
 from pyinit.options.values import UsageError
 from pyinit.signals import RELAYED, SYNCHRONOUS
 
@@ -337,8 +337,8 @@ def _ours(process: Process, name: str, words: list[str]) -> Init:
     except OSError:
         environ, why = {}, "its environment may not be read, where options can be, too"
     try:
-        other, words = (name, words) if name in settings.NAMES else table.alias(words)
-        asked = peers.parse(other, words, environ) if other else table.parse(words, environ)
+        other, words = (name, words) if name in settings.NAMES else parser.alias(words)
+        asked = peers.parse(other, words, environ) if other else parser.parse(words, environ)
     except UsageError as error:
         return Init(process, KINDS[PYINIT], None, str(error))
     return Init(process, KINDS[PYINIT], None if why else asked, why)

@@ -1,109 +1,247 @@
-"""The command line: one table of options, which is parsed, validated and rendered as help.
+"""The table of options: one row has all that is to be known of an option.
 
-Parsing stops at the first operand, so the command's own options need no ``--``
-before them.  Every option has an environment variable; the command line wins.
-Written out because importing argparse costs half of the start-up of PID 1,
-which parses two or three words.  Without any option this module is not loaded.
+The attributes of `pyinit.settings.Settings` and their defaults, the parser, the keywords of the
+API, ``--help``, the man page, docs/cli.md and the completions come from it; what is kept as a
+file is made by ``make manual``.  A run without options and variables does not load it.
 """
 
 from pyinit.options import values
-from pyinit.options.values import UsageError
-from pyinit.settings import NAMES, SESSION, Settings
+from pyinit.settings import LOG_FORMATS, NAMES, ON_OOM, SESSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-USAGE = "pyinit [OPTION...] [--] COMMAND [ARG...]"
 
-# Kinds of options without a value; those with one are named by what stands for it.
-ON = "on"
-OFF = "off"
-COUNT = "count"
+class Completion:
+    """What a shell completes for a value.
 
-# What a value stands for, the function that parses it, and whether the option may be repeated.
-KINDS: "dict[str, tuple[Callable[[str, str], Any], bool]]" = {
-    "SECONDS": (values.seconds, False),
-    "SIGNAL": (values.received, False),
-    "SIGNAL,...": (values.signals, False),
-    "SIGNAL@SECONDS,...": (values.plan, True),
-    "TIMEOUT": (values.kill_at, True),
-    "FROM:TO,...": (values.rewrite, True),
-    "CODE[:TO],...": (values.exit_codes, True),
-    "MASK": (values.mask, False),
-    "SHELL-COMMAND": (values.shell_command, False),
-    "DIR": (values.directory, False),
-    "USER[:GROUP]": (values.user, False),
-    "NAME=VALUE": (values.assignment, True),
-    "NAME": (values.variable, True),
-    "ANSWER": (values.on_oom, False),
-    "LEVEL": (values.log_level, False),
-    "FORMAT": (values.log_format, False),
-    "N": (values.descriptor, False),
-    "PATH": (values.path, False),
-    "PATH|fd:N": (values.place, False),
-    "PROGRAM": (values.never, False),  # taken by `alias` before
-}
-
-
-class Option:
-    """A row of the table: the attribute of Settings, the names, the kind, the help.
-
-    ``default`` is that of the help text; ``example`` is what may stand before the command.
+    ``what`` is the words themselves, or one of "signals", "relayed" (those that pyinit relays),
+    "files", "directories", "users", "groups", "variables" and "command line".  With ``is_list``
+    commas stand between several.  ``mark`` follows each, and ``after`` is completed behind it.
     """
 
-    __slots__ = ("attribute", "default", "example", "kind", "name", "short", "text", "value")
+    __slots__ = ("after", "is_list", "mark", "what")
 
     def __init__(
         self,
-        attribute: str,
+        what: "str | tuple[str, ...]",
+        *,
+        is_list: bool = False,
+        mark: str = "",
+        after: str = "",
+    ) -> None:
+        self.what = what
+        self.is_list = is_list
+        self.mark = mark
+        self.after = after
+
+
+class Kind:
+    """What a value is.
+
+    ``name`` stands for it in the help.  ``parse`` makes a setting of its text, and ``adds_up``
+    says whether an option of this kind adds to what was given before.  ``initial`` is the setting
+    where nothing is given and ``holds`` its type; ``keyword`` is the type of the API's keyword,
+    ``python`` an example of its value.
+    """
+
+    __slots__ = ("adds_up", "completion", "holds", "initial", "keyword", "name", "parse", "python")
+
+    def __init__(  # noqa: PLR0917 - the columns of a table
+        self,
+        name: str,
+        parse: "Callable[[str, str], Any]",
+        initial: object,
+        holds: str,
+        keyword: str,
+        python: str,
+        completion: Completion | None = None,
+        *,
+        adds_up: bool = False,
+    ) -> None:
+        self.name = name
+        self.parse = parse
+        self.initial = initial
+        self.holds = holds
+        self.keyword = keyword
+        self.python = python
+        self.completion = completion
+        self.adds_up = adds_up
+
+
+_PATHS = "str | os.PathLike[str]"
+_PLAN = "tuple[tuple[float, int], ...]"
+_CHANGES = "tuple[tuple[str, str | None], ...]"
+
+# These two have no value on the command line; `parse` is for their variables.
+SWITCH = Kind("", values.boolean, False, "bool", "bool", "True")  # noqa: FBT003 - the value
+COUNT = Kind("", values.count, 0, "int", "int", "2")
+
+SECONDS = Kind("SECONDS", values.seconds, 0.0, "float", "float", "5")
+SIGNAL = Kind("SIGNAL", values.received, 0, "int", "Signal", '"TERM"', Completion("signals"))
+SIGNALS = Kind(
+    "SIGNAL,...", values.signals, None, "frozenset[int] | None", "Iterable[Signal]",
+    '["TERM", "INT"]', Completion("relayed", is_list=True),
+)  # fmt: skip
+STEPS = Kind(
+    "SIGNAL@SECONDS,...", values.plan, (), _PLAN, "Sequence[tuple[Signal, float]]",
+    '[("QUIT", 10), ("KILL", 28)]', Completion("signals", is_list=True, mark="@"), adds_up=True,
+)  # fmt: skip
+TIMEOUT = Kind("TIMEOUT", values.kill_at, (), _PLAN, "float", "28", adds_up=True)
+RULES = Kind(
+    "FROM:TO,...", values.rewrite, {}, "dict[int, int]", "Mapping[Signal, Signal]",
+    '{"TERM": "QUIT", "WINCH": "ignore"}',
+    Completion("relayed", is_list=True, mark=":", after="signals"), adds_up=True,
+)  # fmt: skip
+CODES = Kind(
+    "CODE[:TO],...", values.exit_codes, {}, "dict[int, int]", "Mapping[int | str, int]",
+    '{143: 0, "KILL": 1}', Completion("signals", is_list=True), adds_up=True,
+)  # fmt: skip
+MASK = Kind("MASK", values.mask, None, "int | None", "int", "0o027")
+COMMAND_LINE = Kind(
+    "SHELL-COMMAND", values.shell_command, "", "str", "str", '"touch /run/draining"',
+    Completion("command line"),
+)  # fmt: skip
+DIRECTORY = Kind("DIR", values.directory, "", "str", _PATHS, '"/srv"', Completion("directories"))
+USER = Kind(
+    "USER[:GROUP]", values.user, "", "str", "str", '"app"',
+    Completion("users", mark=":", after="groups"),
+)  # fmt: skip
+ASSIGNMENT = Kind(
+    "NAME=VALUE", values.assignment, (), _CHANGES, "Mapping[str, str]", '{"TZ": "UTC"}',
+    Completion("variables", mark="="), adds_up=True,
+)  # fmt: skip
+NAME = Kind(
+    "NAME", values.variable, (), _CHANGES, "Iterable[str]", '["DEBUG"]', Completion("variables"),
+    adds_up=True,
+)  # fmt: skip
+ANSWER = Kind("ANSWER", values.on_oom, "", "str", "str", '"stop"', Completion(ON_OOM))
+LEVEL = Kind("LEVEL", values.log_level, 0, "int", "str", '"info"', Completion(values.LOG_LEVELS))
+FORMAT = Kind("FORMAT", values.log_format, "", "str", "str", '"json"', Completion(LOG_FORMATS))
+DESCRIPTOR = Kind("N", values.descriptor, 2, "int", "int", "3")
+FILE = Kind("PATH", values.path, "", "str", _PATHS, '"/run/pyinit.json"', Completion("files"))
+PROM = Kind(
+    "PATH.prom", values.metrics_path, "", "str", _PATHS, '"/metrics/pyinit.prom"',
+    Completion("files"),
+)  # fmt: skip
+PLACE = Kind(
+    "PATH|fd:N", values.place, "", "int | str", f"int | {_PATHS}", '"/var/log/last-run.json"',
+    Completion("files"),
+)  # fmt: skip
+# Taken by `parser.alias` before all others.
+PROGRAM = Kind("PROGRAM", values.never, "", "str", "str", '"tini"', Completion(NAMES))
+
+
+class Option:
+    """A row of the table.
+
+    ``names`` are the long and the short one.  ``text`` is the line of the help, ``example`` what
+    may stand before the command, ``manual`` what there is to know beyond a line: paragraphs, in
+    which backquotes stand around what is typed.
+
+    ``attribute`` of Settings and ``keyword`` of the API are called as the option unless they are
+    named; ``keyword`` and ``variable`` are "" where there is none.  ``default`` is the value that
+    holds where none is given, ``without`` the same in words.  A switch sets ``value``, and
+    ``off`` where a variable or a keyword switches it off.
+    """
+
+    __slots__ = (
+        "attribute", "default", "example", "keyword", "kind", "manual", "name", "off", "short",
+        "text", "value", "variable", "without",
+    )  # fmt: skip
+
+    def __init__(
+        self,
         names: str,
-        kind: str,
+        kind: Kind,
         text: str,
         example: str,
+        manual: str = "",
         *,
+        attribute: str = "",
+        keyword: str | None = None,
+        variable: str | None = None,
         default: str = "",
+        without: str = "",
         value: object = True,
+        off: object = False,
     ) -> None:
-        self.attribute = attribute
         self.name, _, self.short = names.partition(" ")
+        word = self.name.replace("-", "_")
         self.kind = kind
         self.text = text
         self.example = example
+        self.manual = manual
+        self.attribute = attribute or word
+        self.keyword = word if keyword is None else keyword
+        self.variable = f"PYINIT_{word.upper()}" if variable is None else variable
         self.default = default
+        self.without = without
         self.value = value
+        self.off = off
 
     @property
     def takes_value(self) -> bool:
         """Whether a word follows."""
-        return self.kind in KINDS
+        return bool(self.kind.name)
 
     @property
-    def variable(self) -> str:
-        """The environment variable that stands for the option, or nothing."""
-        if self.name in NO_VARIABLE:
-            return ""
-        return "PYINIT_" + self.name.upper().replace("-", "_")
+    def initial(self) -> object:
+        """What Settings has where nothing is given."""
+        if self.kind is SWITCH:
+            return self.value if self.default == "on" else self.off
+        if self.default and self.kind.initial is not None:
+            return self.kind.parse(self.default, "")
+        return self.kind.initial
 
+    def switched(self, *, on: bool) -> object:
+        """Return the setting of a switch."""
+        return self.value if on else self.off
 
-# These are requests, not settings: no variable.  --no-subreaper is PYINIT_SUBREAPER=0, and
-# variables for variables would be a way round for what can be had directly.
-NO_VARIABLE = frozenset(("help", "version", "no-subreaper", "as", "env", "unset-env"))
 
 GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     (
         "Signals",
         (
-            Option("group", "group g", ON, "relay signals to the command's process group", "-g"),
             Option(
-                "rewrite", "rewrite r", "FROM:TO,...",
-                "relay signal TO instead of FROM, none if TO is 'ignore'; repeatable",
-                "--rewrite WINCH:ignore",
+                "group g", SWITCH,
+                "relay signals to the command's process group, not to the command alone",
+                "-g",
+                """\
+For a command that does not pass signals on to its own children, such as a shell script that waits
+for a program. A child that has moved to another process group does not get the signals.""",
             ),
             Option(
-                "stop_signals", "stop-signals", "SIGNAL,...",
-                "the signals that begin a stop", "--stop-signals TERM,RTMIN+3",
+                "rewrite r", RULES,
+                "relay signal TO instead of FROM; if TO is 'ignore', relay none; repeatable",
+                "--rewrite WINCH:ignore",
+                """\
+Rules are not chained: `TERM:INT,INT:TERM` swaps the two signals. A stop signal that is rewritten
+still begins the stop: with `TERM:QUIT`, TERM begins the stop and the command gets QUIT; with
+`TERM:ignore` the command gets nothing, and only the plan of `--escalate` ends it. FROM cannot be
+KILL or STOP, which no process can catch, nor CHLD, which pyinit needs itself, nor ILL, TRAP, ABRT,
+BUS, FPE, SEGV or SYS, which report a fault of the process that receives them.
+
+Apache httpd stops gracefully at WINCH, and a terminal sends WINCH whenever its window is resized.
+With `WINCH:ignore` a resized window does not stop Apache. If the image names WINCH as its stop
+signal (`STOPSIGNAL`), stop the container with TERM and use `--rewrite WINCH:ignore,TERM:WINCH`.
+
+A terminal sends INT, QUIT, TSTP and WINCH to its foreground process group. A rule for one of these
+keeps the command in the background, so that pyinit gets them. When the command reads from the
+terminal, it gets the foreground, and from then on these signals directly.""",
+            ),
+            Option(
+                "stop-signals", SIGNALS,
+                "begin the stop at these signals",
+                "--stop-signals TERM,RTMIN+3",
+                """\
+A stop signal is relayed like any other. It also begins the stop: the drain, the plan of
+`--escalate`, and STOPPING=1 of `--notify`. A second stop signal ends the drain or the grace early.
+A signal that is not in the list is only relayed: with `--stop-signals TERM` an interactive program
+can get INT any number of times. systemd as the command stops at `RTMIN+3`. With `--pause` the
+default is TERM and INT.""",
                 default="TERM,INT,QUIT",
             ),
         ),
@@ -112,23 +250,40 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         "Stopping",
         (
             Option(
-                "drain_s", "drain", "SECONDS",
-                "hold a stop signal back so long; a second one ends the wait", "--drain 5",
-                default="0",
+                "drain", SECONDS,
+                "wait so long before a stop signal is relayed; a second one ends the wait",
+                "--drain 5",
+                """\
+Gives load balancers time to stop sending requests. Kubernetes sends TERM at the same time as it
+tells them that the pod ends, so new connections arrive for some seconds more. Other signals are
+relayed during the drain. It ends early at a second stop signal, or when the command ends.""",
+                attribute="drain_s", keyword="drain_s", default="0",
             ),
             Option(
-                "pre_stop", "pre-stop", "SHELL-COMMAND",
-                "run it when the drain begins, and end it with the drain",
+                "pre-stop", COMMAND_LINE,
+                "run a shell command when the drain begins, and end it with the drain",
                 "--drain 5 --pre-stop 'touch /run/draining'",
+                """\
+`/bin/sh -c` runs it, with the user, directory and variables of the command. At the end of the
+drain its process group gets KILL. The drain does not end earlier when it ends. If it fails or is
+killed, pyinit logs a warning and goes on.""",
             ),
             Option(
-                "escalation", "escalate", "SIGNAL@SECONDS,...",
+                "escalate", STEPS,
                 "send SIGNAL to a command that lives so long after the stop signal; repeatable",
                 "--escalate INT@20,KILL@28",
+                """\
+The seconds count from the relay of the stop signal, which is after the drain. Each signal is sent
+once, if the command still runs, and with `--group` to its process group. Without a plan pyinit
+waits for the command without a limit. How to choose the times is said below.""",
+                attribute="escalation",
             ),
             Option(
-                "escalation", "stop-timeout", "TIMEOUT",
-                "short for --escalate KILL@TIMEOUT, in seconds", "--stop-timeout 28",
+                "stop-timeout", TIMEOUT,
+                "short for --escalate KILL@TIMEOUT, in seconds",
+                "--stop-timeout 28",
+                "It can be given together with `--escalate`: both make one plan.",
+                attribute="escalation", keyword="stop_timeout_s",
             ),
         ),
     ),
@@ -136,14 +291,22 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         "The end",
         (
             Option(
-                "grace_s", "grace", "SECONDS",
-                "time between TERM and KILL for what outlives the command", "--grace 10",
-                default="5",
+                "grace", SECONDS,
+                "send TERM to what outlives the command, and KILL so long after it",
+                "--grace 10",
+                """\
+The grace begins when the command has ended and other processes are left. It ends early when all of
+them have ended. With 0 they get KILL at once.""",
+                attribute="grace_s", keyword="grace_s", default="5",
             ),
             Option(
-                "remap_exit", "remap-exit e", "CODE[:TO],...",
+                "remap-exit e", CODES,
                 "exit with TO, or 0, instead of CODE; a signal's name is 128+n; repeatable",
                 "--remap-exit TERM",
+                """\
+Some tools take 143, the usual exit code after TERM, for an error. `-e TERM` makes it 0, both when
+TERM killed the command and when the command itself exited with 143, as Java does. The codes of
+pyinit's own failures (125, 126, 127) are never changed.""",
             ),
         ),
     ),
@@ -151,26 +314,62 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         "What the command gets",
         (
             Option(
-                "user", "user u", "USER[:GROUP]",
-                "run it as this user, with the user's groups, HOME, USER and LOGNAME",
+                "user u", USER,
+                "run the command as this user, with the user's groups, HOME, USER and LOGNAME",
                 "--user app",
-            ),
-            Option("chdir", "chdir", "DIR", "run it in this directory", "--chdir /srv"),
-            Option("env", "env", "NAME=VALUE", "set a variable; repeatable", "--env TZ=UTC"),
-            Option(
-                "env", "unset-env", "NAME", "remove a variable; repeatable", "--unset-env DEBUG"
-            ),
-            Option(
-                "umask", "umask", "MASK", "its file mode creation mask, in octal", "--umask 027"
+                """\
+Names and numbers are looked up in /etc/passwd and /etc/group of the container. A number that is not
+in /etc/passwd needs a GROUP. With GROUP the command is in that group only. pyinit itself keeps its
+user. It needs CAP_KILL to send signals to another user, and logs a warning if it lacks it.""",
+                without="the user that pyinit runs as",
             ),
             Option(
-                "no_new_privs", "no-new-privs", ON,
-                "no program that it starts gains privileges", "--no-new-privs --user app",
+                "chdir", DIRECTORY,
+                "run the command in this directory",
+                "--chdir /srv",
+                "The user of `--user` needs access to the directory; pyinit itself does not.",
+                without="the directory that pyinit was started in",
             ),
             Option(
-                "place", "session", ON,
-                "a session of its own, with the controlling terminal if pyinit leads it",
-                "--session", value=SESSION,
+                "env", ASSIGNMENT,
+                "set a variable for the command; repeatable",
+                "--env TZ=UTC",
+                """\
+`--env` and `--unset-env` take effect in the order in which they are given, and after what `--user`
+sets. The command is searched in the PATH that is set here.""",
+                variable="",
+            ),
+            Option(
+                "unset-env", NAME,
+                "remove a variable for the command; repeatable",
+                "--unset-env DEBUG",
+                "It is no error if there is no such variable.",
+                attribute="env", variable="",
+            ),
+            Option(
+                "umask", MASK,
+                "set the command's file mode creation mask, in octal",
+                "--umask 027",
+                "The symbolic form of umask(1) is refused. pyinit's own mask does not change.",
+                without="that of pyinit",
+            ),
+            Option(
+                "no-new-privs", SWITCH,
+                "let no program that the command starts gain privileges",
+                "--no-new-privs --user app",
+                """\
+PR_SET_NO_NEW_PRIVS of prctl(2): set-user-ID programs and file capabilities have no effect for the
+command and its descendants. This cannot be undone.""",
+            ),
+            Option(
+                "session", SWITCH,
+                "run the command in a new session, with pyinit's controlling terminal",
+                "--session",
+                """\
+setsid(2). Without it the command leads a process group in the session of pyinit, and gets the
+foreground of the terminal if pyinit had it. With it the command gets the controlling terminal if
+pyinit leads the session of that terminal, as it does in a container with a terminal.""",
+                attribute="place", value=SESSION, off="group",
             ),
         ),
     ),
@@ -178,35 +377,64 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         "The init",
         (
             Option(
-                "parent_death_signal", "parent-death-signal p", "SIGNAL",
-                "the signal that pyinit gets when its parent ends", "-p TERM",
+                "parent-death-signal p", SIGNAL,
+                "let pyinit get this signal when its parent ends",
+                "-p TERM",
+                """\
+PR_SET_PDEATHSIG of prctl(2), for a pyinit whose parent may end without stopping it. pyinit treats
+the signal like any other that it gets: TERM begins the stop. KILL ends pyinit itself.""",
             ),
             Option(
-                "pause", "pause P", ON,
+                "pause P", SWITCH,
                 "run no command: reap until TERM or INT, then end all and exit with 0",
                 "--pause",
+                """\
+It holds namespaces open and reaps in them, as the pause container of a Kubernetes pod does. Options
+that concern a command have no effect.""",
             ),
             Option(
-                "notify", "notify", ON,
-                "send READY=1 and STOPPING=1 to NOTIFY_SOCKET", "--notify",
+                "notify", SWITCH,
+                "send READY=1 and STOPPING=1 to NOTIFY_SOCKET",
+                "--notify",
+                """\
+READY=1 is sent when the command has been started, STOPPING=1 when the stop begins; see
+sd_notify(3). It is for commands that send neither: they get NOTIFY_SOCKET with or without this
+option. A message that cannot be sent is logged as a warning.""",
             ),
             Option(
-                "on_oom", "on-oom", "ANSWER",
-                "'stop': stop as by a stop signal when the kernel's OOM killer kills any process",
+                "on-oom", ANSWER,
+                "'stop': stop, as at a stop signal, when the OOM killer has killed any process",
                 "--on-oom stop",
+                """\
+The OOM killer kills one process, often not the command itself, and the others run on without it.
+With `stop` the container is stopped then: by TERM, or by the lowest of `--stop-signals`, with the
+drain and the plan. docs/oom.md describes which kills are seen where, and what is logged without
+this option.""",
             ),
             Option(
-                "subreaper", "subreaper s", ON,
-                "adopt orphans when not PID 1, as PID 1 does; the default", "--subreaper",
+                "subreaper s", SWITCH,
+                "adopt orphans when not PID 1, as PID 1 does",
+                "--subreaper",
+                """\
+When it is not PID 1, pyinit makes itself a child subreaper (prctl(2)): orphans below it become its
+children, and it ends them before it exits.""",
+                default="on",
             ),
             Option(
-                "subreaper", "no-subreaper", OFF, "leave orphans to another init",
+                "no-subreaper", SWITCH,
+                "leave orphans to another init",
                 "--no-subreaper",
+                "Orphans become children of the init outside, and run on when pyinit exits.",
+                attribute="subreaper", keyword="", variable="", value=False, off=True,
             ),
             Option(
-                "alias", "as", "PROGRAM",
-                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}, whose options follow; comes first",
+                "as", PROGRAM,
+                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}; its options follow; comes first",
                 "--as tini -s",
+                """\
+pyinit does the same when it is called by one of these names, through a link. Options, variables,
+exit codes and messages are then those of that program. docs/drop-in.md lists the differences.""",
+                attribute="alias", keyword="", variable="",
             ),
         ),
     ),
@@ -214,30 +442,61 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         "Messages",
         (
             Option(
-                "warn_on_reap", "warn-on-reap w", ON, "warn of every orphan that is reaped", "-w"
+                "warn-on-reap w", SWITCH,
+                "log a warning for every orphan that is reaped",
+                "-w",
+                """\
+The warning has the name of the orphan and how it ended. It helps to find the program that starts
+processes and does not wait for them.""",
             ),
             Option(
-                "verbose", "verbose v", COUNT,
-                "say more; given twice, also every signal and every orphan", "-vv",
-            ),
-            Option("quiet", "quiet q", ON, "say nothing but errors", "-q"),
-            Option(
-                "verbose", "log-level", "LEVEL",
-                "say all up to error, warning, info (-v) or debug (-vv)", "--log-level info",
-                default="warning",
-            ),
-            Option(
-                "log_format", "log-format", "FORMAT",
-                "write the log as console, json or logfmt; without it console on a terminal, "
-                "else json", "--log-format logfmt",
+                "verbose v", COUNT,
+                "log start and end; given twice, also every signal and every orphan",
+                "-vv",
+                """\
+Once: the start and the end of the command, what stopped it, and which processes were left; the last
+line sums up the run. Twice: also every signal with its sender, and every orphan. docs/events.md
+lists all events and their fields.""",
             ),
             Option(
-                "log_to", "log-fd", "N", "write the log to this descriptor", "--log-fd 3",
-                default="2",
+                "quiet q", SWITCH,
+                "log errors only",
+                "-q",
+                """\
+`--quiet` or `--verbose` on the command line overrides the variables of both.""",
             ),
             Option(
-                "log_to", "log-file", "PATH", "append the log to this file",
+                "log-level", LEVEL,
+                "log up to error, warning, info (-v) or debug (-vv)",
+                "--log-level info",
+                "The last one of `--verbose` and `--log-level` counts. `-v` after it adds to it.",
+                attribute="verbose", default="warning",
+            ),
+            Option(
+                "log-format", FORMAT,
+                "write the log as console, json or logfmt",
+                "--log-format logfmt",
+                """\
+`console` is for people, `json` and `logfmt` are for log pipelines. Each event is one line. In
+`json` and `logfmt` it has the time in UTC and that of the monotonic clock. pyinit never waits for a
+reader: lines that do not fit into a pipe are dropped, and the next line has their number.""",
+                without="`console` on a terminal, else `json`",
+            ),
+            Option(
+                "log-fd", DESCRIPTOR,
+                "write the log to this file descriptor",
+                "--log-fd 3",
+                "The command does not inherit it, unless it is 0, 1 or 2.",
+                attribute="log_to", default="2",
+            ),
+            Option(
+                "log-file", FILE,
+                "append the log to this file",
                 "--log-file /var/log/pyinit.log",
+                """\
+The file stays open, so log rotation has to copy and truncate it. A symbolic link is followed only
+in a directory that no other user can write to; see docs/report.md.""",
+                attribute="log_to", without="the log goes to the descriptor of `--log-fd`",
             ),
         ),
     ),
@@ -245,278 +504,53 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         "What it saw",
         (
             Option(
-                "report", "report", "PATH|fd:N",
-                "at the end, write what happened there, as one JSON object",
+                "report", PLACE,
+                "at the end, write a report there, as one JSON object",
                 "--report /var/log/last-run.json",
+                """\
+The report has the command, its status and the cause of its end in words, times, signals by sender,
+orphans, which processes were left and what ended them, CPU time and memory; docs/report.md lists
+the fields. A file is replaced in one step, so no reader sees half of it. `fd:3` is a descriptor,
+which the command does not inherit. The report is also written when the command could not be
+started. A symbolic link is followed only in a directory that no other user can write to.""",
             ),
             Option(
-                "termination_log", "termination-log", ON,
-                "at the end, write why in a line to /dev/termination-log, which Kubernetes shows",
+                "termination-log", SWITCH,
+                "at the end, write the cause in a line to /dev/termination-log, for Kubernetes",
                 "--termination-log",
+                """\
+Kubernetes shows it as the message of the terminated container. Where there is no such file, nothing
+is written.""",
             ),
             Option(
-                "status_file", "status-file", "PATH",
-                "keep the state there, for 'pyinitctl status'", "--status-file /run/pyinit.json",
+                "status-file", FILE,
+                "keep the present state in this file, for 'pyinitctl status'",
+                "--status-file /run/pyinit.json",
+                """\
+The file is replaced after each event, and never in between. After the end it has the last state.
+Put it on a file system in memory, such as /run.""",
             ),
             Option(
-                "metrics_file", "metrics-file", "PATH",
-                "keep counts there, in the text format of Prometheus",
+                "metrics-file", PROM,
+                "keep metrics in this file, in the text format of Prometheus",
                 "--metrics-file /metrics/pyinit.prom",
+                """\
+For the textfile collector of node_exporter, which reads only files whose names end in `.prom`. The
+file is replaced after each event.""",
             ),
         ),
     ),
     (
         "Information",
         (
-            Option("help", "help h", ON, "print this help and exit", "--help"),
-            Option("version", "version", ON, "print the version and exit", "--version"),
+            Option(
+                "help h", SWITCH, "print this help and exit", "--help", keyword="", variable=""
+            ),
+            Option(
+                "version", SWITCH, "print the version and exit", "--version",
+                keyword="", variable="",
+            ),
         ),
     ),
 )  # fmt: skip
 TABLE = tuple(option for _, options in GROUPS for option in options)
-
-# With one of them on the command line, the variable of the other one does not count either.
-OPPOSITES = ("quiet", "verbose")
-
-
-def alias(arguments: list[str]) -> tuple[str, list[str]]:
-    """Return the program asked for by ``--as`` in the first place, or "", and the other words.
-
-    Raises UsageError.
-    """
-    if not arguments or arguments[0].partition("=")[0] != "--as":
-        return "", arguments
-    _, equals, name = arguments[0].partition("=")
-    rest = arguments[1:]
-    if not equals:
-        if not rest:
-            raise UsageError("option '--as' needs a value: expected --as PROGRAM")
-        name, rest = rest[0], rest[1:]
-    if name not in NAMES:
-        raise UsageError(
-            f"option '--as': '{name}' is not known: expected one of {', '.join(NAMES)}"
-        )
-    return name, rest
-
-
-def parse(arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
-    """Return the options in ``arguments`` (without argv[0]) and ``environ``.
-
-    Raises `UsageError`, before anything was started.
-    """
-    asked = Settings([])
-    given: set[str] = set()
-    asked.command = _parse_words(asked, arguments, given)
-    if asked.help or asked.version:
-        return asked
-    parse_environ(asked, environ, given)
-    check(asked)
-    return asked
-
-
-def check(asked: Settings) -> None:
-    """Refuse what does not go together.  Raises UsageError."""
-    if asked.pause and asked.command:
-        raise UsageError(
-            f"--pause (or PYINIT_PAUSE) runs no command: '{asked.command[0]}' is too much"
-        )
-    if not asked.pause and not asked.command:
-        raise UsageError(f"no command given: expected {USAGE}")
-    if asked.pre_stop and not asked.drain_s:
-        raise UsageError(
-            "--pre-stop (or PYINIT_PRE_STOP) runs during the drain, and there is none: "
-            "expected --drain SECONDS too, such as --drain 5"
-        )
-
-
-def _parse_words(asked: Settings, arguments: list[str], given: set[str]) -> list[str]:
-    """Set the options in front of the first operand, and return the rest: the command."""
-    index = 0
-    while index < len(arguments):
-        word = arguments[index]
-        if word == "--":
-            return arguments[index + 1 :]
-        if word == "-" or not word.startswith("-"):
-            break
-        index += 1
-        following = arguments[index : index + 1]
-        if word.startswith("--"):
-            index += _parse_long(asked, word, following, given)
-        else:
-            index += _parse_bundle(asked, word, following, given)
-    return arguments[index:]
-
-
-def _parse_long(asked: Settings, word: str, following: list[str], given: set[str]) -> int:
-    """Set the option in ``--name``, ``--name=value`` or ``--name value``.
-
-    ``following`` is the next word, if there is one; return how many of it were taken.
-    """
-    name, equals, value = word[2:].partition("=")
-    option = next((option for option in TABLE if option.name == name), None)
-    if option is None:
-        raise UsageError(_unknown_long(name))
-    if name == "as":
-        raise UsageError("option '--as' has to be the first word: those after it are the program's")
-    if not option.takes_value and equals:
-        raise UsageError(f"option '--{name}' takes no value: '{word}' should be '--{name}'")
-    if equals or not option.takes_value:
-        _set(asked, option, value, f"option '--{name}'", given)
-        return 0
-    return _set_following(asked, option, f"--{name}", following, given)
-
-
-def _parse_bundle(asked: Settings, word: str, following: list[str], given: set[str]) -> int:
-    """Set the options in a bundle of short ones: ``-gvv``, ``-gr TERM:QUIT``, ``-e143``.
-
-    Return how many of ``following`` were taken.
-    """
-    for index, letter in enumerate(word[1:], 2):
-        option = next((option for option in TABLE if option.short == letter), None)
-        if option is None:
-            raise UsageError(_unknown_short(letter, word))
-        if not option.takes_value:
-            _set(asked, option, "", "", given)
-        elif word[index:]:
-            _set(asked, option, word[index:], f"option '-{letter}'", given)
-            return 0
-        else:
-            return _set_following(asked, option, f"-{letter}", following, given)
-    return 0
-
-
-def _set_following(
-    asked: Settings, option: Option, name: str, following: list[str], given: set[str]
-) -> int:
-    if not following:
-        raise UsageError(f"option '{name}' needs a value: expected {name} {option.kind}")
-    _set(asked, option, following[0], f"option '{name}'", given)
-    return 1
-
-
-def _set(asked: Settings, option: Option, value: str, source: str, given: set[str]) -> None:
-    """Set ``option``; the last one wins, except of those that add up."""
-    attribute = option.attribute
-    if option.kind == COUNT:
-        setattr(asked, attribute, getattr(asked, attribute) + 1)
-    elif not option.takes_value:
-        setattr(asked, attribute, option.value if option.kind == ON else False)
-    else:
-        parser, adds_up = KINDS[option.kind]
-        found = parser(value, source)
-        if adds_up and attribute in given:
-            found = _add(getattr(asked, attribute), found)
-        setattr(asked, attribute, found)
-    given.add(attribute)
-
-
-def _add(old: "Any", new: "Any") -> "Any":
-    """Return both: maps with the newer rule first, plans by time, variables in order."""
-    if isinstance(old, dict):
-        return old | new
-    both = old + new
-    return values.by_time(both) if isinstance(both[0][0], float) else both
-
-
-def parse_environ(asked: Settings, environ: dict[bytes, bytes], given: set[str]) -> None:
-    """Set from its variable every option that the command line did not set.
-
-    An empty variable counts as none: that is what ``VARIABLE=${UNSET}`` in a
-    file of settings comes to.  ``given`` are the attributes that were set, and
-    gets those that are set here.  Raises `UsageError`.
-    """
-    if not given.isdisjoint(OPPOSITES):
-        given.update(OPPOSITES)
-    settled = frozenset(given)
-    for option in TABLE:
-        if not option.variable or option.attribute in settled:
-            continue
-        raw = environ.get(option.variable.encode())
-        if not raw:
-            continue
-        value = raw.decode("utf-8", "surrogateescape")
-        source = f"variable {option.variable}"
-        if option.takes_value:
-            _set(asked, option, value, source, given)
-            continue
-        given.add(option.attribute)
-        if option.kind == COUNT:
-            setattr(asked, option.attribute, values.count(value, source))
-        else:
-            default = getattr(Settings, option.attribute)
-            off = False if isinstance(default, bool) else default
-            on = values.boolean(value, source)
-            setattr(asked, option.attribute, option.value if on else off)
-
-
-def _unknown_long(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, [option.name for option in TABLE], n=1)
-    right = f"did you mean '--{near[0]}'?" if near else "'pyinit --help' lists those there are"
-    return f"unknown option '--{name}': {right}"
-
-
-def _unknown_short(letter: str, word: str) -> str:
-    where = "" if word == f"-{letter}" else f" in '{word}'"
-    return f"unknown option '-{letter}'{where}: 'pyinit --help' lists those there are"
-
-
-# The help text's width, and where its second column begins.
-_WIDTH = 90
-_COLUMN = 32
-
-
-def render_help() -> str:
-    """Return the help text, made from `GROUPS`."""
-    lines = [
-        f"Usage: {USAGE}",
-        "",
-        "Start COMMAND, relay signals to it, reap every orphan, and when it ends, end what is left",
-        "(TERM, then KILL after the grace) and exit with its status.",
-    ]
-    for title, options in GROUPS:
-        lines += ["", f"{title}:"]
-        for option in options:
-            lines += _help_of(option)
-    without = [f"--{each.name}" for each in TABLE if not each.variable and each.kind != OFF]
-    lines += [
-        "",
-        "Each has a variable, which the command line overrides: PYINIT_STOP_TIMEOUT=28 does what",
-        "--stop-timeout 28 does, PYINIT_GROUP=1 is --group, PYINIT_SUBREAPER=0 is --no-subreaper.",
-        f"There is none for {', '.join(without)}.",
-        "",
-        "Exit status: that of COMMAND, or 128+n when signal n killed it; 125 when pyinit itself",
-        "fails, 126 when COMMAND cannot be started, 127 when it is not found.",
-        "",
-        "'pyinitctl manual' has more, and 'pyinitctl completion' teaches all this to a shell.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _help_of(option: Option) -> list[str]:
-    label = f"  {'-' + option.short + ',' if option.short else '   '} --{option.name}"
-    if option.takes_value:
-        label += f" {option.kind}"
-    notes = [f"default {option.default}"] if option.default else []
-    # A switch is typed as it stands.
-    if option.example not in (f"--{option.name}", f"-{option.short}"):
-        notes.append(f"e.g. {option.example}")
-    words = option.text.split()
-    if notes:
-        words.append(f"({', '.join(notes)})")
-    text = _wrapped(words, _COLUMN)
-    if len(label) + 2 > _COLUMN:
-        return [label, *text]
-    return [label + text[0][len(label) :], *text[1:]]
-
-
-def _wrapped(words: list[str], column: int) -> list[str]:
-    """Return lines of ``words``, each from ``column`` on."""
-    indent = " " * column
-    lines = [""]
-    for word in words:
-        if lines[-1] and column + len(lines[-1]) + 1 + len(word) > _WIDTH:
-            lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return [indent + line for line in lines]

@@ -168,8 +168,12 @@ def _pair(word: str, source: str) -> tuple[int, int]:
             f"{source}: '{word}' is no rule: expected FROM:TO, such as TERM:QUIT or WINCH:ignore"
         )
     where = f"{source}: '{word}'"
-    number = relayed(before, where)
-    return number, 0 if after.lower() in ("0", "ignore") else signal(after, where)
+    return relayed(before, where), instead(after, where)
+
+
+def instead(value: str, source: str) -> int:
+    """Return the signal that is relayed instead of another one; 0 is none."""
+    return 0 if value.lower() in ("0", "ignore") else signal(value, source)
 
 
 def plan(value: str, source: str) -> tuple[tuple[float, int], ...]:
@@ -310,6 +314,16 @@ def path(value: str, source: str) -> str:
     """Return the path of a file to be written."""
     if not value or value.endswith("/"):
         raise UsageError(f"{source}: '{value}' is no file: expected a path, such as /run/pyinit")
+    return value
+
+
+def metrics_path(value: str, source: str) -> str:
+    """Return the path of a file that node_exporter reads: it skips all other names."""
+    if not path(value, source).endswith(".prom"):
+        raise UsageError(
+            f"{source}: '{value}' does not end in .prom, so node_exporter would not read it: "
+            "expected a path such as /metrics/pyinit.prom"
+        )
     return value
 
 

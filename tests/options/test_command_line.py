@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import __version__
-from pyinit.options import table
+from pyinit.options import help as help_text
+from pyinit.options import parser
 from tests.cases import in_turn
 from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run
 
@@ -103,7 +104,7 @@ def test_without_a_command_it_says_how_it_is_used(words: Sequence[str]) -> None:
     """Options alone start nothing."""
     code, out, err = pyinit(*words)
     assert (code, out) == (125, b"")
-    assert table.USAGE.encode() in err
+    assert parser.USAGE.encode() in err
 
 
 def test_an_option_without_its_value_says_so() -> None:
@@ -145,7 +146,7 @@ def test_the_exit_code_needs_no_stderr(redirection: str) -> None:
 @pytest.mark.parametrize("word", ["-h", "--help", "-vh"])
 def test_help_is_printed_on_stdout(word: str) -> None:
     """Whether or not a command follows; none is started."""
-    assert pyinit(word, "false") == (0, table.render_help().encode(), b"")
+    assert pyinit(word, "false") == (0, help_text.render().encode(), b"")
 
 
 def test_version_is_printed_on_stdout() -> None:

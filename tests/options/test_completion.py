@@ -49,11 +49,12 @@ PS1=
 
 
 @pytest.mark.parametrize("shell", FILES)
-def test_what_is_committed_is_what_is_made(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody has to remember it after a change of the options."""
+def test_the_command_prints_what_is_committed(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For those who have the package and not the tree."""
     assert main(["completion", shell]) == 0
-    made = capsys.readouterr().out
-    assert made == FILES[shell].read_text(encoding="utf-8"), "to be made anew by: make manual"
+    assert capsys.readouterr().out == FILES[shell].read_text("utf-8")
 
 
 @pytest.mark.parametrize("shell", FILES)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinit import settings, signals
-from pyinit.options import table, values
-from pyinit.options.table import parse
+from pyinit.options import help as help_text
+from pyinit.options import parser, table, values
+from pyinit.options.parser import parse
 from pyinit.options.values import UsageError
 from tests.cases import in_one_test
 
@@ -208,7 +209,7 @@ def test_parsing_stops_at_the_first_operand(words: list[str], command: list[str]
         ("PYINIT_REPORT", "fd:5", {"report": 5}),
         ("PYINIT_TERMINATION_LOG", "1", {"termination_log": True}),
         ("PYINIT_STATUS_FILE", "/s", {"status_file": "/s"}),
-        ("PYINIT_METRICS_FILE", "/m", {"metrics_file": "/m"}),
+        ("PYINIT_METRICS_FILE", "/m.prom", {"metrics_file": "/m.prom"}),
         ("PYINIT_VERSION", "1.2", {}),  # an image's own note of what it has installed
         ("PYINIT_PORT", "tcp://10.0.0.1:80", {}),  # what Kubernetes sets for a service pyinit
     ],
@@ -218,11 +219,28 @@ def test_each_option_has_a_variable(variable: str, value: str, changed: dict[str
     assert asked(**{variable: value}) == changed
 
 
-def test_no_setting_is_without_a_variable() -> None:
-    """The cases above name each one: a new option needs one of its own."""
-    given = test_each_option_has_a_variable.cases  # type: ignore[attr-defined]
-    cases = {case[0] for case in given} - {"PYINIT_VERSION", "PYINIT_PORT"}
-    assert cases | {"PYINIT_PRE_STOP"} == {option.variable for option in SETTINGS}
+@in_one_test("option", SETTINGS)
+def test_a_variable_does_what_the_option_does(option: table.Option) -> None:
+    """By the example of each option, and whatever else stands in that."""
+    words = shlex.split(option.example)
+    (at,) = (i for i, word in enumerate(words) if is_one_of_its_names(word, option))
+    if option.takes_value:
+        value = words[at + 1]
+    else:
+        value = str(words[at].count("v")) if option.kind is table.COUNT else "1"
+    others = words[:at] + words[at + 1 + option.takes_value :]
+    command = [] if option.name == "pause" else ["true"]
+    by_word = parse([*words, *command], {})
+    by_variable = parse([*others, *command], {option.variable.encode(): value.encode()})
+    assert vars(by_word) == vars(by_variable)
+    assert vars(by_word) != vars(parse(["true"], {}))
+
+
+def is_one_of_its_names(word: str, option: table.Option) -> bool:
+    """Return whether ``word`` is the option, long or short, without a value attached."""
+    return word == f"--{option.name}" or (
+        bool(option.short) and word.startswith("-") and set(word[1:]) == {option.short}
+    )
 
 
 def test_pause_by_variable() -> None:
@@ -360,11 +378,11 @@ def test_a_pause_by_variable_names_it() -> None:
 @in_one_test("name", settings.NAMES)
 def test_as_is_for_the_first_word(name: str) -> None:
     """The others are the program's; without it all words are pyinit's."""
-    assert table.alias(["--as", name, "-g", "x"]) == (name, ["-g", "x"])
-    assert table.alias([f"--as={name}", "x"]) == (name, ["x"])
-    assert table.alias([f"--as={name}"]) == (name, [])
-    assert table.alias(["-g", "--as", name]) == ("", ["-g", "--as", name])
-    assert table.alias([]) == ("", [])
+    assert parser.alias(["--as", name, "-g", "x"]) == (name, ["-g", "x"])
+    assert parser.alias([f"--as={name}", "x"]) == (name, ["x"])
+    assert parser.alias([f"--as={name}"]) == (name, [])
+    assert parser.alias(["-g", "--as", name]) == ("", ["-g", "--as", name])
+    assert parser.alias([]) == ("", [])
 
 
 @in_one_test(
@@ -379,7 +397,7 @@ def test_as_is_for_the_first_word(name: str) -> None:
 def test_a_program_that_is_not_known_is_named(words: list[str], named: str, right: str) -> None:
     """And those that are."""
     with pytest.raises(UsageError) as caught:
-        table.alias(words)
+        parser.alias(words)
     assert named in str(caught.value)
     assert right in str(caught.value)
 
@@ -486,10 +504,10 @@ def squeezed(text: str) -> str:
 
 
 def test_help_tells_of_every_option_its_default_and_an_example() -> None:
-    """It is made from the table, in lines of at most 90 columns; a switch is its own example."""
-    text = table.render_help()
-    assert text.startswith(f"Usage: {table.USAGE}\n")
-    assert max(map(len, text.splitlines())) <= 90
+    """It is made from the table, in lines of at most 80 columns; a switch is its own example."""
+    text = help_text.render()
+    assert text.startswith(f"Usage: {parser.USAGE}\n")
+    assert max(map(len, text.splitlines())) <= 80
     text = squeezed(text)
     for title, rows in table.GROUPS:
         assert f" {title}: " in text
@@ -499,12 +517,12 @@ def test_help_tells_of_every_option_its_default_and_an_example() -> None:
             assert squeezed(option.text) in text
             assert f"default {option.default}" in text or not option.default
             assert option.example in text
-            assert not option.takes_value or f"--{option.name} {option.kind} " in text
+            assert not option.takes_value or f"--{option.name} {option.kind.name} " in text
 
 
 def test_help_tells_how_variables_are_called() -> None:
     """Examples for each kind, and those that have none."""
-    text = squeezed(table.render_help())
+    text = squeezed(help_text.render())
     for words, variable, value in (
         (["--stop-timeout", "28"], "PYINIT_STOP_TIMEOUT", "28"),
         (["--group"], "PYINIT_GROUP", "1"),
@@ -521,7 +539,7 @@ def test_every_example_can_be_given(option: table.Option) -> None:
     words = shlex.split(option.example)
     assert f"--{option.name}" in words or words[0].startswith(f"-{option.short or ' '}")
     if option.name == "as":
-        assert table.alias(words) == ("tini", ["-s"])
+        assert parser.alias(words) == ("tini", ["-s"])
     else:
         parse([*words, *([] if option.name == "pause" else ["true"])], {})
 
@@ -530,11 +548,10 @@ def test_every_example_can_be_given(option: table.Option) -> None:
 def test_the_default_in_the_help_is_the_default(option: table.Option) -> None:
     """It stands there as it would be given; where there is none, the default is nothing at all."""
     if option.default:
-        parser, _ = table.KINDS[option.kind]
         default = getattr(DEFAULTS, option.attribute)
         if option.attribute == "stop_signals":
             default = signals.STOP_SIGNALS
-        assert parser(option.default, "") == default
+        assert option.kind.parse(option.default, "") == default
     elif option.takes_value and option.name != "log-file":  # stderr stands with --log-fd
         assert not getattr(DEFAULTS, option.attribute)
 
@@ -543,11 +560,10 @@ def test_importing_the_parser_imports_nothing() -> None:
     """PID 1 parses two or three words; what argparse costs is half of its start-up."""
     code = (
         "import sys; import pyinit; before = set(sys.modules); "
-        "from pyinit.options import table as options; "
+        "from pyinit.options import parser as options; "
         "options.parse(['-gv', '--grace=1', 'x'], {}); "
         "print(sorted(set(sys.modules) - before))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert out.stdout == (
-        "['pyinit.options', 'pyinit.options.table', 'pyinit.options.values', 'pyinit.settings']\n"
-    )
+    ours = ("options", "options.parser", "options.table", "options.values", "settings")
+    assert out.stdout == f"{[f'pyinit.{name}' for name in ours]}\n"

@@ -13,7 +13,16 @@ import pytest
 import pyinit
 
 PACKAGE = Path(pyinit.__file__).parent
-PURE = ("settings", "options/table", "options/values", "signals", "wstatus", "lifecycle")
+PURE = (
+    "settings",
+    "options/table",
+    "options/values",
+    "options/parser",
+    "options/help",
+    "signals",
+    "wstatus",
+    "lifecycle",
+)
 
 
 def imports(path: Path) -> set[str]:

@@ -18,7 +18,7 @@ PACKAGE = Path(pyinit.__file__).parent
     ("mode", "modules", "options"),
     [
         (SUBREAPER, ["pyinit.fork"], []),
-        (PID1, ["pyinit.options.table", "pyinit.log.sink"], ["--group"]),
+        (PID1, ["pyinit.options.parser", "pyinit.log.sink"], ["--group"]),
         (PID1, ["pyinit.options.values", "pyinit.events"], ["--no-such-option"]),
     ],
 )

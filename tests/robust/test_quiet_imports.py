@@ -43,8 +43,8 @@ def test_a_teardown(namespaces: None) -> None:
 
 
 def test_an_option(namespaces: None) -> None:
-    """Two modules more: one that knows the options, one that knows their values."""
-    more = {"pyinit.options", "pyinit.options.table", "pyinit.options.values"}
+    """The package of the options: those there are, their values, and what reads the words."""
+    more = {f"pyinit.options{each}" for each in ("", ".parser", ".table", ".values")}
     assert loaded("true", options=("--group",)) == ALLOWED | more
     assert loaded("true", options=("-g", "--grace=1", "-rTERM:INT", "-e1", "-q")) == ALLOWED | more
 

@@ -12,7 +12,7 @@ from pyinit.ctl.common import CommandError
 from pyinit.ctl.start import attach
 from pyinit.ctl.start.words import add_command, words_of
 from pyinit.namespaces import kinds
-from pyinit.options import table
+from pyinit.options import parser as options
 from pyinit.options.values import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def run(asked: argparse.Namespace) -> int:
 def _settings(asked: argparse.Namespace, mask: frozenset[int]) -> settings.Settings:
     """Return what the init is asked for.  Raises CommandError."""
     try:
-        chosen = table.parse([*shlex.split(asked.init), "--", *words_of(asked)], dict(os.environb))
+        chosen = options.parse(
+            [*shlex.split(asked.init), "--", *words_of(asked)], dict(os.environb)
+        )
     except (UsageError, ValueError) as error:
         raise CommandError(f"--init: {error}", attach.FAILED) from None
     chosen.mask = mask

@@ -1,21 +1,22 @@
 """``pyinitctl completion SHELL``: what bash, zsh or fish completes after ``pyinit``.
 
-Made from the table of options.  Each of them completes the options, the values
-that can be known, and behind them the command as if it stood alone.
+Made from the table of options, whose kinds say what can be completed for a value; here is how each
+shell does that.  Behind the options the command is completed as if it stood alone.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from pyinit import settings, signals
-from pyinit.options import table, values
+from pyinit import signals
+from pyinit.options import table
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from pyinit.options.table import Option
+    from pyinit.options.table import Completion, Kind, Option
 
 DESCRIPTION = (
     "Print a shell's completion of pyinit. For the running shell: "
@@ -26,10 +27,29 @@ DESCRIPTION = (
 _RELAYED = " ".join(signals.name(number).removeprefix("SIG") for number in sorted(signals.RELAYED))
 _FAULTS = (signals.name(number).removeprefix("SIG") for number in sorted(signals.SYNCHRONOUS))
 _SIGNALS = f"{_RELAYED} KILL STOP CHLD {' '.join(_FAULTS)}"
+_WORDS = {"signals": _SIGNALS, "relayed": _RELAYED}
 
 _MADE = "Made by pyinitctl completion from the table of options."
 
 _LETTERS = "".join(o.short for o in table.TABLE if o.short and o.takes_value)
+
+
+# The kinds of values of which something can be completed, and how.
+_COMPLETED: dict[Kind, Completion] = {
+    option.kind: option.kind.completion
+    for option in table.TABLE
+    if option.kind.completion is not None
+}
+
+
+def _words(what: str | tuple[str, ...]) -> str:
+    """Return the words themselves where a completion is words, else nothing."""
+    return " ".join(what) if isinstance(what, tuple) else _WORDS.get(what, "")
+
+
+def _or_ignore(what: str) -> str:
+    """Return the words behind a mark: a signal is relayed instead of another, or none."""
+    return f"ignore {_words(what)}" if _words(what) else ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,56 +162,65 @@ _pyinit_command()
 complete -F _pyinit pyinit
 """
 
-_BASH_VALUES = {
-    "SIGNAL": "reply=$(compgen -W '@SIGNALS@' -- \"$value\")",
-    "SIGNAL,...": ('compopt -o nospace\nreply=$(compgen -P "$head" -W \'@RELAYED@\' -- "$item")'),
-    "SIGNAL@SECONDS,...": (
-        'compopt -o nospace\nreply=$(compgen -P "$head" -S @ -W \'@SIGNALS@\' -- "$item")'
-    ),
-    "FROM:TO,...": (
-        "compopt -o nospace\n"
-        "if [[ $item == *:* ]]; then\n"
-        '    reply=$(compgen -P "$head${item%%:*}:" -W \'ignore @SIGNALS@\' -- "${item#*:}")\n'
-        "else\n"
-        '    reply=$(compgen -P "$head" -S : -W \'@RELAYED@\' -- "$item")\n'
-        "fi"
-    ),
-    "CODE[:TO],...": (
-        'compopt -o nospace\nreply=$(compgen -P "$head" -W \'@SIGNALS@\' -- "$item")'
-    ),
-    "DIR": 'compopt -o filenames\nreply=$(compgen -d -- "$value")',
-    "USER[:GROUP]": (
-        "if [[ $value == *:* ]]; then\n"
-        '    reply=$(compgen -P "${value%%:*}:" -g -- "${value#*:}")\n'
-        "else\n"
-        '    reply=$(compgen -u -- "$value")\n'
-        "fi"
-    ),
-    "NAME": 'reply=$(compgen -e -- "$value")',
-    "NAME=VALUE": 'compopt -o nospace\n[[ $value == *=* ]] || reply=$(compgen -S = -e -- "$value")',
-    "PROGRAM": "reply=$(compgen -W '@NAMES@' -- \"$value\")",
-    "ANSWER": "reply=$(compgen -W '@ANSWERS@' -- \"$value\")",
-    "LEVEL": "reply=$(compgen -W '@LEVELS@' -- \"$value\")",
-    "FORMAT": "reply=$(compgen -W '@FORMATS@' -- \"$value\")",
-    "PATH": 'compopt -o filenames\nreply=$(compgen -f -- "$value")',
-    "PATH|fd:N": 'compopt -o filenames\nreply=$(compgen -f -- "$value")',
+# What compgen is asked for.
+_BASH_SOURCES = {
+    "files": "-f",
+    "directories": "-d",
+    "users": "-u",
+    "groups": "-g",
+    "variables": "-e",
 }
+
+
+def _bash_value(completion: Completion) -> str:
+    """Return what sets reply for a value."""
+    value, option = ("item", '-P "$head" ') if completion.is_list else ("value", "")
+    mark, head = completion.mark, "$head" if completion.is_list else ""
+    # The mark of a name that nothing has to follow is typed, not completed.
+    suffix = f"-S {mark} " if mark and completion.what != "users" else ""
+    first = _compgen(f"{option}{suffix}", _bash_source(completion.what), f"${value}")
+    lines = []
+    if completion.what in {"files", "directories"}:
+        lines.append("compopt -o filenames")
+    elif completion.is_list or suffix:
+        lines.append("compopt -o nospace")
+    if not completion.after:
+        lines.append(f"[[ ${value} == *{mark}* ]] || {first}" if mark else first)
+        return "\n".join(lines)
+    words = _or_ignore(completion.after)
+    source = f"-W '{words}'" if words else _bash_source(completion.after)
+    front = f'-P "{head}${{{value}%%{mark}*}}{mark}" '
+    second = _compgen(front, source, f"${{{value}#*{mark}}}")
+    return "\n".join(
+        (*lines, f"if [[ ${value} == *{mark}* ]]; then", f"    {second}", "else", f"    {first}", "fi")
+    )
+
+
+def _bash_source(what: str | tuple[str, ...]) -> str:
+    words = _words(what)
+    return f"-W '{words}'" if words else _BASH_SOURCES[str(what)]
+
+
+def _compgen(options: str, source: str, value: str) -> str:
+    return f'reply=$(compgen {options}{source} -- "{value}")'
 
 
 def bash() -> str:
     """Return the completion for bash; with bash-completion's help it completes the command."""
     cases = []
-    for kind, body in _BASH_VALUES.items():
-        cases.append(f"        {'|'.join(_words_of(kind))})")
-        cases += [f"            {line}" for line in body.splitlines()]
+    for kind, completion in _COMPLETED.items():
+        if completion.what == "command line":
+            continue
+        cases.append(f"        {'|'.join(_options_of(kind))})")
+        cases += [f"            {line}" for line in _bash_value(completion).splitlines()]
         cases.append("            ;;")
     long = "|".join(f"--{option.name}" for option in table.TABLE if option.takes_value)
     return _fill(_BASH.replace("@CASES@", "\n".join(cases)).replace("@LONG@", long))
 
 
-def _words_of(kind: str) -> list[str]:
+def _options_of(kind: Kind) -> list[str]:
     """Return the options of that kind as they are typed."""
-    found = [option for option in table.TABLE if option.kind == kind]
+    found = [option for option in table.TABLE if option.kind is kind]
     return [f"-{o.short}" for o in found if o.short] + [f"--{o.name}" for o in found]
 
 
@@ -200,12 +229,6 @@ def _fill(text: str) -> str:
     words += [f"--{option.name}" for option in table.TABLE]
     for mark, value in (
         ("MADE", _MADE),
-        ("SIGNALS", _SIGNALS),
-        ("RELAYED", _RELAYED),
-        ("NAMES", " ".join(settings.NAMES)),
-        ("ANSWERS", " ".join(settings.ON_OOM)),
-        ("FORMATS", " ".join(settings.LOG_FORMATS)),
-        ("LEVELS", " ".join(values.LOG_LEVELS)),
         ("OPTIONS", " ".join(words)),
         ("LETTERS", _LETTERS),
     ):
@@ -219,31 +242,7 @@ _ZSH = r"""#compdef pyinit
 # zsh completion of pyinit
 # @MADE@
 
-(( $+functions[_pyinit_rules] )) || _pyinit_rules() {
-  compset -P '*,'
-  if compset -P '*:'; then
-    _wanted signals expl 'signal instead' compadd -S '' - ignore @SIGNALS@
-  else
-    _wanted signals expl 'signal' compadd -S : - @RELAYED@
-  fi
-}
-
-(( $+functions[_pyinit_plan] )) || _pyinit_plan() {
-  compset -P '*,'
-  if compset -P '*@'; then
-    _message 'seconds'
-  else
-    _wanted signals expl 'signal' compadd -S @ - @SIGNALS@
-  fi
-}
-
-(( $+functions[_pyinit_account] )) || _pyinit_account() {
-  if compset -P '*:'; then
-    _groups
-  else
-    _users
-  fi
-}
+@FUNCTIONS@
 
 _pyinit() {
   local curcontext=$curcontext state line expl
@@ -261,49 +260,87 @@ else
 fi
 """
 
-_ZSH_VALUES = {
-    "SECONDS": "seconds: ",
-    "TIMEOUT": "seconds: ",
-    "SIGNAL": "signal:(@SIGNALS@)",
-    "SIGNAL,...": "signals:_sequence compadd - @RELAYED@",
-    "SIGNAL@SECONDS,...": "plan:_pyinit_plan",
-    "FROM:TO,...": "rules:_pyinit_rules",
-    "CODE[:TO],...": "exit code:_sequence compadd - @SIGNALS@",
-    "MASK": "mask: ",
-    "SHELL-COMMAND": "shell command:_cmdstring",
-    "DIR": "directory:_directories",
-    "USER[:GROUP]": "user:_pyinit_account",
-    "NAME=VALUE": "variable:_parameters -g '*export*' -S =",
-    "NAME": "variable:_parameters -g '*export*'",
-    "PROGRAM": "program:(@NAMES@)",
-    "ANSWER": "answer:(@ANSWERS@)",
-    "LEVEL": "level:(@LEVELS@)",
-    "FORMAT": "format:(@FORMATS@)",
-    "N": "descriptor: ",
-    "PATH": "file:_files",
-    "PATH|fd:N": "file:_files",
+# The function that completes it, of those that zsh has.
+_ZSH_SOURCES = {
+    "files": "_files",
+    "directories": "_directories",
+    "users": "_users",
+    "groups": "_groups",
+    "variables": "_parameters -g '*export*'",
+    "command line": "_cmdstring",
 }
+
+
+def _zsh_value(kind: Kind) -> str:
+    """Return message and action of _arguments; see zshcompsys(1)."""
+    message = kind.name.lower().replace(":", r"\:")
+    completion = kind.completion
+    if completion is None:
+        return f"{message}: "
+    if completion.mark:
+        return f"{message}:{_zsh_function(kind)}"
+    words = _words(completion.what)
+    if completion.is_list:
+        return f"{message}:_sequence compadd - {words}"
+    return f"{message}:({words})" if words else f"{message}:{_ZSH_SOURCES[str(completion.what)]}"
+
+
+def _zsh_function(kind: Kind) -> str:
+    return "_pyinit_" + "_".join(re.findall("[a-z]+", kind.name.lower()))
+
+
+def _zsh_definition(kind: Kind, completion: Completion) -> str:
+    """Return the function for a value that has a mark: before it and behind it."""
+    mark = completion.mark
+    words = _or_ignore(completion.after)
+    if words:
+        after = f"_wanted words expl 'signal' compadd -S '' - {words}"
+    else:
+        after = _ZSH_SOURCES[completion.after] if completion.after else "_message 'value'"
+    name = _zsh_function(kind)
+    lines = [f"(( $+functions[{name}] )) || {name}() {{"]
+    if completion.is_list:
+        lines.append("  compset -P '*,'")
+    return "\n".join(
+        (
+            *lines,
+            f"  if compset -P '*{mark}'; then",
+            f"    {after}",
+            "  else",
+            f"    {_zsh_before(completion.what, mark)}",
+            "  fi",
+            "}",
+        )
+    )
+
+
+def _zsh_before(what: str | tuple[str, ...], mark: str) -> str:
+    words = _words(what)
+    if words:
+        return f"_wanted words expl 'signal' compadd -S {mark} - {words}"
+    return _ZSH_SOURCES[str(what)] + (f" -S {mark}" if what == "variables" else "")
 
 
 def zsh() -> str:
     """Return the completion for zsh."""
     specs = "\n".join(f"    {_zsh_spec(option)} \\" for option in table.TABLE)
-    return _fill(_ZSH.replace("@SPECS@", specs))
+    functions = "\n\n".join(
+        _zsh_definition(kind, each) for kind, each in _COMPLETED.items() if each.mark
+    )
+    return _fill(_ZSH.replace("@SPECS@", specs).replace("@FUNCTIONS@", functions))
 
 
 def _zsh_spec(option: Option) -> str:
     """Return the option's line for _arguments; see zshcompsys(1)."""
     names = [f"-{option.short}"] if option.short else []
     names.append(f"--{option.name}")
-    repeated = option.kind == table.COUNT
-    if option.takes_value:
-        repeated = table.KINDS[option.kind][1]
+    repeated = option.kind is table.COUNT or option.kind.adds_up
     excluded = "- *" if option.name in {"help", "version"} else " ".join(names)
     front = "'*'" if repeated else _quoted(f"({excluded})")
     text = option.text.replace("]", r"\]")
     tail = _quoted(f"[{text}]")
     if option.takes_value:
-        tail = _quoted(f"[{text}]:{_ZSH_VALUES[option.kind]}")
+        tail = _quoted(f"[{text}]:{_zsh_value(option.kind)}")
         names = [f"{name}=" if name.startswith("--") else f"{name}+" for name in names]
     return front + (f"{{{','.join(names)}}}" if len(names) > 1 else names[0]) + tail
 
@@ -363,23 +400,11 @@ function __pyinit_head
     string match -r '^.*,' -- (commandline -ct | string replace -r $option '')
 end
 
-function __pyinit_rules
+# Print each of $argv[2..] behind the part of the item at the cursor that ends with $argv[1].
+function __pyinit_behind
     set -l head (__pyinit_head)
-    set -l from (string match -r '([A-Za-z0-9+-]+:)[^,]*$' -- (commandline -ct))[2]
-    if test -n "$from"
-        printf "$head$from%s\n" ignore @SIGNALS@
-    else
-        printf "$head%s:\n" @RELAYED@
-    end
-end
-
-function __pyinit_account
-    if string match -q '*:*' -- (commandline -ct)
-        set -l user (string match -r '([^=:]*:)[^:]*$' -- (commandline -ct))[2]
-        printf "$user%s\n" (__fish_complete_groups | string split -f 1 \t)
-    else
-        __fish_complete_users
-    end
+    set -l part (string match -r "([^=:,]*$argv[1])[^,]*\$" -- (commandline -ct))[2]
+    test -n "$part"; and printf "$head$part%s\n" $argv[2..]
 end
 
 complete -c pyinit -f
@@ -387,23 +412,32 @@ complete -c pyinit -f -a '(__pyinit_complete_command)'
 @SPECS@
 """
 
-_FISH_VALUES = {
-    "SIGNAL": "@SIGNALS@",
-    "SIGNAL,...": '(printf "$(__pyinit_head)%s\\n" @RELAYED@)',
-    "SIGNAL@SECONDS,...": '(printf "$(__pyinit_head)%s@\\n" @SIGNALS@)',
-    "FROM:TO,...": "(__pyinit_rules)",
-    "CODE[:TO],...": '(printf "$(__pyinit_head)%s\\n" @SIGNALS@)',
-    "DIR": "(__fish_complete_directories (commandline -ct))",
-    "USER[:GROUP]": "(__pyinit_account)",
-    "NAME=VALUE": "(set -nx)=",
-    "NAME": "(set -nx)",
-    "PROGRAM": "@NAMES@",
-    "ANSWER": "@ANSWERS@",
-    "LEVEL": "@LEVELS@",
-    "FORMAT": "@FORMATS@",
-    "PATH": "(__fish_complete_path (commandline -ct))",
-    "PATH|fd:N": "(__fish_complete_path (commandline -ct))",
+# What prints them, each with a description perhaps.
+_FISH_SOURCES = {
+    "files": "__fish_complete_path (commandline -ct)",
+    "directories": "__fish_complete_directories (commandline -ct)",
+    "users": "__fish_complete_users",
+    "groups": r"__fish_complete_groups | string split -f 1 \t",
+    "variables": "set -nx",
 }
+
+
+def _fish_value(completion: Completion) -> str:
+    """Return what `complete -a` takes; behind a mark fish wants the whole item."""
+    words = _words(completion.what)
+    if completion.what == "command line":
+        return ""
+    if not (completion.is_list or completion.mark):
+        return words or f"({_FISH_SOURCES[str(completion.what)]})"
+    head = '"$(__pyinit_head)"' if completion.is_list else ""
+    mark = completion.mark if completion.what != "users" else ""
+    first = f"{head}{{{words.replace(' ', ',')}}}{mark}" if words else ""
+    if not first:
+        first = f"({_FISH_SOURCES[str(completion.what)]}){mark}"
+    if not completion.after:
+        return first
+    more = _or_ignore(completion.after) or f"({_FISH_SOURCES[completion.after]})"
+    return f"{first} (__pyinit_behind {completion.mark} {more})"
 
 
 def fish() -> str:
@@ -420,8 +454,10 @@ def _fish_spec(option: Option) -> str:
     words.append(f"-l {option.name}")
     if option.takes_value:
         words.append("-x")
-        if option.kind in _FISH_VALUES:
-            words.append("-a '" + _FISH_VALUES[option.kind].replace("\\n", "\\\\n") + "'")
+        completion = option.kind.completion
+        value = _fish_value(completion) if completion is not None else ""
+        if value:
+            words.append("-a '" + value.replace("\\", "\\\\") + "'")
     text = option.text.replace("\\", r"\\").replace("'", r"\'")
     words.append(f"-d '{text}'")
     return " ".join(words)

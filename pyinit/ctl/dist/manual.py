@@ -1,7 +1,7 @@
 """``pyinitctl manual``: the man page and docs/cli.md, made from the table of options.
 
-What the table has no room for stands here, in a markup of two signs: what is in
-backquotes is typed as it stands, and a blank line ends a paragraph.
+What is about no single option stands here.  Backquotes stand around what is typed, and a blank
+line ends a paragraph.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import __version__
 from pyinit.options import table
+from pyinit.options.parser import USAGE
 
 if TYPE_CHECKING:
     import argparse
@@ -27,162 +28,25 @@ DATE = "2026-11-22"
 _SUMMARY = "a PID 1 for containers"
 
 _DESCRIPTION = """\
-pyinit starts COMMAND, relays every signal to it, and reaps every orphan. When COMMAND ends, it ends
-what is left (TERM, and KILL after the grace) and exits with COMMAND's status. As the init of a PID
-namespace that is all of the namespace; otherwise all that COMMAND has started.
+pyinit starts COMMAND, relays every signal to it, and reaps every orphan. When COMMAND ends, pyinit
+ends the processes that are left (TERM, and KILL after the grace), and exits with COMMAND's status.
+As the init of a PID namespace it ends all processes of the namespace; otherwise those that COMMAND
+has started.
 
-Parsing stops at the first word that is no option: `pyinit ls -h` is `ls -h`. `--` ends the options
-as well. Short options can be bundled, and the value of the last one may be attached: `-gvv`,
-`-r TERM:QUIT`, `-e143`. A usage error names the word that is wrong, starts nothing, and exits with
-125.
+Parsing stops at the first word that is not an option: `pyinit ls -h` is `ls -h`. `--` ends the
+options too. Short options can be bundled, and the value of the last one can be attached: `-gvv`,
+`-r TERM:QUIT`, `-e143`. At a usage error pyinit names the word that is wrong, starts nothing, and
+exits with 125.
 
-A signal is given by its name, with or without SIG, in any case, by its number, or as `RTMIN+n` or
-`RTMAX-n`; see signal(7). A time is given in seconds, with a fraction perhaps."""
+A signal is given by its name (with or without SIG, in upper or lower case), by its number, or as
+`RTMIN+n` or `RTMAX-n`; see signal(7). A time is a number of seconds, such as 5 or 0.5."""
 
 _VARIABLES = """\
-Each option has a variable, called PYINIT_ and the option's name, for where the command line cannot
-be changed. The command line wins: what it sets is not read from any variable. A switch takes 1,
-yes, true, on or 0, no, false, off, and PYINIT_VERBOSE also 2. What may be repeated takes commas. An
-empty variable counts as none, and one that is no option's is left alone. They are handed on to
-COMMAND."""
-
-# What there is to know of an option beyond a line.
-_NOTES = {
-    "group": """\
-For a command that does not pass signals on to its own children, such as a shell script that waits
-for a program. A child that has moved to a process group of its own is not reached.""",
-    "rewrite": """\
-Rules do not follow one another: `TERM:INT,INT:TERM` swaps the two. A signal that is rewritten is
-still a stop signal if it was one: with `TERM:QUIT` a TERM begins the stop, and QUIT is relayed. So
-it is with `TERM:ignore`, where only the plan of `--escalate` is left to end the command. FROM
-cannot be KILL or STOP, which no process can catch; CHLD, which tells of children; or ILL, TRAP,
-ABRT, BUS, FPE, SEGV or SYS, which report a fault of their receiver.
-
-Apache httpd takes WINCH for a graceful stop, and a terminal sends WINCH whenever its window is
-resized: `WINCH:ignore` keeps a container with a terminal from ending then. Where the image stops it
-with WINCH (`STOPSIGNAL`), use `--rewrite WINCH:ignore,TERM:WINCH` and have it stopped with TERM:
-that one is then what ends Apache gracefully.
-
-A terminal sends INT, QUIT, TSTP and WINCH to its foreground process group. A rule for one of these
-keeps the command out of the foreground, so that they come to pyinit, until the command reads from
-the terminal: then it is given the foreground, and gets them directly.""",
-    "stop-signals": """\
-A stop signal is relayed as any other. It also begins the stop: the drain, the plan of `--escalate`,
-STOPPING=1 of `--notify`; and a second one cuts the drain or the grace short. A signal that is left
-out is only relayed: `--stop-signals TERM` lets an interactive program have INT as often as it
-likes. systemd as the command wants `RTMIN+3`. With `--pause` the default is TERM and INT.""",
-    "drain": """\
-So that a load balancer can let go: Kubernetes sends TERM while others have yet to learn that the
-pod is leaving, and new connections go on coming in for some seconds. Other signals are relayed
-meanwhile. A second stop signal, or the command's end, ends the drain.""",
-    "pre-stop": """\
-It is given to `/bin/sh -c`, and runs beside the command, as the same user, in the same directory
-and with the same variables. When the drain is over, it and its process group get KILL; the drain
-does not end earlier for it. If it fails or is cut short, pyinit says so, and goes on.""",
-    "escalate": """\
-The seconds count from the moment at which the stop signal was relayed, so the drain comes before
-them. Each step is sent once, if the command still lives, and with `--group` to its process group.
-Without a plan pyinit waits for the command as long as it takes. How to choose the times is said
-below.""",
-    "stop-timeout": """\
-It may be given beside `--escalate`: the two make one plan.""",
-    "grace": """\
-It begins when the command has ended and others are left, and it ends early when all are gone. With
-0 they are killed at once.""",
-    "remap-exit": """\
-For those who take 143, the usual end by TERM, for an error: `-e TERM` makes it 0, whether TERM
-killed the command or the command exited with 143 by itself, as Java does. pyinit's own failures
-(125, 126, 127) are not remapped.""",
-    "user": """\
-Names and numbers are looked up in the container's own /etc/passwd and /etc/group. A number need not
-stand there, but then the group has to be given. With GROUP the command has that group alone.
-pyinit itself stays who it is, so it takes CAP_KILL to relay signals to another user, and pyinit
-warns when it has not got it.""",
-    "chdir": """\
-As the user of `--user`: the directory may be closed to others.""",
-    "env": """\
-In the order in which they are given, together with `--unset-env`, and after what `--user` sets. A
-PATH that is set here is the one in which COMMAND is looked for.""",
-    "unset-env": """\
-A variable that is not there is no error.""",
-    "umask": """\
-As umask(1) takes it, but not in its symbolic form. pyinit's own is left as it is.""",
-    "no-new-privs": """\
-PR_SET_NO_NEW_PRIVS of prctl(2): set-user-ID programs and file capabilities change nothing for the
-command and its descendants, and that cannot be undone.""",
-    "session": """\
-setsid(2). Without it the command leads a process group in pyinit's session, and has the foreground
-of the terminal if pyinit had it. With it the command takes over the controlling terminal if
-pyinit leads the session of that, as it does in a container that was started with a terminal.""",
-    "parent-death-signal": """\
-PR_SET_PDEATHSIG of prctl(2), for a pyinit whose parent may end without stopping it. What comes is a
-signal like any other that is sent to pyinit, so TERM is a stop; KILL ends pyinit itself.""",
-    "pause": """\
-It holds namespaces open and reaps in them, as the pause container of a Kubernetes pod does. What
-other options say of a command has no effect.""",
-    "notify": """\
-READY=1 when the command has been started, STOPPING=1 when the stop begins; see sd_notify(3). For
-commands that do not do so themselves: NOTIFY_SOCKET is handed on to the command in any case. A
-message that cannot be sent is a warning.""",
-    "subreaper": """\
-When it is not PID 1, pyinit makes itself a child subreaper (prctl(2)): orphans below it become its
-children, and nothing that it started survives it.""",
-    "no-subreaper": """\
-Orphans go to the init outside, and live on when pyinit ends.""",
-    "as": """\
-The same happens when pyinit is called by that name, through a link. Its options, variables, exit
-codes and messages are then those of that program, without its faults; docs/drop-in.md has the
-differences.""",
-    "warn-on-reap": """\
-It says what the orphan was called and how it ended. For finding out who starts processes and does
-not wait for them.""",
-    "verbose": """\
-Once: when the command starts and ends, who stopped it, and what was left; the last line has the
-whole run in a sentence. Twice: every signal with its sender, and every orphan. docs/events.md has
-all events and their fields.""",
-    "log-level": """\
-The last one of `--verbose` and `--log-level` counts, and `-v` adds to it.""",
-    "log-format": """\
-`console` is for people, `json` and `logfmt` are for pipelines: one line an event, with the time in
-UTC and of the monotonic clock. What nobody reads is dropped and counted in the next line, for it
-must not stop PID 1.""",
-    "log-fd": """\
-The command does not inherit it, unless it is 0, 1 or 2.""",
-    "log-file": """\
-It stays open, so a rotation has to copy and truncate it. A symbolic link is followed only where
-others may not write to its directory; docs/report.md has more of this.""",
-    "report": """\
-Command, status and cause in words, times, signals by sender, orphans, leftovers and what became of
-them, CPU time and memory: docs/report.md has the fields. A file is replaced at once, so nobody
-reads half of it; `fd:3` is a descriptor, which the command does not inherit. It is also written
-when the command could not be started. A symbolic link is followed only where others may not write
-to its directory.""",
-    "termination-log": """\
-Where there is no such file, as outside of Kubernetes, nothing is written.""",
-    "status-file": """\
-It is replaced whenever something has happened, costs nothing in between, and keeps the last state
-after the end. A file system in memory, such as /run, is the place for it.""",
-    "metrics-file": """\
-For the textfile collector of node_exporter: the name has to end in `.prom`. It is replaced
-whenever something has happened.""",
-    "on-oom": """\
-The kernel kills one process, often not the command itself, and the rest goes on as a torso. With
-`stop` the container is stopped then, by SIGTERM or what else counts as a stop signal, with drain,
-plan and all. docs/oom.md says what is seen where, and what is said of OOM kills without the
-option.""",
-    "quiet": """\
-The one of `--quiet` and `--verbose` that stands on the command line switches off the variable of
-the other.""",
-}
-
-# Where "off" and "none" are not the whole truth.
-_DEFAULTS = {
-    "subreaper": "on",
-    "user": "the user that pyinit runs as",
-    "chdir": "the directory that pyinit was started in",
-    "umask": "that of pyinit",
-}
-_OTHER_VARIABLES = {"no-subreaper": "`PYINIT_SUBREAPER=0`"}
+Each option has a variable, called PYINIT_ and the option's name, for places where the command line
+cannot be changed. An option on the command line overrides its variable. A switch takes 1, yes,
+true, on or 0, no, false, off; PYINIT_VERBOSE takes 2 as well. Several values of a repeatable option
+are separated by commas. An empty variable has no effect, nor has one that belongs to no option.
+COMMAND inherits all of them."""
 
 _STATUS = (
     ("0 to 255", "what COMMAND exited with"),
@@ -194,37 +58,38 @@ _STATUS = (
 )
 
 _SIGNALS = """\
-All are relayed, as often as they were sent, real-time signals as well, from inside and from outside
-of the namespace. KILL and STOP cannot be. CHLD is pyinit's own. ILL, TRAP, ABRT, BUS, FPE, SEGV and
-SYS report a fault of the process that gets them; sent to pyinit they change nothing. TTIN and TTOU
-that the kernel made concern pyinit itself. What the terminal sent to a group that the command
-shares with pyinit is not sent once more. TSTP becomes STOP where the kernel would discard it,
-because the command's process group is orphaned (setpgid(2)).
+pyinit relays every signal each time it is sent, real-time signals too, from inside and from outside
+of the namespace. The exceptions: KILL and STOP cannot be caught. CHLD tells pyinit itself of its
+children. ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS report a fault of the process that gets them; if
+somebody sends one to pyinit, it has no effect. TTIN and TTOU from the kernel concern pyinit itself.
+A signal from the terminal to a group that the command shares with pyinit has reached the command
+already. TSTP is relayed as STOP where the kernel would discard it, because the command's process
+group is orphaned (setpgid(2)).
 
-A stop signal (`--stop-signals`) begins the stop. Up to the command's end a second one cuts the
-drain short, after that the grace."""
+A stop signal (`--stop-signals`) begins the stop. Before the command has ended, a second one ends
+the drain early; after that, it ends the grace early."""
 
 _ENVIRONMENT = (
-    ("NOTIFY_SOCKET", "where the messages of `--notify` go; it is handed on to COMMAND"),
+    ("NOTIFY_SOCKET", "where `--notify` sends its messages; COMMAND inherits it"),
     (
         "LISTEN_PID, LISTEN_PIDFDID",
-        "made to name COMMAND where they named pyinit, for LISTEN_FDS is its; see sd_listen_fds(3)",
+        "set to the PID of COMMAND if they named pyinit, for COMMAND's LISTEN_FDS; sd_listen_fds(3)",
     ),
     (
         "PYTHONPATH and others of Python's",
-        "for COMMAND: where one matters to the interpreter, pyinit starts itself anew without it",
+        "for COMMAND; pyinit restarts itself without those that affect its own interpreter",
     ),
     (
         "LD_PRELOAD, LD_AUDIT",
-        "the same where what they have loaded has started a thread, which would take signals",
+        "the same if a loaded library has started a thread, which would receive signals",
     ),
 )
 
 _TIMES = """\
-Whoever stops a container waits for a time of its own, and then kills all of it at once. What
-pyinit is told to wait for has to fit into that: the drain, the last step of the plan, the grace,
-and 2 seconds, after which pyinit no longer waits for a process that the kernel cannot end. With
-Kubernetes the time of the pod's own preStop hook has to fit in as well."""
+The program that stops a container waits for some time, and then kills all of it at once. The times
+of pyinit have to fit into that time: the drain, the last step of the plan, the grace, and 2
+seconds, after which pyinit stops waiting for a process that the kernel cannot end. With Kubernetes
+the time of the pod's preStop hook has to fit in too."""
 
 
 class Waiter(NamedTuple):
@@ -290,7 +155,7 @@ def markdown() -> str:
     parts = [
         "# The command line",
         "<!-- Made by `pyinitctl manual --markdown`. -->",
-        f"```\n{table.USAGE}\n```",
+        f"```\n{USAGE}\n```",
         *_filled(_DESCRIPTION),
         *_filled(_VARIABLES),
         _contents(),
@@ -334,7 +199,7 @@ def _heading(option: Option) -> str:
 
 
 def _long(option: Option) -> str:
-    return f"--{option.name} {option.kind}" if option.takes_value else f"--{option.name}"
+    return f"--{option.name} {option.kind.name}" if option.takes_value else f"--{option.name}"
 
 
 def _option_in_markdown(option: Option) -> Iterator[str]:
@@ -345,10 +210,11 @@ def _option_in_markdown(option: Option) -> Iterator[str]:
         (
             f"- default: {_default(option)}",
             f"- variable: {_variable(option)}",
+            f"- keyword: {_keyword(option)}",
             f"- example: `pyinit {option.example}{command}`",
         )
     )
-    yield from _filled(_NOTES.get(option.name, ""))
+    yield from _filled(option.manual)
 
 
 def _sentence(option: Option) -> str:
@@ -357,14 +223,21 @@ def _sentence(option: Option) -> str:
 
 def _default(option: Option) -> str:
     if option.default:
-        return f"`{option.default}`"
-    return _DEFAULTS.get(option.name, "none" if option.takes_value else "off")
+        return option.default if option.kind is table.SWITCH else f"`{option.default}`"
+    return option.without or ("none" if option.takes_value else "off")
 
 
 def _variable(option: Option) -> str:
     if option.variable:
         return f"`{option.variable}`"
-    return _OTHER_VARIABLES.get(option.name, "none")
+    positive = f"PYINIT_{option.attribute.upper()}"
+    return f"`{positive}=0`" if option.value is False else "none"
+
+
+def _keyword(option: Option) -> str:
+    if option.keyword:
+        return f"`{option.keyword}={option.kind.python}`"
+    return f"`{option.attribute}=False`" if option.value is False else "none"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -424,14 +297,14 @@ def _option_in_roff(option: Option) -> Iterator[str]:
     names.append(f"--{option.name}")
     label = ", ".join(rf"\fB{_literal(name)}\fR" for name in names)
     yield ".TP"
-    yield label + (rf" \fI{_literal(option.kind)}\fR" if option.takes_value else "")
+    yield label + (rf" \fI{_literal(option.kind.name)}\fR" if option.takes_value else "")
     yield from _roff_lines(_sentence(option))
     facts = [f"Default: {_default(option)}."] if option.takes_value else []
     if _variable(option) != "none":
         facts.append(f"Variable: {_variable(option)}.")
     facts.append(f"Example: `{option.example}`")
     yield from _roff_lines(" ".join(facts))
-    for paragraph in _NOTES.get(option.name, "").split("\n\n"):
+    for paragraph in option.manual.split("\n\n"):
         if paragraph:
             yield ".IP"
             yield from _roff_lines(paragraph)
