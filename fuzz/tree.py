@@ -95,7 +95,7 @@ _OPTIONS: tuple[tuple[int, list[str]], ...] = (
     (1, ["--log-level", "debug", "--log-format", "logfmt"]),
     (1, ["--report", "{directory}/report"]),
     (1, ["--status-file", "{directory}/status"]),
-    (1, ["-v", "--report", "{directory}/report", "--metrics-file", "{directory}/metrics"]),
+    (1, ["-v", "--report", "{directory}/report", "--metrics-file", "{directory}/metrics.prom"]),
     (1, ["--on-oom", "stop"]),
 )
 # Who stays after TERM is killed when this is over; it is waited for in full.

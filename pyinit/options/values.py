@@ -82,7 +82,7 @@ def signal(value: str, source: str) -> int:
     number = _number(value)
     if number is None:
         raise UsageError(
-            f"{source}: '{value}' is no signal: "
+            f"{source}: '{value}' is not a signal: "
             f"expected a name such as TERM or RTMIN+3, or a number from 1 to {_signal.SIGRTMAX}"
         )
     return number
@@ -151,7 +151,7 @@ def _items(value: str, source: str) -> list[str]:
     words = value.split(",")
     if value and "" in words:
         raise UsageError(
-            f"{source}: '{value}' has a comma too much: expected one between two items only"
+            f"{source}: '{value}' has a comma too many: expected one between two items only"
         )
     return words
 
@@ -165,7 +165,7 @@ def _pair(word: str, source: str) -> tuple[int, int]:
     before, colon, after = word.partition(":")
     if not colon:
         raise UsageError(
-            f"{source}: '{word}' is no rule: expected FROM:TO, such as TERM:QUIT or WINCH:ignore"
+            f"{source}: '{word}' is not a rule: expected FROM:TO, such as TERM:QUIT or WINCH:ignore"
         )
     where = f"{source}: '{word}'"
     return relayed(before, where), instead(after, where)
@@ -190,7 +190,7 @@ def _step(word: str, source: str) -> tuple[float, int]:
     before, at, after = word.partition("@")
     if not at:
         raise UsageError(
-            f"{source}: '{word}' is no step of a plan: expected SIGNAL@SECONDS, such as KILL@28"
+            f"{source}: '{word}' is not a step of a plan: expected SIGNAL@SECONDS, such as KILL@28"
         )
     where = f"{source}: '{word}'"
     return seconds(after, where), signal(before, where)
@@ -218,10 +218,10 @@ def _exit_code(value: str, word: str, source: str) -> int:
     elif number := _number(value):
         return 128 + number
     raise UsageError(
-        f"{source}: '{value}' in '{word}' is no exit code: "
+        f"{source}: '{value}' in '{word}' is not an exit code: "
         "expected CODE or CODE:TO, each a number from 0 to 255 or a signal's name, such as TERM:0"
         if value != word
-        else f"{source}: '{value}' is no exit code: "
+        else f"{source}: '{value}' is not an exit code: "
         "expected a number from 0 to 255 or a signal's name, such as 143 or TERM"
     )
 
@@ -229,14 +229,14 @@ def _exit_code(value: str, word: str, source: str) -> int:
 def mask(value: str, source: str) -> int:
     """Return a file mode creation mask in octal; see umask(2)."""
     if not value or value.strip("01234567") or int(value, 8) > 0o777:
-        raise UsageError(f"{source}: '{value}' is no umask: expected octal digits, such as 022")
+        raise UsageError(f"{source}: '{value}' is not a umask: expected octal digits, such as 022")
     return int(value, 8)
 
 
 def directory(value: str, source: str) -> str:
     """Return a path; whether it is there is seen when the command is started."""
     if not value:
-        raise UsageError(f"{source}: '' is no directory: expected a path, such as /srv")
+        raise UsageError(f"{source}: '' is not a directory: expected a path, such as /srv")
     return value
 
 
@@ -244,7 +244,7 @@ def shell_command(value: str, source: str) -> str:
     """Return a command for ``/bin/sh -c``."""
     if not value.strip():
         raise UsageError(
-            f"{source}: '{value}' is no command: expected one for /bin/sh, "
+            f"{source}: '{value}' is not a command: expected one for /bin/sh, "
             "such as 'touch /run/draining'"
         )
     return value
@@ -255,7 +255,7 @@ def user(value: str, source: str) -> str:
     name, colon, group = value.partition(":")
     if not name or (colon and not group) or ":" in group:
         raise UsageError(
-            f"{source}: '{value}' is no user: expected USER or USER:GROUP, such as app or 1000:1000"
+            f"{source}: '{value}' is not a user: expected USER or USER:GROUP, such as app or 1000:1000"
         )
     return value
 
@@ -273,7 +273,7 @@ def assignment(value: str, source: str) -> tuple[tuple[str, str | None], ...]:
 def variable(value: str, source: str) -> tuple[tuple[str, str | None], ...]:
     """Return a variable's name, which is to be removed."""
     if not value or "=" in value:
-        raise UsageError(f"{source}: '{value}' is no variable: expected a name, such as TZ")
+        raise UsageError(f"{source}: '{value}' is not a variable: expected a name, such as TZ")
     return ((value, None),)
 
 
@@ -281,39 +281,41 @@ def log_level(value: str, source: str) -> int:
     """Return how often ``-v`` would be given for a level of the log; -1 is errors only."""
     if value.lower() not in LOG_LEVELS:
         raise UsageError(
-            f"{source}: '{value}' is no level: expected one of {', '.join(LOG_LEVELS)}"
+            f"{source}: '{value}' is not a level: expected one of {', '.join(LOG_LEVELS)}"
         )
     return LOG_LEVELS.index(value.lower()) - 1
 
 
 def log_format(value: str, source: str) -> str:
     """Return the name of a way to write the log."""
-    return _one_of(LOG_FORMATS, value, source, "format")
+    return _one_of(LOG_FORMATS, value, source, "a format")
 
 
 def on_oom(value: str, source: str) -> str:
     """Return what is to be done when the kernel kills for want of memory."""
-    return _one_of(ON_OOM, value, source, "answer to an OOM kill")
+    return _one_of(ON_OOM, value, source, "an answer to an OOM kill")
 
 
 def _one_of(words: tuple[str, ...], value: str, source: str, what: str) -> str:
     if value.lower() not in words:
         expected = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
-        raise UsageError(f"{source}: '{value}' is no {what}: expected {expected}")
+        raise UsageError(f"{source}: '{value}' is not {what}: expected {expected}")
     return value.lower()
 
 
 def descriptor(value: str, source: str) -> int:
     """Return the number of a file descriptor; whether it is open is seen later."""
     if not (value.isascii() and value.isdecimal() and len(value) < 8):
-        raise UsageError(f"{source}: '{value}' is no file descriptor: expected a number, such as 3")
+        raise UsageError(
+            f"{source}: '{value}' is not a file descriptor: expected a number such as 3"
+        )
     return int(value)
 
 
 def path(value: str, source: str) -> str:
     """Return the path of a file to be written."""
     if not value or value.endswith("/"):
-        raise UsageError(f"{source}: '{value}' is no file: expected a path, such as /run/pyinit")
+        raise UsageError(f"{source}: '{value}' is not a file: expected a path, such as /run/pyinit")
     return value
 
 

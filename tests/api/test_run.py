@@ -114,7 +114,7 @@ def test_the_attributes_that_were_set_stay_set(mode: str, subreaper: bool) -> No
 
 def test_descriptors_are_what_they_were_afterwards(namespaces: None, tmp_path: Path) -> None:
     """None is left open, and what a command inherited before it inherits again."""
-    files = {f"{name}_file": str(tmp_path / name) for name in ("status", "metrics")}
+    files = {f"{name}_file": str(tmp_path / f"{name}.prom") for name in ("status", "metrics")}
     scenario = "run_and_compare_descriptors"
     told = lines_of(scenario, "true", mode=PID1, verbose=1, log_format="json", **files)
     assert told == ["0 0", "0 0", SAME]
@@ -214,8 +214,11 @@ def test_pid_1_takes_all_children(namespaces: None) -> None:
     ("options", "told"),
     [
         ({"grace_s": "5"}, "TypeError grace_s: expected a time in seconds, not '5'"),
-        ({"graces": 5}, "TypeError there is no option 'graces': expected one of group, "),
-        ({"umask": 0o1000}, "ValueError umask: 0o1000 is no umask: expected 0 to 0o777"),
+        (
+            {"graces": 5},
+            "TypeError there is no option 'graces': did you mean 'grace_s'? expected one of group, ",
+        ),
+        ({"umask": 0o1000}, "ValueError umask: 0o1000 is not a umask: expected 0 to 0o777"),
         ({"pause": True}, "ValueError pause=True runs no command: expected an empty argv"),
     ],
 )

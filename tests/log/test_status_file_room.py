@@ -51,12 +51,12 @@ def option(request: pytest.FixtureRequest) -> str:
 def full(tmp_path: Path, option: str) -> Iterator[tuple[Container, Path]]:
     """Have a container with its file on a small disk of its own; return where that is found."""
     mount = f'mount -t tmpfs -o size=32k none {tmp_path} && exec "$@"'
-    options = [*OPTIONS, option, str(tmp_path / "kept")]
+    options = [*OPTIONS, option, str(tmp_path / "kept.prom")]
     before = ["/bin/sh", "-c", mount, "sh"]
     with Container(WAITING, options=options, before=before) as container:
         container.expect("ready")
         place = Path(f"/proc/{container.pid}/root{tmp_path}")
-        until((place / "kept").exists, "the file is there", container.pid)
+        until((place / "kept.prom").exists, "the file is there", container.pid)
         yield container, place
 
 
@@ -72,23 +72,23 @@ def test_a_full_disk(full: tuple[Container, Path]) -> None:
     """The last whole one stays; no draft is left."""
     container, place = full
     signalled(container, 1)
-    until(lambda: "SIGUSR1" in (place / "kept").read_text(), "it is told", container.pid)
+    until(lambda: "SIGUSR1" in (place / "kept.prom").read_text(), "it is told", container.pid)
     fill(container, place)
-    old = (place / "kept").read_bytes()
+    old = (place / "kept.prom").read_bytes()
     signalled(container, 3)
     # A signal is relayed before the file is written: wait until the last one was tried, too.
     until_settled(container.pid)
-    assert (place / "kept").read_bytes() == old
-    assert sorted(os.listdir(place)) == ["fill", "kept"]
+    assert (place / "kept.prom").read_bytes() == old
+    assert sorted(os.listdir(place)) == ["fill", "kept.prom"]
     (place / "fill").unlink()
     signalled(container, 1)
-    until(lambda: (place / "kept").read_bytes() != old, "it is written again", container.pid)
+    until(lambda: (place / "kept.prom").read_bytes() != old, "it is written again", container.pid)
     signalled(container, 1)
     where = warnings(container)
     assert len(where) == 1
     event, path, reason = where[0]
     assert (event, reason) == ("not_written", "No space left on device")
-    assert path.endswith("/kept")
+    assert path.endswith("/kept.prom")
 
 
 def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
@@ -98,9 +98,9 @@ def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
         fill(container, place)
         signalled(container, 3)
         (place / "fill").unlink()
-        old = (place / "kept").stat().st_ino
+        old = (place / "kept.prom").stat().st_ino
         signalled(container, 1)
-        until(lambda: (place / "kept").stat().st_ino != old, "it is written", container.pid)  # noqa: B023
+        until(lambda: (place / "kept.prom").stat().st_ino != old, "it is written", container.pid)  # noqa: B023
     assert [event for event, _, _ in warnings(container)] == ["not_written"] * 2
 
 
@@ -108,37 +108,37 @@ def test_a_directory_that_vanishes(mode: str, tmp_path: Path, option: str) -> No
     """It is not made again by us; when somebody does, the file is there again."""
     place = tmp_path / "place"
     place.mkdir()
-    options = [*OPTIONS, option, str(place / "kept")]
+    options = [*OPTIONS, option, str(place / "kept.prom")]
     with Container(WAITING, options=options, mode=mode) as container:
         container.expect("ready")
-        until((place / "kept").exists, "the file is there", container.pid)
+        until((place / "kept.prom").exists, "the file is there", container.pid)
         signalled(container, 1)
-        until(lambda: "SIGUSR1" in (place / "kept").read_text(), "it is told", container.pid)
+        until(lambda: "SIGUSR1" in (place / "kept.prom").read_text(), "it is told", container.pid)
         shutil.rmtree(place)
         signalled(container, 3)
         assert not place.exists()
         place.mkdir()
         signalled(container, 1)
-        until((place / "kept").exists, "the file is there again", container.pid)
+        until((place / "kept.prom").exists, "the file is there again", container.pid)
         found = [(event, reason) for event, _, reason in warnings(container)]
         assert found == [("not_written", "No such file or directory")]
-        assert os.listdir(place) == ["kept"]
+        assert os.listdir(place) == ["kept.prom"]
 
 
 def test_the_end_is_told_all_the_same(tmp_path: Path) -> None:
     """The command's exit code is not the disk's affair."""
     place = tmp_path / "place"
     place.mkdir()
-    options = [*OPTIONS, "--status-file", str(place / "kept")]
+    options = [*OPTIONS, "--status-file", str(place / "kept.prom")]
     with Container(
         ["sh", "-c", "echo ready; read _; exit 3"], options=options, stdin=subprocess.PIPE
     ) as container:
         container.expect("ready")
-        until_told(place / "kept", lambda told: told["child"], container)
+        until_told(place / "kept.prom", lambda told: told["child"], container)
         shutil.rmtree(place)
         assert container.process.stdin is not None
         container.process.stdin.close()
         assert container.wait() == 3
         (line,) = container.errors().splitlines()
         assert json.loads(line)["event"] == "not_written"
-        assert facts(place / "kept") == {}
+        assert facts(place / "kept.prom") == {}

@@ -80,7 +80,7 @@ def test_names_that_signal_7_has_besides(word: str, number: int) -> None:
 def test_what_is_no_signal_is_named(word: str) -> None:
     """Also what only looks like one: letters that str.upper() makes ASCII of, digits elsewhere."""
     said = refusal(values.signal, word)
-    assert said.startswith(f"{SOURCE}: '{word}' is no signal: expected ")
+    assert said.startswith(f"{SOURCE}: '{word}' is not a signal: expected ")
     assert "such as TERM or RTMIN+3" in said
     assert f"from 1 to {RTMAX}" in said
 
@@ -143,10 +143,10 @@ def test_a_list_of_signals() -> None:
 def test_an_item_that_is_missing_is_said_to_be_so(
     parser: Callable[[str, str], Any], right: str
 ) -> None:
-    """One comma too much, wherever it stands: the whole value is named, for '' says nothing."""
+    """One comma too many, wherever it stands: the whole value is named, for '' says nothing."""
     for value in (f"{right},,{right}", f",{right}", f"{right},", ",", ",,"):
         assert refusal(parser, value) == (
-            f"{SOURCE}: '{value}' has a comma too much: expected one between two items only"
+            f"{SOURCE}: '{value}' has a comma too many: expected one between two items only"
         )
     assert f"{SOURCE}: ''" in refusal(parser, "")
 
@@ -178,16 +178,16 @@ def test_a_rule_maps_one_signal_to_another(value: str, rules: dict[int, int]) ->
 @in_one_test(
     ("value", "named", "right"),
     [
-        ("TERM", "'TERM' is no rule", "FROM:TO, such as TERM:QUIT or WINCH:ignore"),
-        ("TERM:INT,HUP", "'HUP' is no rule", "FROM:TO"),
-        ("TERM:", "'TERM:': '' is no signal", "such as TERM"),
-        (":TERM", "':TERM': '' is no signal", "such as TERM"),
-        ("TERM:00", "'00' is no signal", "such as TERM"),
-        ("0:TERM", "'0:TERM': '0' is no signal", "such as TERM"),
-        ("ignore:TERM", "'ignore' is no signal", "such as TERM"),
-        ("15:3abc", "'15:3abc': '3abc' is no signal", "such as TERM"),
-        ("TERM:INT:HUP", "'INT:HUP' is no signal", "such as TERM"),
-        ("TERM=INT", "'TERM=INT' is no rule", "FROM:TO"),
+        ("TERM", "'TERM' is not a rule", "FROM:TO, such as TERM:QUIT or WINCH:ignore"),
+        ("TERM:INT,HUP", "'HUP' is not a rule", "FROM:TO"),
+        ("TERM:", "'TERM:': '' is not a signal", "such as TERM"),
+        (":TERM", "':TERM': '' is not a signal", "such as TERM"),
+        ("TERM:00", "'00' is not a signal", "such as TERM"),
+        ("0:TERM", "'0:TERM': '0' is not a signal", "such as TERM"),
+        ("ignore:TERM", "'ignore' is not a signal", "such as TERM"),
+        ("15:3abc", "'15:3abc': '3abc' is not a signal", "such as TERM"),
+        ("TERM:INT:HUP", "'INT:HUP' is not a signal", "such as TERM"),
+        ("TERM=INT", "'TERM=INT' is not a rule", "FROM:TO"),
     ],
 )
 def test_a_rule_that_is_none(value: str, named: str, right: str) -> None:
@@ -219,14 +219,14 @@ def test_a_plan_goes_by_time(value: str, steps: tuple[tuple[float, int], ...]) -
 @in_one_test(
     ("value", "named", "right"),
     [
-        ("KILL", "'KILL' is no step of a plan", "SIGNAL@SECONDS, such as KILL@28"),
-        ("28", "'28' is no step of a plan", "SIGNAL@SECONDS"),
-        ("KILL:28", "'KILL:28' is no step", "SIGNAL@SECONDS"),
+        ("KILL", "'KILL' is not a step of a plan", "SIGNAL@SECONDS, such as KILL@28"),
+        ("28", "'28' is not a step of a plan", "SIGNAL@SECONDS"),
+        ("KILL:28", "'KILL:28' is not a step", "SIGNAL@SECONDS"),
         ("KILL@", "'KILL@': '' is not a time", "such as 5 or 0.5"),
         ("KILL@soon", "'KILL@soon': 'soon' is not a time", "such as 5 or 0.5"),
         ("KILL@-1", "'-1' is not a time", "from 0 on"),
-        ("@5", "'@5': '' is no signal", "such as TERM"),
-        ("INT@1,X@2", "'X@2': 'X' is no signal", "such as TERM"),
+        ("@5", "'@5': '' is not a signal", "such as TERM"),
+        ("INT@1,X@2", "'X@2': 'X' is not a signal", "such as TERM"),
         ("KILL@1@2", "'1@2' is not a time", "such as 5 or 0.5"),
     ],
 )
@@ -297,18 +297,18 @@ def test_exit_codes(value: str, codes: dict[int, int]) -> None:
 @in_one_test(
     ("value", "named"),
     [
-        ("256", "'256' is no exit code"),
-        ("-1", "'-1' is no exit code"),
-        ("9" * 5000, f"'{'9' * 5000}' is no exit code"),
-        ("0001", "'0001' is no exit code"),
-        ("1٣", "'1٣' is no exit code"),
-        ("", "'' is no exit code"),
-        ("TERMINATE", "'TERMINATE' is no exit code"),
-        ("1:256", "'256' in '1:256' is no exit code"),
-        ("1:", "'' in '1:' is no exit code"),
-        (":1", "'' in ':1' is no exit code"),
-        ("1:2:3", "'2:3' in '1:2:3' is no exit code"),
-        ("1,x:2", "'x' in 'x:2' is no exit code"),
+        ("256", "'256' is not an exit code"),
+        ("-1", "'-1' is not an exit code"),
+        ("9" * 5000, f"'{'9' * 5000}' is not an exit code"),
+        ("0001", "'0001' is not an exit code"),
+        ("1٣", "'1٣' is not an exit code"),
+        ("", "'' is not an exit code"),
+        ("TERMINATE", "'TERMINATE' is not an exit code"),
+        ("1:256", "'256' in '1:256' is not an exit code"),
+        ("1:", "'' in '1:' is not an exit code"),
+        (":1", "'' in ':1' is not an exit code"),
+        ("1:2:3", "'2:3' in '1:2:3' is not an exit code"),
+        ("1,x:2", "'x' in 'x:2' is not an exit code"),
     ],
 )
 def test_what_is_no_exit_code_is_named(value: str, named: str) -> None:
@@ -333,7 +333,7 @@ def test_a_umask_is_octal(value: str, number: int) -> None:
 def test_what_is_no_umask_is_named(value: str) -> None:
     """The symbolic form is the shell's alone."""
     assert refusal(values.mask, value) == (
-        f"{SOURCE}: '{value}' is no umask: expected octal digits, such as 022"
+        f"{SOURCE}: '{value}' is not a umask: expected octal digits, such as 022"
     )
 
 
@@ -347,7 +347,7 @@ def test_a_user(value: str) -> None:
 def test_what_is_no_user_is_named(value: str) -> None:
     """A half that is missing, or one too many."""
     said = refusal(values.user, value)
-    assert f"'{value}' is no user: expected USER or USER:GROUP, such as app or 1000:1000" in said
+    assert f"'{value}' is not a user: expected USER or USER:GROUP, such as app or 1000:1000" in said
 
 
 def test_variables() -> None:

@@ -79,7 +79,7 @@ def option(request: pytest.FixtureRequest) -> str:
 
 def test_a_link_of_the_command_is_replaced(home: Path, option: str) -> None:
     """What it leads to is not touched; the file is written all the same."""
-    place = home / "file"
+    place = home / "file.prom"
     command = ["sh", "-c", 'ln -sf ../root/file "$0"; exit 7', str(place)]
     assert run(command, options=[*AS_USER, option, str(place)]) == (7, "", "")
     assert_untouched(home)
@@ -91,11 +91,11 @@ def test_a_directory_that_the_command_swaps(home: Path, option: str) -> None:
     """What was there at the start is written to, wherever the command has moved it."""
     (home / "run").mkdir()
     os.chown(home / "run", USER, USER)
-    place = home / "run" / "file"
+    place = home / "run" / "file.prom"
     command = ["sh", "-c", 'cd "$0"; mv run away; ln -s ../root run; exit 7', str(home)]
     assert run(command, options=[*AS_USER, option, str(place)]) == (7, "", "")
     assert_untouched(home)
-    assert "exit_code" in (home / "away" / "file").read_text()
+    assert "exit_code" in (home / "away" / "file.prom").read_text()
 
 
 def test_a_directory_of_roots_that_the_command_puts_there(home: Path) -> None:
@@ -111,12 +111,12 @@ def test_a_directory_of_roots_that_the_command_puts_there(home: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--report", "--status-file", "--metrics-file", "--log-file"])
-@pytest.mark.parametrize("place", ["link", "directory/file"])
+@pytest.mark.parametrize("place", ["link.prom", "directory/file.prom"])
 def test_a_link_of_an_earlier_run(home: Path, option: str, place: str) -> None:
     """It is told before anything is started, with the link that is not followed."""
-    (home / "link").symlink_to(secret(home))
+    (home / "link.prom").symlink_to(secret(home))
     (home / "directory").symlink_to(secret(home).parent)
-    for name in ("link", "directory"):
+    for name in ("link.prom", "directory"):
         os.chown(home / name, USER, USER, follow_symlinks=False)
     options = [*AS_USER, "-v", option, str(home / place)]
     code, out, errors = run(["echo", "started"], options=options)
@@ -204,7 +204,7 @@ def test_a_fifo_that_was_there(home: Path) -> None:
 
 def test_a_set_user_id_bit_is_not_kept(home: Path, option: str) -> None:
     """What is replaced gives its owner and its permissions, but no right to be executed."""
-    place = home / "file"
+    place = home / "file.prom"
     place.touch()
     os.chown(place, USER, USER)
     place.chmod(0o6755)
@@ -239,7 +239,7 @@ def test_the_command_has_no_descriptor_of_the_directories(home: Path) -> None:
     """By one it could reach what it may not look through."""
     options = []
     for name in ("report", "status-file", "metrics-file"):
-        options += [f"--{name}", str(home / name)]
+        options += [f"--{name}", str(home / f"{name}.prom")]
     code, out, errors = run(["sh", "-c", "ls -l /proc/self/fd"], options=options)
     assert (code, errors) == (0, "")
     assert str(home) not in out

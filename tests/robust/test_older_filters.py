@@ -33,7 +33,7 @@ def test_all_that_an_init_does(mode: str, tmp_path: Path) -> None:
     """With its log and every file."""
     options = ["-vv"]
     for name in ("report", "status-file", "metrics-file"):
-        options += [f"--{name}", str(tmp_path / name)]
+        options += [f"--{name}", str(tmp_path / f"{name}.prom")]
     code, out, errors = run(
         python("exercise.py"), options=options, mode=mode, before=without(NEWER)
     )
@@ -41,7 +41,7 @@ def test_all_that_an_init_does(mode: str, tmp_path: Path) -> None:
     events = [event["event"] for event in logged(errors)]
     assert "exiting" in events
     assert not {"internal_error", "not_written"} & set(events)
-    assert json.loads((tmp_path / "report").read_text())["exit_code"] == 7
+    assert json.loads((tmp_path / "report.prom").read_text())["exit_code"] == 7
 
 
 @pytest.mark.parametrize("names", ["faccessat2", "faccessat,faccessat2"])

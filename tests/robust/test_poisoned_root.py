@@ -45,7 +45,7 @@ STUBBORN = "trap '' TERM INT; echo ready; read -r _; read -r _"
 FILES = {
     "report": "/out/report",
     "status_file": "/out/status",
-    "metrics_file": "/out/metrics",
+    "metrics_file": "/out/metrics.prom",
     "termination_log": True,
 }
 PLAN = {"drain_s": 0.01, "pre_stop": "exit 1", "escalate": [("KILL", 1000)]}

@@ -48,14 +48,14 @@ KEYS = {
     "restart-limit = 5": "'restart-limit': 5 is no limit: expected {times = 5, within = 60} or "
     "'none'",
     "restart-delay = [5, 1]": "'restart-delay': the first, 5, is longer than the most, 1",
-    "stop-signal = 'TREM'": "'stop-signal': 'TREM' is no signal: expected a name such as TERM or "
+    "stop-signal = 'TREM'": "'stop-signal': 'TREM' is not a signal: expected a name such as TERM or "
     "RTMIN+3, or a number from 1 to 64",
     "signals = ['KILL']": "'signals': 'KILL' cannot be caught by any process: expected a signal that "
     "can, such as TERM",
     "every = 5": "'every' is not for a service: expected it with type 'job' only",
     "type = 'job'": "a job needs 'every': expected seconds, such as every = 900",
     "user = ''": "'user': '' is none: expected a string",
-    "umask = '9'": "'umask': '9' is no umask: expected octal digits, such as 022",
+    "umask = '9'": "'umask': '9' is not a umask: expected octal digits, such as 022",
     "env = {'A=B' = 'x'}": "'env': 'A=B' is no variable: expected a name, such as TZ",
     "env = {A = ['x']}": "'env': A is ['x']: expected a string",
     "env-file = 'no-such-file'": "'env-file': 'no-such-file': No such file or directory",

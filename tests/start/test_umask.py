@@ -39,4 +39,4 @@ def test_what_is_no_mask_is_125(mask: str, mode: str) -> None:
     """Before anything was started."""
     code, out, err = run(["echo", "ran"], mode=mode, options=[f"--umask={mask}"])
     assert (code, out) == (125, "")
-    assert err.startswith(f"pyinit: option '--umask': '{mask}' is no umask")
+    assert err.startswith(f"pyinit: option '--umask': '{mask}' is not a umask")
