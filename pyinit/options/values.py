@@ -255,7 +255,8 @@ def user(value: str, source: str) -> str:
     name, colon, group = value.partition(":")
     if not name or (colon and not group) or ":" in group:
         raise UsageError(
-            f"{source}: '{value}' is not a user: expected USER or USER:GROUP, such as app or 1000:1000"
+            f"{source}: '{value}' is not a user: "
+            "expected USER or USER:GROUP, such as app or 1000:1000"
         )
     return value
 
