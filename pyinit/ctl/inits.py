@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pyinit.ctl import control, kinds, view
 from pyinit.ctl.common import CommandError
 
 if TYPE_CHECKING:
-    from pyinit.ctl.kinds import Kind
-    from pyinit.settings import Settings
+    from pyinit.ctl.kinds import Init
 
 # Between a process and its init; a loop among parents cannot be, but /proc is read piece by piece.
 _MOST_GENERATIONS = 1000
-
-
-class Init(NamedTuple):
-    """An init, seen from here.
-
-    ``inner_pid`` is its number in its own namespace.  ``asked`` is what a pyinit was asked to
-    do, None for another program and where ``why_not`` says why it is not known.
-    """
-
-    pid: int
-    inner_pid: int
-    name: str
-    command: list[str]
-    kind: Kind
-    is_pyinit: bool
-    asked: Settings | None
-    why_not: str
 
 
 def init_for(pid: int | None) -> Init:
@@ -59,7 +41,7 @@ def _nearest(pid: int, inode: int) -> Init | None:
         except PermissionError:
             return None  # whoever is further up is somebody else's
         found = look_at(pid)
-        parent = view.Process(pid).parent
+        parent = view.ProcessView(pid).parent
         if found.is_pyinit and not _is_copy(found, parent):
             return found
         if parent == 0:
@@ -70,25 +52,9 @@ def _nearest(pid: int, inode: int) -> Init | None:
 
 def _is_copy(found: Init, parent: int) -> bool:
     """Return whether it was just forked by an init, and is about to be the command."""
-    return bool(parent) and view.Process(parent).command == found.command
-
-
-def _parent_of(pid: int) -> int:
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[1])
+    return bool(parent) and view.ProcessView(parent).command == found.process.command
 
 
 def look_at(pid: int) -> Init:
     """Return what kind of init a process is.  Raises OSError."""
-    found = kinds.recognised(view.Process(pid))
-    is_pyinit = found.kind.name == kinds.PYINIT
-    return Init(
-        pid,
-        found.process.numbers[-1],
-        found.process.name,
-        found.process.command,
-        found.kind,
-        is_pyinit=is_pyinit,
-        asked=found.asked if is_pyinit else None,
-        why_not=found.why_not if is_pyinit else "it is no pyinit, and keeps none",
-    )
+    return kinds.recognised(view.ProcessView(pid))

@@ -13,7 +13,7 @@ from pyinit.options.values import UsageError
 from pyinit.signals import RELAYED, SYNCHRONOUS
 
 if TYPE_CHECKING:
-    from pyinit.ctl.view import Process
+    from pyinit.ctl.view import ProcessView
     from pyinit.settings import Settings
 
 PYINIT = "pyinit"
@@ -201,13 +201,28 @@ class Init(NamedTuple):
     ``why_not`` is the reason then.
     """
 
-    process: Process
+    process: ProcessView
     kind: Kind
     asked: Settings | None
     why_not: str
 
+    @property
+    def is_pyinit(self) -> bool:
+        """Whether it is a pyinit, the command or a part of another program."""
+        return self.kind.name == PYINIT
 
-def recognised(process: Process) -> Init:
+    @property
+    def pid(self) -> int:
+        """Its number here."""
+        return self.process.pid
+
+    @property
+    def inner_pid(self) -> int:
+        """Its number in its own PID namespace."""
+        return self.process.numbers[-1]
+
+
+def recognised(process: ProcessView) -> Init:
     """Return what kind of PID 1 a process is."""
     name, words = _program(process)
     if name == PYINIT or (name in settings.NAMES and _is_python(process)):
@@ -226,7 +241,7 @@ def is_command(init: Init) -> bool:
     return init.kind.name == PYINIT and _program(init.process)[0] in (PYINIT, *settings.NAMES)
 
 
-def _is_embedded(process: Process) -> bool:
+def _is_embedded(process: ProcessView) -> bool:
     """Return whether it has the signals of a pyinit that is a part of another program.
 
     No other keeps those blocked that report a fault, and has handlers for all that it relays
@@ -241,7 +256,7 @@ def _is_embedded(process: Process) -> bool:
     )
 
 
-def _is_python(process: Process) -> bool:
+def _is_python(process: ProcessView) -> bool:
     words = without_loader(process.command)
     return bool(words and _PYTHON.match(_base(words[0])))
 
@@ -258,7 +273,7 @@ def without_loader(command: list[str]) -> list[str]:
     return left
 
 
-def python_options(process: Process) -> tuple[str, list[str]]:
+def python_options(process: ProcessView) -> tuple[str, list[str]]:
     """Return the letters of the options that an interpreter was given, and the values of -X.
 
     Those with a value are none of the letters.  What stands in the environment is not here.
@@ -281,7 +296,7 @@ def _base(word: str) -> str:
     return word.rpartition("/")[2]
 
 
-def _program(process: Process) -> tuple[str, list[str]]:
+def _program(process: ProcessView) -> tuple[str, list[str]]:
     """Return the name of the program, or of the script that it runs, and the words after it."""
     words = without_loader(process.command)
     if not words:
@@ -296,7 +311,7 @@ def _program(process: Process) -> tuple[str, list[str]]:
     return name, words[1:]
 
 
-def _script(process: Process) -> tuple[str, list[str]]:
+def _script(process: ProcessView) -> tuple[str, list[str]]:
     """Return the name of what Python runs, such as ``pyinit``, and the words after it."""
     left = without_loader(process.command)[1:]
     while left and left[0].startswith("-"):
@@ -317,7 +332,7 @@ def _script(process: Process) -> tuple[str, list[str]]:
     return name, left[1:]
 
 
-def _is_launcher(process: Process, path: str) -> bool:
+def _is_launcher(process: ProcessView, path: str) -> bool:
     """Return whether a script is what ``pyinitctl install`` writes, whatever it is called."""
     try:
         place = beneath.Place(process.pid, path)
@@ -331,7 +346,7 @@ def _is_launcher(process: Process, path: str) -> bool:
         place.close()
 
 
-def _ours(process: Process, name: str, words: list[str]) -> Init:
+def _ours(process: ProcessView, name: str, words: list[str]) -> Init:
     try:
         environ, why = process.environ(), ""
     except OSError:
@@ -344,7 +359,7 @@ def _ours(process: Process, name: str, words: list[str]) -> Init:
     return Init(process, KINDS[PYINIT], None if why else asked, why)
 
 
-def _theirs(process: Process, kind: Kind, words: list[str]) -> Init:
+def _theirs(process: ProcessView, kind: Kind, words: list[str]) -> Init:
     """Return another init, whose flags are those that we take under its name."""
     try:
         environ = process.environ()

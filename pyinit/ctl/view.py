@@ -9,6 +9,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from pyinit import environment
 from pyinit.ctl.common import CommandError
 from pyinit.kernel import proc
 from pyinit.namespaces import found as namespaces
@@ -24,7 +25,7 @@ _PF_KTHREAD = 0x00200000
 _INITIAL = 0xEFFFFFFC
 
 
-class Process:
+class ProcessView:
     """One process; see proc(5).
 
     ``numbers`` are those in the namespace of /proc and in each one down to its own, and
@@ -33,12 +34,10 @@ class Process:
 
     def __init__(self, pid: int) -> None:
         """Read it.  Raises OSError: it has ended, or is hidden."""
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            before, _, after = file.read().rpartition(b")")
-        fields = after.split()
+        comm, fields = proc.stat_fields(environment.read_all(f"/proc/{pid}/stat"))
         self.pid = pid
         self.inner = 0
-        self.name = os.fsdecode(before.partition(b"(")[2])
+        self.name = os.fsdecode(comm)
         self.state = fields[0].decode()
         self.parent = int(fields[1])
         self.group = int(fields[2])
@@ -47,11 +46,9 @@ class Process:
         self.is_kernel = bool(int(fields[6]) & _PF_KTHREAD)
         self.threads = int(fields[17])
         self.start = int(fields[19])
-        self._status = _fields(pid)
-        self.numbers = [int(word) for word in self._status.get("NSpid", str(pid)).split()]
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            text = os.fsdecode(file.read())
-        self.command = text.removesuffix("\0").split("\0") if text else []
+        self._status = environment.read_all(f"/proc/{pid}/status")
+        self.numbers = proc.numbers(self._status) or [pid]
+        self.command = command_of(pid)
 
     @property
     def is_zombie(self) -> bool:
@@ -61,11 +58,11 @@ class Process:
     @property
     def uids(self) -> list[int]:
         """Its real, effective, saved and file system user."""
-        return [int(word) for word in self._status["Uid"].split()]
+        return [int(word) for word in proc.status_field(self._status, b"Uid").split()]
 
     def has(self, field: str, bit: int) -> bool:
         """Return whether ``bit`` is set in a field of its status, such as CapEff."""
-        return bool(int(self._status.get(field, "0"), 16) >> bit & 1)
+        return bool(proc.status_mask(self._status, field.encode()) >> bit & 1)
 
     def does(self, what: str, signal: int) -> bool:
         """Return whether it catches (Cgt), ignores (Ign) or blocks (Blk) a signal."""
@@ -106,16 +103,16 @@ class Process:
         return f"{self.name} ({self.inner or self.pid}{elsewhere})"
 
 
-def _fields(pid: int) -> dict[str, str]:
-    found = {}
-    with open(f"/proc/{pid}/status", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            name, _, value = line.partition(":")
-            found[name] = value.strip()
-    return found
+def command_of(pid: int) -> list[str]:
+    """Return the words that a process was started with; a zombie and a kernel thread have none.
+
+    Raises OSError.
+    """
+    text = os.fsdecode(environment.read_all(f"/proc/{pid}/cmdline"))
+    return text.removesuffix("\0").split("\0") if text else []
 
 
-class Container:
+class ContainerView:
     """The PID namespace of a process.
 
     ``everybody`` are all whom /proc shows, ``processes`` those in the namespace, by number;
@@ -130,8 +127,8 @@ class Container:
         self.is_own = wanted == own
         self.inode = wanted
         self.is_initial = wanted == _INITIAL
-        self.everybody: dict[int, Process] = {}
-        self.processes: dict[int, Process] = {}
+        self.everybody: dict[int, ProcessView] = {}
+        self.processes: dict[int, ProcessView] = {}
         self.unseen = 0
         self.level = self._level(pid)
         if self.level is not None:
@@ -164,7 +161,7 @@ class Container:
             if not name.isdecimal():
                 continue
             try:
-                process = Process(int(name))
+                process = ProcessView(int(name))
             except OSError:
                 continue  # it has ended, or is hidden from us
             if process.is_kernel:
@@ -175,7 +172,7 @@ class Container:
                 process.inner = process.numbers[level]
                 self.processes[process.pid] = process
 
-    def _is_member(self, process: Process) -> bool:
+    def _is_member(self, process: ProcessView) -> bool:
         if len(process.numbers) == 1:
             return True  # the namespace of /proc itself, and that is the one asked for
         # Children start in their parent's namespace or further down; pid_namespaces(7).  A number
@@ -196,22 +193,22 @@ class Container:
             self.unseen += 1  # it has entered some namespace
         return False
 
-    def children(self, of: Process) -> list[Process]:
+    def children(self, of: ProcessView) -> list[ProcessView]:
         """Return the living children of a process, the first one first."""
         found = [
             each for each in self.processes.values() if each.parent == of.pid and not each.is_zombie
         ]
         return sorted(found, key=lambda each: (each.start, each.inner))
 
-    def main_child(self, of: Process) -> Process | None:
+    def main_child(self, of: ProcessView) -> ProcessView | None:
         """Return the command of an init: the others among its children were adopted later."""
         return next(iter(self.children(of)), None)
 
-    def descends(self, process: Process, ancestors: Iterable[int]) -> bool:
+    def descends(self, process: ProcessView, ancestors: Iterable[int]) -> bool:
         """Return whether one of ``ancestors`` is among those of ``process``, or is itself."""
         wanted = set(ancestors)
         seen: set[int] = set()
-        each: Process | None = process
+        each: ProcessView | None = process
         while each is not None and each.pid not in seen:
             if each.pid in wanted:
                 return True

@@ -34,10 +34,8 @@ def handles(pid: int, number: int) -> bool:
             status = proc.read(f"{pid}/status", directory)
         except OSError:
             return False
-    sets = 0
-    for field in (b"SigCgt:", b"SigIgn:", b"SigBlk:"):
-        sets |= int(status.partition(b"\n" + field)[2].split(None, 1)[0] or b"0", 16)
-    return bool(sets >> number - 1 & 1)
+    fields = (b"SigCgt", b"SigIgn", b"SigBlk")
+    return any(proc.status_mask(status, field) >> number - 1 & 1 for field in fields)
 
 
 def release_tracee(tid: int, number: int) -> bool:

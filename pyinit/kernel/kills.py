@@ -103,13 +103,9 @@ def _is_ending(pid: int) -> bool:
         if directory is None:
             return False
         try:
-            line = proc.read(f"{pid}/stat", directory)
-            lines = proc.read(f"{pid}/status", directory).splitlines()
+            _, fields = proc.stat_fields(proc.read(f"{pid}/stat", directory))
+            status = proc.read(f"{pid}/status", directory)
         except OSError:
             return False
-    pending = 0
-    for each in lines:
-        if each.startswith((b"SigPnd:", b"ShdPnd:")):
-            pending |= int(each.split()[1], 16)
-    flags = int(line.rpartition(b")")[2].split()[6])
-    return bool(flags & _ENDS or pending >> (_signal.SIGKILL - 1) & 1)
+    pending = proc.status_mask(status, b"SigPnd") | proc.status_mask(status, b"ShdPnd")
+    return bool(int(fields[6]) & _ENDS or pending >> (_signal.SIGKILL - 1) & 1)

@@ -20,12 +20,8 @@ class Process:
 
     def __init__(self, pid: int, directory: int) -> None:
         """Read it below ``directory``, a descriptor of /proc.  Raises OSError: no such process."""
-        line = read(f"{pid}/stat", directory)
-        # The name may hold spaces and parentheses: the fields begin after the last one.
-        head, _, tail = line.rpartition(b")")
-        fields = tail.split()
+        self.comm, fields = stat_fields(read(f"{pid}/stat", directory))
         self.pid = pid
-        self.comm = head.partition(b"(")[2]
         try:
             self.state = fields[0].decode()
             self.parent = int(fields[1])
@@ -38,6 +34,31 @@ class Process:
     def is_zombie(self) -> bool:
         """Whether it has ended, all its threads with it, and waits to be reaped."""
         return self.state in "ZX" and self.threads <= 1
+
+
+def stat_fields(line: bytes) -> tuple[bytes, list[bytes]]:
+    """Return the name in a line of /proc/PID/stat, and the fields from the third, the state, on."""
+    # The name may hold spaces and parentheses: the fields begin after the last one.
+    head, _, tail = line.rpartition(b")")
+    return head.partition(b"(")[2], tail.split()
+
+
+def status_field(text: bytes, name: bytes) -> bytes:
+    """Return what the text of /proc/PID/status says of a field, nothing where it lacks it."""
+    return text.partition(b"\n" + name + b":")[2].partition(b"\n")[0].strip()
+
+
+def status_mask(text: bytes, name: bytes) -> int:
+    """Return a field of /proc/PID/status that is a set of signals or capabilities, as bits."""
+    return int(status_field(text, name) or b"0", 16)
+
+
+def numbers(text: bytes) -> list[int]:
+    """Return the numbers of a process from the namespace of /proc down to its own.
+
+    NSpid in the text of /proc/PID/status; none before Linux 4.1.
+    """
+    return [int(word) for word in status_field(text, b"NSpid").split()]
 
 
 def read(path: str, directory: int) -> bytes:
@@ -109,8 +130,7 @@ def _shows_us(directory: int) -> bool:
     """
     if posix.readlink("self", dir_fd=directory) != str(posix.getpid()):
         return False
-    line = read("self/status", directory).partition(b"\nNSpid:")[2].partition(b"\n")[0]
-    return len(line.split()) <= 1
+    return len(numbers(read("self/status", directory))) <= 1
 
 
 def is_ours() -> bool:

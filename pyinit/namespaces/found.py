@@ -12,6 +12,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from pyinit.kernel import proc
 from pyinit.namespaces import enter as entering
 from pyinit.namespaces.kinds import KINDS, NamespaceError, why_refused
 
@@ -58,7 +59,7 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
     takes the right to trace the process, ptrace(2)) or FileNotFoundError (no /proc, or
     one that numbers processes in another way than we do).
     """
-    if pid and not proc_is_ours():
+    if pid and not proc.is_ours():
         raise _no_proc()
     who = str(pid) if pid else "self"
     found = {}
@@ -82,16 +83,6 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
 
 def _no_proc() -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, "there is no /proc here that numbers us as we do")
-
-
-def proc_is_ours() -> bool:
-    """Return whether /proc is that of our PID namespace: NSpid in proc(5) has one number then."""
-    try:
-        with open("/proc/self/status", "rb") as status:
-            numbers = status.read().partition(b"\nNSpid:")[2].partition(b"\n")[0]
-    except OSError:
-        return False
-    return len(numbers.split()) <= 1
 
 
 def differing(pid: int) -> list[str]:

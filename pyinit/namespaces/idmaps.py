@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyinit.namespaces.found import NamespaceError, proc_is_ours
+from pyinit.kernel import proc
+from pyinit.namespaces.found import NamespaceError
 
 # Inside, outside, how many.
 IdMap = Sequence[tuple[int, int, int]]
@@ -22,7 +23,7 @@ class Maps:
 
     def write(self, pid: int) -> None:
         """Write the maps of the user namespace of ``pid``.  Raises NamespaceError."""
-        if not proc_is_ours():
+        if not proc.is_ours():
             reason = "there is no /proc here that numbers us as we do: it would be another process"
             raise NamespaceError(f"writing /proc/{pid}/uid_map", errno.ENOENT, reason)
         for kind, rows in self._maps.items():

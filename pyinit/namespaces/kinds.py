@@ -128,12 +128,12 @@ def _is_capable() -> bool:
 
 def _status(field: str) -> str:
     """Return a field of /proc/self/status, or nothing where there is none."""
+    from pyinit.kernel import proc
+
     try:
-        lines = decode(read_all("/proc/self/status")).splitlines()
+        return decode(proc.status_field(read_all("/proc/self/status"), field.encode()))
     except OSError:
         return ""
-    found = (line.partition(":") for line in lines)
-    return next((value.strip() for name, _, value in found if name == field), "")
 
 
 _SWITCHES = (

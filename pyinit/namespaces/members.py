@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pyinit import environment
+from pyinit.kernel import proc
 from pyinit.namespaces import found
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def _kin(found: set[int], hidden: Iterable[int]) -> list[int]:
     parents = {}
     for each in (*found, *hidden):
         try:
-            parents[each] = int(_words(each, "PPid:")[0])
-        except (OSError, IndexError):
+            parents[each] = int(proc.status_field(_status(each), b"PPid"))
+        except OSError:
             continue  # it has ended
     kin: set[int] = set()
     while True:
@@ -117,19 +118,12 @@ def _family(pid: int, level: int) -> Iterator[tuple[int, list[int], int]]:
 
 
 def numbers_of(pid: int) -> list[int]:
-    """Return the numbers of a process from our PID namespace down to its own.
-
-    NSpid in /proc/PID/status; see proc(5).  Raises OSError.
-    """
-    return [int(word) for word in _words(pid, "NSpid:")] or [pid]
+    """Return the numbers of a process from our PID namespace down to its own.  Raises OSError."""
+    return proc.numbers(_status(pid)) or [pid]
 
 
-def _words(pid: int, field: str) -> list[str]:
-    """Return what /proc/PID/status says of a field; nothing where it does not have it."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(field):
-            return line.split()[1:]
-    return []
+def _status(pid: int) -> bytes:
+    return environment.read_all(f"/proc/{pid}/status")
 
 
 def _inode_at(pid: int, up: int) -> int:

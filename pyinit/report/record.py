@@ -201,10 +201,9 @@ def _start_ticks() -> int | None:
         if directory is None:
             return None
         try:
-            line = proc.read("self/stat", directory)
+            return int(proc.stat_fields(proc.read("self/stat", directory))[1][19])
         except OSError:
             return None
-    return int(line.rpartition(b")")[2].split()[19])
 
 
 def _name(number: int | None) -> str | None:

@@ -192,7 +192,7 @@ def test_whose_children_they_are_tells_where_they_are(
                 return namespace_of(who)
 
             monkeypatch.setattr(view, "_namespace", refused)
-            seen = view.Container(container.pid)
+            seen = view.ContainerView(container.pid)
             assert set(seen.processes) == {container.pid, container.main_child()}
             assert seen.unseen >= 1
             ctl.main(["doctor", str(container.pid)])

@@ -13,7 +13,7 @@ import pytest
 
 from pyinit.ctl.dist.install import _loader
 from pyinit.ctl.kinds import KINDS, recognised
-from pyinit.ctl.view import Process
+from pyinit.ctl.view import ProcessView
 from tests.harness import until
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ WAITS = "import sys; print(flush=True); sys.stdin.read()"
 
 
 @contextlib.contextmanager
-def process(command: Sequence[str], executable: str | None = None) -> Iterator[Process]:
+def process(command: Sequence[str], executable: str | None = None) -> Iterator[ProcessView]:
     """Run a program that prints a line, and ends with its stdin."""
     started = subprocess.Popen(
         command, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -32,7 +32,7 @@ def process(command: Sequence[str], executable: str | None = None) -> Iterator[P
     try:
         assert started.stdout is not None
         assert started.stdout.readline() == b"\n"
-        yield Process(started.pid)
+        yield ProcessView(started.pid)
     finally:
         started.communicate()
 
@@ -137,7 +137,7 @@ def test_an_init_that_has_ended_is_no_program() -> None:
     """A zombie has no command line any more: its name is left."""
     ended = subprocess.Popen(["true"])
     try:
-        until(lambda: Process(ended.pid).is_zombie, "it has ended")
-        assert recognised(Process(ended.pid)).kind.name == "program"
+        until(lambda: ProcessView(ended.pid).is_zombie, "it has ended")
+        assert recognised(ProcessView(ended.pid)).kind.name == "program"
     finally:
         ended.wait()

@@ -118,7 +118,7 @@ def test_no_more_is_read_than_is_asked_for(inside: tuple[int, Path]) -> None:
 def test_a_launcher_is_looked_for_there_too(inside: tuple[int, Path]) -> None:
     """By its path as the process knows it, and not where that leads from here."""
     pid, root = inside
-    process = checks_view.Process(pid)
+    process = checks_view.ProcessView(pid)
     (root / "launcher").symlink_to("/etc/launcher")
     (root / "etc" / "launcher").write_text("# Written by pyinitctl install")
     (root / "etc" / "other").symlink_to(root.parent / "launcher")

@@ -12,7 +12,7 @@ from pyinit import signals
 from pyinit.ctl import common, table
 from pyinit.ctl.doctor import checks
 from pyinit.ctl.doctor.case import PROBLEM, Case
-from pyinit.ctl.view import Container
+from pyinit.ctl.view import ContainerView
 from pyinit.options import values
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyinit.ctl.doctor.checks import Report
     from pyinit.ctl.kinds import Init
     from pyinit.ctl.table import Screen
-    from pyinit.ctl.view import Process
+    from pyinit.ctl.view import ProcessView
 
 HELP = "say what is wrong with a container, and what to do"
 DESCRIPTION = (
@@ -61,7 +61,7 @@ def _signal(word: str) -> int:
 
 def run(asked: argparse.Namespace) -> int:
     """Look, and show it; return the exit code.  Raises CommandError."""
-    case = Case(Container(asked.pid), asked.stop_signal, asked.stop_timeout)
+    case = Case(ContainerView(asked.pid), asked.stop_signal, asked.stop_timeout)
     report = checks.examine(case)
     if asked.json:
         common.show_json(as_data(case, report))
@@ -105,7 +105,7 @@ def _finding_data(finding: Finding) -> dict[str, Any]:
     return {**finding._asdict(), "processes": [_process_data(each) for each in finding.processes]}
 
 
-def _process_data(process: Process) -> dict[str, Any]:
+def _process_data(process: ProcessView) -> dict[str, Any]:
     inner = process.inner or None
     return {"pid": process.pid, "inner_pid": inner, "name": process.name}
 

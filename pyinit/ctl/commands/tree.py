@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyinit.ctl import common, table
+from pyinit.ctl import common, table, view
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.show import survey
 from pyinit.kernel import proc
@@ -180,15 +180,8 @@ def _entry(process: proc.Process) -> Entry:
     pid = process.pid
     numbers = members.numbers_of(pid)
     name = common.name_of(pid)
-    command = [] if process.is_zombie else _command_of(pid)
+    command = [] if process.is_zombie else view.command_of(pid)
     return Entry(pid, numbers, process.parent, process.state, process.is_zombie, name, command)
-
-
-def _command_of(pid: int) -> list[str]:
-    """Return the words that it was started with; a thread of the kernel has none."""
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        text = os.fsdecode(file.read())
-    return text.removesuffix("\0").split("\0") if text else []
 
 
 def _as_text(forest: Forest, root: Namespace, on: table.Screen) -> list[str]:

@@ -8,7 +8,7 @@ from pyinit.ctl import kinds
 
 if TYPE_CHECKING:
     from pyinit.ctl.kinds import Init
-    from pyinit.ctl.view import Container, Process
+    from pyinit.ctl.view import ContainerView, ProcessView
 
 PROBLEM = "problem"
 HINT = "hint"
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     what: str
     why: str
     remedy: str
-    processes: tuple[Process, ...] = ()
+    processes: tuple[ProcessView, ...] = ()
 
 
 class NotChecked(NamedTuple):
@@ -40,7 +40,7 @@ class Case:
     """
 
     def __init__(
-        self, container: Container, stop_signal: int, stop_timeout_s: float | None
+        self, container: ContainerView, stop_signal: int, stop_timeout_s: float | None
     ) -> None:
         self.container = container
         self.stop_signal = stop_signal

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from pyinit import environment
 from pyinit.ctl import kinds
 from pyinit.ctl.doctor.case import HINT, PROBLEM, Finding, NotChecked
+from pyinit.kernel import proc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyinit.ctl.doctor.case import Case
-    from pyinit.ctl.view import Process
+    from pyinit.ctl.view import ProcessView
 
 # By these the loader takes other libraries; see ld.so(8).
 _OF_THE_LOADER = (b"LD_AUDIT", b"LD_LIBRARY_PATH", b"LD_PRELOAD")
@@ -106,7 +107,7 @@ def threads(case: Case) -> Iterator[Finding]:
             )
 
 
-def _ours(case: Case) -> list[Process]:
+def _ours(case: Case) -> list[ProcessView]:
     """Return the inits that are the command pyinit: a program's variables are its own affair."""
     return [each.process for each in case.inits if kinds.is_command(each)]
 
@@ -133,18 +134,15 @@ def _threads(pid: int) -> list[str]:
 def _takes_stops(thread: str) -> bool:
     """Return whether a thread does not block TERM."""
     try:
-        with open(f"{thread}/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("SigBlk:"):
-                    return not int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
+        status = environment.read_all(f"{thread}/status")
     except OSError:
-        pass
-    return False
+        return False
+    return not proc.status_mask(status, b"SigBlk") >> (signal.SIGTERM - 1) & 1
 
 
 def _names(names: list[str]) -> str:
     return ", ".join(names)
 
 
-def _unreadable(process: Process) -> str:
+def _unreadable(process: ProcessView) -> str:
     return f"{process.says()}: its environment may not be read"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyinit.ctl.doctor.case import Case
-    from pyinit.ctl.view import Process
+    from pyinit.ctl.view import ProcessView
 
 # From there on a limit counts as near.
 _NEAR = 0.8
@@ -169,7 +169,7 @@ def _number(directory: str, name: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _near(check: str, used: str, remedy: str, *processes: Process) -> Finding:
+def _near(check: str, used: str, remedy: str, *processes: ProcessView) -> Finding:
     return Finding(
         check,
         PROBLEM,
@@ -233,7 +233,7 @@ def user_processes(case: Case) -> Iterator[Finding]:
             )
 
 
-def _is_unlimited(process: Process) -> bool:
+def _is_unlimited(process: ProcessView) -> bool:
     """Return whether RLIMIT_NPROC does not bind a process.  Raises OSError.
 
     Those of root and of the two capabilities count in the first user namespace only

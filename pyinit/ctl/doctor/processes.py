@@ -11,7 +11,7 @@ from pyinit.compat import peers
 from pyinit.ctl import common
 from pyinit.ctl.doctor.case import HINT, PROBLEM, Finding, NotChecked
 from pyinit.ctl.kinds import PYINIT, SHELL
-from pyinit.ctl.view import Process
+from pyinit.ctl.view import ProcessView
 from pyinit.kernel import cgroups
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _FIRST_FD = 3
 
 def zombies(case: Case) -> Iterator[Finding]:
     """Who has ended and is not reaped, by parent."""
-    by_parent: dict[int, list[Process]] = {}
+    by_parent: dict[int, list[ProcessView]] = {}
     for each in _lasting(each for each in case.container.processes.values() if each.is_zombie):
         by_parent.setdefault(each.parent, []).append(each)
     for pid, group in by_parent.items():
@@ -49,7 +49,7 @@ def zombies(case: Case) -> Iterator[Finding]:
         )
 
 
-def _lasting(found: Iterator[Process]) -> list[Process]:
+def _lasting(found: Iterator[ProcessView]) -> list[ProcessView]:
     """Return who is still a zombie after a while: everybody is one for a moment."""
     candidates = list(found)
     if candidates:
@@ -57,9 +57,9 @@ def _lasting(found: Iterator[Process]) -> list[Process]:
     return [each for each in candidates if _is_still(each)]
 
 
-def _is_still(zombie: Process) -> bool:
+def _is_still(zombie: ProcessView) -> bool:
     try:
-        now = Process(zombie.pid)
+        now = ProcessView(zombie.pid)
     except OSError:
         return False
     if not now.is_zombie or now.start != zombie.start:
@@ -68,7 +68,7 @@ def _is_still(zombie: Process) -> bool:
     return True
 
 
-def _why_not_reaped(case: Case, pid: int, parent: Process | None) -> tuple[str, str, str]:
+def _why_not_reaped(case: Case, pid: int, parent: ProcessView | None) -> tuple[str, str, str]:
     """Return whose zombies they are, why that matters, and what to do."""
     holds = "each keeps its number, of which there are limited many, until it is reaped"
     if parent is None:
@@ -265,7 +265,7 @@ def cap_kill(case: Case) -> Iterator[Finding]:
         )
 
 
-def _may_signal(sender: Process, target: Process) -> bool:
+def _may_signal(sender: ProcessView, target: ProcessView) -> bool:
     """Return whether kill(2) allows it without CAP_KILL."""
     real, effective, *_ = sender.uids
     return not {real, effective}.isdisjoint((target.uids[0], target.uids[2]))
@@ -296,7 +296,7 @@ def listen_pid(case: Case) -> Iterator[Finding | NotChecked]:
         yield from _closed(process, os.fsdecode(environ[b"LISTEN_FDS"]))
 
 
-def _services(case: Case) -> Iterator[Process]:
+def _services(case: Case) -> Iterator[ProcessView]:
     """Yield whom sockets that came from outside are for."""
     wrappers = [each for each in case.inits if each.kind.runs_command]
     for init in wrappers:
@@ -307,7 +307,7 @@ def _services(case: Case) -> Iterator[Process]:
         yield case.init.process
 
 
-def _closed(process: Process, count: str) -> Iterator[Finding | NotChecked]:
+def _closed(process: ProcessView, count: str) -> Iterator[Finding | NotChecked]:
     if not count.isdecimal():
         return
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pyinit.ctl.doctor.case import Case
     from pyinit.ctl.kinds import Init
-    from pyinit.ctl.view import Process
+    from pyinit.ctl.view import ProcessView
 
 
 # Node.js catches these by itself, to leave a terminal as it was; seen with Node.js 20.
@@ -88,7 +88,7 @@ def stop_ignored(case: Case) -> Iterator[Finding | NotChecked]:
     )
 
 
-def _node(process: Process, word: str) -> Finding:
+def _node(process: ProcessView, word: str) -> Finding:
     """Return what is to be said of a handler that Node.js installs itself."""
     return Finding(
         "stop-ignored",
@@ -125,7 +125,7 @@ def shell_between(case: Case) -> Iterator[Finding]:
         yield from _shell_is_command(case, init)
 
 
-def _shell_is_init(case: Case, shell: Process) -> Iterator[Finding]:
+def _shell_is_init(case: Case, shell: ProcessView) -> Iterator[Finding]:
     child = _awaited(case, shell)
     if child is None or not _has_script(shell):
         return
@@ -169,7 +169,7 @@ def _shell_is_command(case: Case, init: Init) -> Iterator[Finding]:
     )
 
 
-def _awaited(case: Case, shell: Process) -> Process | None:
+def _awaited(case: Case, shell: ProcessView) -> ProcessView | None:
     """Return the command that a shell waits for, and cannot do anything else meanwhile.
 
     Those in the background have INT ignored from their start on (2.11 of POSIX' Shell Command
@@ -183,13 +183,13 @@ def _awaited(case: Case, shell: Process) -> Process | None:
     return None
 
 
-def _named(process: Process) -> str:
+def _named(process: ProcessView) -> str:
     from pyinit.ctl import kinds
 
     return kinds.recognised(process).kind.name
 
 
-def _has_script(shell: Process) -> bool:
+def _has_script(shell: ProcessView) -> bool:
     return len(shell.command) > 1
 
 

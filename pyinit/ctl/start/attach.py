@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinit import linux
 from pyinit.ctl.common import CommandError
-from pyinit.ctl.start import screen
+from pyinit.ctl.start import console
 from pyinit.fork import StartError
 from pyinit.kernel import job
 from pyinit.kernel import terminal as terminals
@@ -55,7 +55,7 @@ def run(
     code is ``timed_out``.  Raises CommandError.
     """
     if terminal:
-        screen.fill_standard()
+        console.fill_standard()
     try:
         process = start()
     except StartError as error:
@@ -67,7 +67,7 @@ def run(
     with process:
         loop = _Loop(process, timeout_s)
         if terminal:
-            with screen.Screen(process) as shown:
+            with console.Console(process) as shown:
                 loop.run(shown)
         else:
             loop.run(None)
@@ -88,7 +88,7 @@ class _Loop:
         self._deadline = timeout_s
         self.is_late = False
 
-    def run(self, shown: screen.Screen | None) -> None:
+    def run(self, shown: console.Console | None) -> None:
         """Return when the process has ended and what it wrote has been shown."""
         with _wakeup(RELAYED if shown is None else _WITH_TERMINAL) as signals:
             ended = False
@@ -105,7 +105,7 @@ class _Loop:
                 if not ended and self._channel is not None and self._channel.fileno() in ready:
                     self._hear(self._channel, shown)
 
-    def _wait(self, signals: int, shown: screen.Screen | None, *, ended: bool) -> dict[int, int]:
+    def _wait(self, signals: int, shown: console.Console | None, *, ended: bool) -> dict[int, int]:
         """Return what is ready."""
         poll = select.poll()
         poll.register(signals, select.POLLIN)
@@ -130,7 +130,7 @@ class _Loop:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
-    def _take(self, numbers: bytes, shown: screen.Screen | None) -> None:
+    def _take(self, numbers: bytes, shown: console.Console | None) -> None:
         """Act on signals that came: what is not about our own terminal is for the command."""
         if not _ENDS.isdisjoint(numbers):
             self._is_to_end = True
@@ -155,7 +155,7 @@ class _Loop:
         """
         linux.queue_signal(self._process.pid, signal.SIGCONT, stop)
 
-    def _resume(self, shown: screen.Screen) -> None:
+    def _resume(self, shown: console.Console) -> None:
         """Go on after a stop.
 
         A shell that ends a stopped job continues it in the background: no keys are read there.
@@ -165,7 +165,7 @@ class _Loop:
         else:
             shown.resume()
 
-    def _hear(self, channel: InitSocket, shown: screen.Screen | None) -> None:
+    def _hear(self, channel: InitSocket, shown: console.Console | None) -> None:
         """Take what the init tells: of stops we are a part."""
         try:
             message = channel.hear()
@@ -177,7 +177,7 @@ class _Loop:
             self._stop_too(message[3], message[1], shown, had_terminal=message[2])
 
     def _stop_too(
-        self, stop: int, number: int, shown: screen.Screen | None, *, had_terminal: bool
+        self, stop: int, number: int, shown: console.Console | None, *, had_terminal: bool
     ) -> None:
         """Stop our own job, as the command has stopped: our shell waits for us, not for it.
 

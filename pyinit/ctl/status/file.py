@@ -15,7 +15,7 @@ from pyinit.ctl.status import beneath
 from pyinit.kernel import proc
 
 if TYPE_CHECKING:
-    from pyinit.ctl.inits import Init
+    from pyinit.ctl.kinds import Init
 
 # A record has bounds, and the longest is a few thousand bytes beside the command.
 _MOST_BYTES = 4 << 20
@@ -79,7 +79,9 @@ class StatusFile:
     def __init__(self, init: Init, path: str) -> None:
         self._init = init
         self._why_not = ""
-        if not path and init.asked is None:
+        if not path and not init.is_pyinit:
+            self._why_not = "it is no pyinit, and keeps none"
+        elif not path and init.asked is None:
             self._why_not = init.why_not
         elif not path and init.asked is not None:
             path = init.asked.status_file

@@ -10,7 +10,7 @@ from pyinit.ctl.status import file, sample
 from pyinit.report import cause
 
 if TYPE_CHECKING:
-    from pyinit.ctl import inits
+    from pyinit.ctl.kinds import Init
     from pyinit.ctl.status.file import Found
     from pyinit.ctl.status.sample import Use
 
@@ -21,7 +21,7 @@ _MOST_SENDERS = 8
 class View:
     """An init at the time of the last `look`; ``ended`` is set by who knows that it has."""
 
-    def __init__(self, init: inits.Init, path: str) -> None:
+    def __init__(self, init: Init, path: str) -> None:
         self.init = init
         self.ended = False
         self._file = file.StatusFile(init, path)
@@ -53,8 +53,8 @@ class View:
             "init": {
                 "pid": self.init.pid,
                 "inner_pid": self.init.inner_pid,
-                "command": self.init.command,
-                "name": self.init.name,
+                "command": self.init.process.command,
+                "name": self.init.process.name,
                 "kind": self.init.kind.name,
             },
             "ended": self.ended,
@@ -114,8 +114,8 @@ class View:
     def _says_who(self) -> str:
         init, facts = self.init, self._found.facts
         if not init.is_pyinit:
-            title = "" if init.name == init.kind.title else f", {init.kind.title}"
-            who = init.name + title
+            title = "" if init.process.name == init.kind.title else f", {init.kind.title}"
+            who = init.process.name + title
         else:
             who = "pyinit" + (f" {facts['pyinit']}" if facts else "")
         here = f", process {init.pid} here" if init.pid != init.inner_pid else ""

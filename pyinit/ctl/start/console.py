@@ -58,7 +58,7 @@ class _Copy:
             self.waiting = self.waiting[os.write(self.target, self.waiting[:_PIPE_BUF]) :]
 
 
-class Screen:
+class Console:
     """What is typed goes to the command's terminal, what it writes is shown.
 
     In a ``with`` statement our own terminal, if we have one, is in raw mode: keys such as
