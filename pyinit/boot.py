@@ -160,7 +160,8 @@ class Init:
         return made
 
     def _say_ready(self, log: "events.Log") -> None:
-        if self.asked.notify:
+        # The supervisor of services does, when all of them are.
+        if self.asked.notify and not self.asked.services:
             log.guard(lambda: _notify_ready(log))
 
     def _open_log(self, when: "events.When | None" = None) -> "events.Log":
@@ -417,7 +418,7 @@ def launch(
         ignored = (_signal.SIGCHLD,)
     if asked.keeps_record():
         asked.kills = kills_before()
-    simple = terminal is None and linux is None and not ignored
+    simple = terminal is None and linux is None and not ignored and not asked.services
     changes = None
     if asked.changes_command() or b"LISTEN_PID" in environment.current():
         from pyinit.command import changes as module
@@ -438,6 +439,10 @@ def launch(
     from pyinit import fork
 
     orders = fork.Orders(mask, ignored, terminal, linux, place=asked.place, changes=changes)
+    if asked.services:
+        from pyinit.services import entry
+
+        return entry.start(asked, orders)
     return fork.start(argv, orders)
 
 

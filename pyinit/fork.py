@@ -106,6 +106,10 @@ class Started:
         self._reader = reader
         self._name = name
 
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when `failure` has an answer."""
+        return self._reader
+
     def failure(self, *, waits: bool = True) -> StartError | None:
         """Wait until it has become the command, or return why it could not.
 

@@ -37,6 +37,7 @@ _RUN = "The run"
 _SIGNALS = "Signals"
 _STOPPING = "Stopping"
 _LEFT = "What is left"
+_SERVICES = "Services"
 _TROUBLE = "Trouble"
 
 
@@ -393,6 +394,135 @@ def _leftovers_blocked(facts: Facts, _: float, *, leftovers: list[str], **__: ob
 def _teardown_finished(facts: Facts, _: float, *, took_s: float, killed: int, **__: object) -> None:
     if facts.teardown is not None:
         facts.teardown |= {"took_s": took_s, "kills": killed}
+
+
+# -- Services, of which their supervisor tells: no record is kept of them.
+
+_event(
+    _SERVICES,
+    "services_note",
+    "warning",
+    "at the start: what the file asks for and is not done, or otherwise",
+    note="text",
+)
+_event(
+    _SERVICES,
+    "service_started",
+    "info",
+    "its process was started",
+    service="text",
+    service_pid="number",
+)
+_event(
+    _SERVICES,
+    "service_not_started",
+    "error",
+    "it could not become its program: exit code 126, 127 or 125; or its readiness "
+    "cannot be watched for",
+    service="text",
+    reason="text",
+)
+_event(_SERVICES, "service_ready", "info", "as its key `ready` has it", service="text")
+_event(_SERVICES, "services_ready", "info", "all are ready, for the first time", services="list")
+_event(
+    _SERVICES,
+    "service_start_timed_out",
+    "warning",
+    "it is stopped, which counts as failure",
+    service="text",
+    start_timeout_s="number",
+)
+_event(
+    _SERVICES,
+    "service_exited",
+    "info, warning",
+    "its process has ended; a warning where a task or a job has failed",
+    service="text",
+    exit_code="number?",
+    signal="(text)",
+)
+_event(
+    _SERVICES,
+    "service_restarts",
+    "warning",
+    "it is started again after the delay; restarts counts those so far",
+    service="text",
+    exit_code="number?",
+    signal="(text)",
+    restarts="number",
+    delay_s="number",
+    last_lines="(list)",
+)
+_event(
+    _SERVICES,
+    "service_given_up",
+    "error",
+    "its `restart-limit` is used up",
+    service="text",
+    exit_code="number?",
+    signal="(text)",
+    restarts="(number)",
+    last_lines="(list)",
+)
+_event(
+    _SERVICES,
+    "service_failed",
+    "warning",
+    "it has failed, and that is ignored",
+    service="text",
+    exit_code="number?",
+    signal="(text)",
+)
+_event(
+    _SERVICES,
+    "service_cannot_start",
+    "warning",
+    "it comes after services that have failed",
+    service="text",
+    failed="list",
+)
+_event(
+    _SERVICES,
+    "service_run_skipped",
+    "warning",
+    "the last run of a job goes on when the next one is due; said once",
+    service="text",
+)
+_event(
+    _SERVICES,
+    "service_killed",
+    "warning",
+    "it outlived its stop by the stop-timeout",
+    service="text",
+    stop_timeout_s="number",
+)
+_event(
+    _SERVICES,
+    "service_not_killed",
+    "error",
+    "PIDs of those who did not end by KILL within two seconds",
+    service="text",
+    left="list",
+)
+_event(
+    _SERVICES,
+    "services_stop",
+    "info, warning",
+    "the container's stop begins: by the end of this service, or else by "
+    "the cause: a signal, or nothing left to run",
+    service="(text)",
+    cause="(text)",
+    exit_code="(number?)",
+    signal="(text)",
+    restarts="(number)",
+    last_lines="(list)",
+)
+_event(
+    _SERVICES,
+    "service_output_lost",
+    "warning",
+    "stdout or stderr took nothing for two seconds at the end",
+)
 
 
 # -- Trouble.

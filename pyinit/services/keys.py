@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Of getrlimit(2), by the names that `ulimit` and docker(1) have for them.
 LIMITS = (
-    *("as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile"),
+    *("as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile"),
     *("nproc", "rss", "rtprio", "rttime", "sigpending", "stack"),
 )
 UNLIMITED = -1

@@ -9,8 +9,8 @@ only when nobody is left it is decided what the end leads to.  The events that b
 "all gone" are that decision: the caller tells `GONE`, and the unit knows which one it is.
 """
 
-from pyinit import wstatus
 from pyinit.services import model
+from pyinit.wstatus import exit_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ END_CONTAINER = "begin the container's stop"
 
 Actions = tuple[str, ...]
 
-_EXEC = (EXEC, WATCH, ARM_START)
+_EXEC = (WATCH, EXEC, ARM_START)
 _RUN = (EXEC, ARM_NEXT)
 _KILL = (KILL, ARM_BOUND)
 
@@ -187,6 +187,11 @@ class Unit:
             self._note_start(now)
         return actions
 
+    def may_take(self, event: str) -> bool:
+        """Return whether ``event``, one of a process or a deadline, can happen in the state."""
+        decided = GONE_ASKED if event == GONE else event
+        return (self.state, decided) in TRANSITIONS
+
     def _requested(self, event: str) -> str:
         """Return the event that a request comes to in this state, or "" for none."""
         state = self.state
@@ -219,7 +224,7 @@ class Unit:
         if self.state == KILLING and self.code is not None:
             return
         self.signal = status & 0x7F
-        self.code = TIMED_OUT if self.timed_out else wstatus.exit_code(status)
+        self.code = TIMED_OUT if self.timed_out else exit_code(status)
         if self.state == UP and now - self.up_since >= self.service.restart_delay_s[1]:
             self._doublings = 0
 

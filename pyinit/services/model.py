@@ -75,6 +75,7 @@ class Service:
     command: tuple[str, ...]  # argv
     type = SERVICE
     main = False  # its status is the container's
+    takes_terminal = False  # the foreground is given to it, where there is a terminal
     # -- Order.
     after: tuple[str, ...] = ()  # started when these are ready or done; stopped before them
     stop_before: tuple[str, ...] = ()  # stopped before these, whatever the start's order
@@ -181,7 +182,9 @@ class Services:
                 "expected one of the two"
             )
         others = tuple(each.name for each in self.by_name.values() if each.type != JOB)
-        last = Service(MAIN, tuple(command), main=True, after=others).settle()
+        last = Service(MAIN, tuple(command), main=True, after=others)
+        last.takes_terminal = True
+        last.settle()
         made = Services([*self.by_name.values(), last], self.source)
         made.notes = self.notes
         return made

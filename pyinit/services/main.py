@@ -1,0 +1,61 @@
+"""The supervisor's process: from the words of the command line to the container's exit code."""
+
+from pyinit import events
+from pyinit.log import lines
+from pyinit.log.sink import Sink
+from pyinit.log.text import printable
+from pyinit.services import readers
+from pyinit.services.problems import ServicesError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyinit import fork
+    from pyinit.settings import Settings
+
+
+def run(asked: "Settings", orders: "fork.Orders", stop_signals: frozenset[int]) -> int:
+    """Read the file, run the services, and return the container's exit code.
+
+    It is 125 when nothing was started; why is said.
+    """
+    try:
+        services = readers.read(asked.services, asked.command)
+        log = open_log(asked)
+        from pyinit.services import supervisor  # nothing of it is needed to refuse a file
+
+        made = supervisor.Supervisor(
+            services,
+            log,
+            mask=orders.mask,
+            ignored=orders.ignored,
+            stop_signals=stop_signals,
+            terminal=orders.terminal,
+            hides_notify=asked.notify,
+        )
+    except ServicesError as error:
+        _tell(error.lines)
+        return error.code
+    for note in services.notes:
+        log.emit(events.WARNING, "services_note", note=note)
+    if asked.notify:
+        made.on_ready = lambda: _notify_ready(log)
+    return made.run()
+
+
+def open_log(asked: "Settings") -> events.Log:
+    """Return the log, which is written as the init's own."""
+    level = 0 if asked.quiet else events.WARNING + asked.verbose
+    fd = asked.log_to if isinstance(asked.log_to, int) else 2
+    return events.Log(level, lambda: lines.Writer(fd, asked.log_format), fd)
+
+
+def _notify_ready(log: events.Log) -> None:
+    from pyinit.stopping import notify
+
+    log.guard(lambda: notify.send(notify.READY, log))
+
+
+def _tell(lines: tuple[str, ...]) -> None:
+    sink = Sink(2)
+    for line in lines:
+        sink.write(f"pyinit: {printable(line)}")

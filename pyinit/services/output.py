@@ -1,0 +1,271 @@
+"""Outputs that go through the supervisor: each line with its service's name, or as an object.
+
+A stream is a pipe that is made once and kept over restarts.  It is read when there is something,
+and no longer while its outlet is full: the service waits then, as it would without us, and the
+supervisor never does.  Nobody waits for a pipe's end: a grandchild can keep it open.
+"""
+
+import errno
+import posix
+
+from pyinit.log.sink import Sink
+from pyinit.services import loop, model
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyinit.services.loop import Loop
+
+# A pipe holds as much; see pipe(7).  So much is held of a stream, of a line, of the last lines.
+_BLOCK = 65536
+_LONGEST = 16384
+_KEPT = 16384
+_KEPT_LINES = 20
+
+# A pipe that somebody has made as large as an ordinary user may; see pipe-max-size in pipe(7).
+_MOST_BLOCKS = 17
+
+# What a pipe takes whole; a regular file waits for nobody.
+_PIPE_BUF = 4096
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_COLORS = (36, 33, 32, 35, 34, 31)
+
+
+class Outlet:
+    """The container's stdout or stderr, shared by the streams that go to it."""
+
+    def __init__(self, loop_: "Loop", fd: int) -> None:
+        self._loop = loop_
+        self._fd = fd
+        self._sink = Sink(fd)
+        self._waiting = b""
+        self._held: list[Stream] = []
+        self.is_terminal = self._sink.is_terminal
+        self.is_gone = not self._sink.is_open
+
+    @property
+    def is_full(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._waiting)
+
+    def write(self, data: bytes) -> None:
+        """Write whole lines, now or when there is room for them."""
+        self._waiting += data
+        if len(self._waiting) == len(data):
+            self._send()
+
+    def hold(self, stream: "Stream") -> None:
+        """Have a stream go on when there is room again."""
+        if stream not in self._held:
+            self._held.append(stream)
+
+    def _send(self) -> None:
+        try:
+            self._send_what_fits()
+        except OSError as error:
+            # Dropped, as there is no room on a disk; EPIPE, EIO: nobody reads any more.
+            self._waiting = b""
+            self.is_gone = error.errno not in _NO_ROOM
+        if self._waiting:
+            self._loop.watch(self._fd, loop.WRITE, self._send)
+            return
+        self._loop.unwatch(self._fd)
+        held, self._held = self._held, []
+        for stream in held:
+            stream.resume()
+
+    def _send_what_fits(self) -> None:
+        data = self._waiting
+        at = 0
+        try:
+            while at < len(data):
+                end = at + _PIPE_BUF
+                if end < len(data):
+                    # Whole lines, where they are not longer: others write to the same pipe.
+                    end = data.rfind(b"\n", at, end) + 1 or end
+                taken = self._sink.send(data[at:end])
+                at += taken
+                if not taken:
+                    return
+        finally:
+            self._waiting = data[at:]
+
+
+class Stream:
+    """One output of one service; ``writer`` is the end that the service gets."""
+
+    def __init__(
+        self, loop_: "Loop", outlet: Outlet, render: "Callable[[list[bytes]], bytes]"
+    ) -> None:
+        self._loop = loop_
+        self._outlet = outlet
+        self._render = render
+        self._partial = b""
+        self._kept = b""
+        self._finishes = False
+        self._reader, self.writer = posix.pipe2(posix.O_CLOEXEC)
+        posix.set_blocking(self._reader, False)
+        loop_.watch(self._reader, loop.READ, self.read)
+
+    def read(self) -> None:
+        """Read what there is, a block at most, and write its lines."""
+        if self._reader < 0:
+            return
+        if self._outlet.is_gone:
+            self._close()
+            return
+        if self._outlet.is_full:
+            self._loop.unwatch(self._reader)
+            self._outlet.hold(self)
+            return
+        try:
+            data = posix.read(self._reader, _BLOCK)
+        except BlockingIOError:
+            data = b""
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        while len(self._partial) > _LONGEST:
+            lines.append(self._partial[:_LONGEST])
+            self._partial = self._partial[_LONGEST:]
+        if self._finishes and len(data) < _BLOCK:
+            self._finishes = False
+            if self._partial:
+                lines.append(self._partial)
+                self._partial = b""
+        self._write(lines)
+
+    def _write(self, lines: list[bytes]) -> None:
+        if lines:
+            self._kept = (self._kept + b"\n".join(lines) + b"\n")[-_KEPT:]
+            self._outlet.write(self._render(_in_pieces(lines)))
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._reader >= 0:
+            self._loop.watch(self._reader, loop.READ, self.read)
+
+    def finish(self) -> None:
+        """Write what a process that has ended has left in the pipe, its last line as well."""
+        self._finishes = True
+        for _ in range(_MOST_BLOCKS):
+            self.read()
+            if not self._finishes or self._reader < 0 or self._outlet.is_full:
+                break
+
+    def last_lines(self) -> list[str]:
+        """Return the last lines, 20 at most."""
+        lines = self._kept.split(b"\n")[:-1][-_KEPT_LINES:]
+        return [line.decode("utf-8", "backslashreplace") for line in lines]
+
+    def _close(self) -> None:
+        """Have the service get what it would without us: SIGPIPE or EPIPE."""
+        self._loop.unwatch(self._reader)
+        posix.close(self._reader)
+        posix.close(self.writer)
+        self._reader = -1
+
+
+def _in_pieces(lines: list[bytes]) -> list[bytes]:
+    """Return the lines, those that are too long in pieces."""
+    if max(map(len, lines)) <= _LONGEST:
+        return lines
+    return [
+        line[at : at + _LONGEST] for line in lines for at in range(0, max(len(line), 1), _LONGEST)
+    ]
+
+
+def prefixed(name: str, width: int, color: int | None) -> "Callable[[list[bytes]], bytes]":
+    """Return what puts a name in front of lines, in a colour of a terminal if there is one."""
+    prefix = f"{name:<{width}} | ".encode()
+    if color is not None:
+        prefix = b"\033[%dm%b\033[0m" % (_COLORS[color % len(_COLORS)], prefix)
+    between = b"\n" + prefix
+
+    def render(lines: list[bytes]) -> bytes:
+        return prefix + between.join(lines) + b"\n"
+
+    return render
+
+
+def as_objects(name: str, stream: str) -> "Callable[[list[bytes]], bytes]":
+    """Return what makes an object of each line; one that is an object gets the fields it lacks."""
+    import time
+
+    from pyinit.log.text import utc
+
+    def render(lines: list[bytes]) -> bytes:
+        common = {"timestamp": utc(time.time()), "service": name, "stream": stream}
+        return b"".join(_object(line, common) for line in lines)
+
+    return render
+
+
+def _object(line: bytes, common: dict[str, str]) -> bytes:
+    import json
+
+    text = line.decode("utf-8", "backslashreplace")
+    found = None
+    if text.startswith("{"):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            pass  # it only looks like one
+    if isinstance(found, dict):
+        found = found | {key: value for key, value in common.items() if key not in found}
+    else:
+        found = common | {"event": text}
+    return json.dumps(found).encode() + b"\n"
+
+
+class Outputs:
+    """The streams of all services; ``stdout`` and ``stderr`` are where they go."""
+
+    def __init__(self, loop_: "Loop", services: "model.Services") -> None:
+        self._loop = loop_
+        self._services = services
+        self._outlets: dict[int, Outlet] = {}
+        self._streams: dict[tuple[str, int], Stream] = {}
+
+    def stream(self, name: str, number: int) -> Stream | None:
+        """Return the stream of descriptor ``number`` of a service, if it has one."""
+        service = self._services.by_name[name]
+        mode = service.stdout if number == 1 else service.stderr
+        if mode not in model.COPIED:
+            return None
+        key = (name, number)
+        if key not in self._streams:
+            self._streams[key] = self._open(name, number, mode)
+        return self._streams[key]
+
+    def _open(self, name: str, number: int, mode: str) -> Stream:
+        if number not in self._outlets:
+            self._outlets[number] = Outlet(self._loop, number)
+        outlet = self._outlets[number]
+        if mode == model.JSON:
+            render = as_objects(name, ("stdout", "stderr")[number - 1])
+        else:
+            names = list(self._services.by_name)
+            colorless = not outlet.is_terminal or posix.environ.get(b"NO_COLOR")
+            color = None if colorless else names.index(name)
+            render = prefixed(name, max(map(len, names)), color)
+        return Stream(self._loop, outlet, render)
+
+    def finish(self, name: str) -> None:
+        """Write what is left in the pipes of a service that has ended."""
+        for (owner, _), stream in self._streams.items():
+            if owner == name:
+                stream.finish()
+
+    def last_lines(self, name: str) -> list[str]:
+        """Return the last lines of a service, those of stderr after those of stdout."""
+        found = []
+        for (owner, _), stream in self._streams.items():
+            if owner == name:
+                found += stream.last_lines()
+        return found
+
+    def is_waiting(self) -> bool:
+        """Return whether something is still to be written."""
+        return any(outlet.is_full for outlet in self._outlets.values())

@@ -1,0 +1,374 @@
+"""The processes of one service: started, watched, stopped, and what is left of them ended."""
+
+import _signal
+import posix
+
+from pyinit import events, fork, settings
+from pyinit.services import machine, model, session
+from pyinit.services.readiness import ByDescriptor, ByMessage, watcher
+from pyinit.services.setup import Setup
+from pyinit.wstatus import exit_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyinit.services.loop import Loop
+    from pyinit.services.model import Service
+    from pyinit.services.output import Outputs
+    from pyinit.services.readiness import ByCommand, Watcher
+
+_PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT
+_TERMINATE = (session.TERMINATE, session.CONTINUE)
+
+# From the end of one who was left behind to the next look at who else is; without pidfds the
+# time from look to look.  In seconds.
+_NEXT_LOOK_S = 0.005
+_LOOK_S = 0.02
+
+# Wait statuses for what has none: it could not be forked, or somebody else has reaped it.
+_NOT_FORKED = 125 << 8
+_LOST = 125 << 8
+_UNKNOWN = 1 << 8
+
+
+class Surroundings:
+    """What the processes of all services share.
+
+    ``mask`` is their signal mask, and ``ignored`` are the signals that they ignore.
+    ``terminal`` is a descriptor of the one that COMMAND gets, or None.  ``post`` takes a
+    service's name, an event of `machine` and a wait status.
+    """
+
+    def __init__(
+        self,
+        loop: "Loop",
+        outputs: "Outputs",
+        log: events.Log,
+        post: "Callable[[str, str, int], None]",
+        *,
+        mask: set[int],
+        ignored: tuple[int, ...],
+        terminal: int | None,
+        hides_notify: bool,
+    ) -> None:
+        self.loop = loop
+        self.outputs = outputs
+        self.log = log
+        self.post = post
+        self.mask = mask
+        self.ignored = ignored
+        self.terminal = terminal
+        self.hides_notify = hides_notify
+        self.probes: dict[int, ByCommand] = {}  # commands that look whether a service is ready
+        self.abandoned: set[int] = set()  # children that did not end by KILL
+
+    def begin(self, command: tuple[str, ...], setup: Setup, place: str) -> fork.Started:
+        """Fork a process that becomes ``command``.  Raises `fork.StartError`."""
+        terminal = self.terminal if place == settings.GROUP else None
+        orders = fork.Orders(
+            self.mask,
+            self.ignored,
+            terminal,
+            None,
+            place=place,
+            changes=setup,  # type: ignore[arg-type]  # all that is asked of it
+        )
+        # Handlers of ours must not run in the child: they write to our wake-up descriptor.
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        try:
+            return fork.begin(list(command), orders)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+    def reap_others(self) -> None:
+        """Reap probes, and children that were given up."""
+        for pid in [*self.probes, *self.abandoned]:
+            try:
+                found, status = posix.waitpid(pid, posix.WNOHANG)
+            except OSError:
+                found, status = pid, _LOST
+            if found:
+                self.abandoned.discard(pid)
+                probe = self.probes.pop(pid, None)
+                if probe is not None:
+                    probe.ended(exit_code(status))
+
+
+class Run:
+    """One service's processes.  ``pid`` leads its session, 0 when there is none."""
+
+    def __init__(self, around: Surroundings, service: "Service") -> None:
+        self.service = service
+        self.pid = 0
+        self.has_ended = False
+        self._around = around
+        self._setup = Setup(service, hides_notify=around.hides_notify)
+        self._probe_setup = self._setup
+        if service.ready.kind == model.COMMAND:
+            output = {"command": service.ready.command, "stdout": model.NULL, "stderr": model.NULL}
+            quiet = model.Service(**(service.values() | output))  # type: ignore[arg-type]
+            self._probe_setup = Setup(quiet, hides_notify=True)
+        self._watcher: Watcher | None = None
+        self._started: fork.Started | None = None
+        self._is_reaped = False
+        self._told: set[int] = set()  # of those left behind, who got the signals already
+        self._numbers: tuple[int, ...] = _TERMINATE
+        self._pidfd = -1  # of one who is left behind
+        self._main_pid = 0  # that the service has told of
+        self._main_pidfd = -1
+        has_terminal = service.takes_terminal and around.terminal is not None
+        self._place = settings.GROUP if has_terminal else settings.SESSION
+
+    # -- The start.
+
+    def watch(self) -> None:
+        """Be ready to learn that the service is; to be called before it is started."""
+        if self.service.type != model.SERVICE:
+            return
+        post, name = self._around.post, self.service.name
+        try:
+            self._watcher = watcher(
+                self.service.ready,
+                self._around.loop,
+                lambda: post(name, machine.READY, 0),
+                uid=self._setup.account_uid,
+                main_pid=self._take_main_pid,
+                start=self._probe,
+            )
+        except OSError as error:
+            self._tell_of_failure(f"cannot watch for its readiness: {error.strerror}")
+            return  # start-timeout decides
+        if isinstance(self._watcher, ByDescriptor):
+            self._setup.ready = self._watcher.writer
+        elif isinstance(self._watcher, ByMessage):
+            self._setup.notify = self._watcher.address
+
+    def unwatch(self) -> None:
+        """Watch no more."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+
+    def start(self) -> None:
+        """Start the service; its end is told of if it cannot be."""
+        around, service = self._around, self.service
+        self.has_ended = self._is_reaped = False
+        self._told.clear()
+        for number in (1, 2):
+            try:
+                stream = around.outputs.stream(service.name, number)
+            except OSError as error:
+                self._cannot_start(f"cannot make a pipe: {error.strerror}")
+                return
+            if stream is not None:
+                setattr(self._setup, ("stdout", "stderr")[number - 1], stream.writer)
+        try:
+            started = around.begin(service.command, self._setup, self._place)
+        except fork.StartError as error:
+            self._cannot_start(str(error))
+            return
+        self.pid = started.pid
+        self._started = started
+        around.log.emit(events.INFO, "service_started", service=service.name, service_pid=self.pid)
+        around.loop.watch(started.fileno(), 1, self._executed)  # POLLIN
+
+    def _cannot_start(self, reason: str) -> None:
+        self.pid = 0
+        self.has_ended = True
+        self._tell_of_failure(reason)
+        self._around.post(self.service.name, machine.ENDED, _NOT_FORKED)
+
+    def _executed(self) -> None:
+        """Learn whether the process has become the program."""
+        started = self._started
+        if started is None:
+            return
+        self._around.loop.unwatch(started.fileno())
+        self._started = None
+        failure = started.failure(waits=False)
+        if failure is not None:
+            self._tell_of_failure(str(failure))  # it ends by itself, with the code that says so
+        elif self._watcher is not None:
+            self._watcher.executed()
+
+    def _tell_of_failure(self, reason: str) -> None:
+        log = self._around.log
+        log.emit(events.ERROR, "service_not_started", service=self.service.name, reason=reason)
+
+    def _probe(self, probe: "ByCommand") -> int:
+        """Start the command that tells whether the service is ready.  Raises OSError."""
+        try:
+            started = self._around.begin(
+                self.service.ready.command, self._probe_setup, settings.SESSION
+            )
+        except fork.StartError as error:
+            raise OSError(error.errno, str(error)) from None
+        posix.close(started.fileno())  # its exit code says the same
+        self._around.probes[started.pid] = probe
+        return started.pid
+
+    def _take_main_pid(self, pid: int) -> None:
+        """Watch another process than the one that was started; see sd_notify(3), MAINPID."""
+        if pid in (0, 1, self.pid, self._main_pid, posix.getpid()):
+            return
+        try:
+            fd = posix.pidfd_open(pid, 0)
+            if posix.stat(f"/proc/{pid}").st_uid != self._setup.account_uid:
+                posix.close(fd)
+                return
+        except OSError:
+            return  # it has ended, or nobody can tell when it will
+        self._forget_main_pid()
+        self._main_pid, self._main_pidfd = pid, fd
+        self._around.loop.watch(fd, 1, self._main_ended)
+
+    def _forget_main_pid(self) -> None:
+        if self._main_pidfd >= 0:
+            self._around.loop.unwatch(self._main_pidfd)
+            posix.close(self._main_pidfd)
+        self._main_pid, self._main_pidfd = 0, -1
+
+    def _main_ended(self) -> None:
+        """Take the end of the process that the service has named; its status is the init's."""
+        self._forget_main_pid()
+        if self.has_ended:
+            self._around.post(self.service.name, machine.ENDED, _UNKNOWN)
+
+    # -- The end.
+
+    def look(self) -> None:
+        """Look whether the process has ended; it stays a zombie until nobody is left."""
+        if not self.pid or self.has_ended:
+            return
+        try:
+            info = posix.waitid(posix.P_PID, self.pid, _PEEK)
+        except OSError:
+            self._is_reaped = True  # ECHILD
+            status = _LOST
+        else:
+            if info is None:
+                return
+            status = info.si_status if info.si_code != posix.CLD_EXITED else info.si_status << 8
+        self.has_ended = True
+        try:
+            self._executed()
+        except BlockingIOError:
+            pass  # somebody it has forked holds the pipe
+        if self._main_pidfd < 0:
+            self._around.post(self.service.name, machine.ENDED, status)
+
+    def send_stop(self) -> None:
+        """Send the stop signal to the service's group, then CONT: who is stopped cannot act."""
+        self.send(self.service.stop_signal)
+        self.send(session.CONTINUE)
+
+    def send(self, number: int) -> None:
+        """Send a signal to the service's group."""
+        if self._main_pidfd >= 0:
+            try:
+                _signal.pidfd_send_signal(self._main_pidfd, number)
+            except OSError:
+                pass  # it has ended
+        if self.pid and not session.send(self.pid, (number,)) and not self._is_reaped:
+            try:
+                posix.kill(self.pid, number)  # it has not led its group yet
+            except OSError:
+                pass
+
+    def end_rest(self) -> None:
+        """End what is left of the session; tells `machine.GONE` when nobody is."""
+        self._numbers = _TERMINATE
+        self._told.clear()
+        self._look_for_rest()
+
+    def kill(self) -> None:
+        """Kill the service's group, and what is left of its session."""
+        self._numbers = (session.KILL,)
+        self._told.clear()
+        self.send(session.KILL)
+        self._look_for_rest()
+
+    def _look_for_rest(self) -> None:
+        self._forget_rest()
+        if not self.pid:
+            self._finish()
+            return
+        try:
+            by_group = self._place == settings.GROUP
+            rest = session.members(self.pid, by_group=by_group)
+        except session.Unknown:
+            self._look_at_group()
+            return
+        new = [pid for pid in rest if pid not in self._told]
+        if new:
+            session.send(self.pid, self._numbers, rest)
+            self._told.update(rest)
+        if rest:
+            self._wait_for(rest[-1])
+        elif self.has_ended:
+            self._finish()
+
+    def _look_at_group(self) -> None:
+        """Do without /proc: what is in other groups of the session is not found."""
+        if not self._told:
+            self._told.add(self.pid)
+            session.send(self.pid, self._numbers)
+        if not self.has_ended:
+            return
+        self._reap()
+        if session.has_group(self.pid):
+            self._around.loop.arm(self, _LOOK_S, self._look_for_rest)
+        else:
+            self._finish()
+
+    def _wait_for(self, pid: int) -> None:
+        """Look again when one who is left has ended."""
+        try:
+            self._pidfd = posix.pidfd_open(pid, 0)
+        except OSError:
+            self._around.loop.arm(self, _LOOK_S, self._look_for_rest)
+            return
+        self._around.loop.watch(self._pidfd, 1, self._one_ended)
+
+    def _one_ended(self) -> None:
+        self._forget_rest()
+        # Others end at the same moment, and each look reads all of /proc.
+        self._around.loop.arm(self, _NEXT_LOOK_S, self._look_for_rest)
+
+    def _forget_rest(self) -> None:
+        self._around.loop.disarm(self)
+        if self._pidfd >= 0:
+            self._around.loop.unwatch(self._pidfd)
+            posix.close(self._pidfd)
+            self._pidfd = -1
+
+    def abandon(self) -> list[int]:
+        """Go on without those who did not end by KILL; return their PIDs."""
+        self._forget_rest()
+        left = [] if self.has_ended else [self.pid]
+        if not self.has_ended:
+            self._around.abandoned.add(self.pid)
+            self._is_reaped = True
+        try:
+            left += session.members(self.pid)
+        except session.Unknown:
+            pass
+        self._finish()
+        return left
+
+    def _reap(self) -> None:
+        if self.pid and not self._is_reaped:
+            self._is_reaped = True
+            try:
+                posix.waitpid(self.pid, posix.WNOHANG)
+            except OSError:
+                pass  # ECHILD
+
+    def _finish(self) -> None:
+        """Say that nobody is left."""
+        self._reap()
+        self._forget_main_pid()
+        self.pid = 0
+        self._around.outputs.finish(self.service.name)
+        self._around.post(self.service.name, machine.GONE, 0)
