@@ -53,6 +53,7 @@ class Settings:
     place = "group"  # --session
     parent_death_signal = 0  # --parent-death-signal
     pause = False  # --pause
+    services = ""  # --services
     notify = False  # --notify
     on_oom = ""  # --on-oom
     subreaper = True  # --subreaper, --no-subreaper

@@ -62,7 +62,11 @@ def check(settings: Settings) -> None:
         raise UsageError(
             f"--pause (or PYINIT_PAUSE) runs no command: '{settings.command[0]}' is too much"
         )
-    if not settings.pause and not settings.command:
+    if settings.pause and settings.services:
+        raise UsageError(
+            "--pause (or PYINIT_PAUSE) runs nothing: expected it without --services FILE"
+        )
+    if not settings.pause and not settings.command and not settings.services:
         raise UsageError(f"no command given: expected {USAGE}")
     if settings.pre_stop and not settings.drain_s:
         raise UsageError(

@@ -121,6 +121,7 @@ ANSWER = Kind("ANSWER", values.on_oom, "", "str", "str", '"stop"', Completion(ON
 LEVEL = Kind("LEVEL", values.log_level, 0, "int", "str", '"info"', Completion(values.LOG_LEVELS))
 FORMAT = Kind("FORMAT", values.log_format, "", "str", "str", '"json"', Completion(LOG_FORMATS))
 DESCRIPTOR = Kind("N", values.descriptor, 2, "int", "int", "3")
+DESCRIPTION = Kind("FILE", values.path, "", "str", _PATHS, '"services.toml"', Completion("files"))
 FILE = Kind("PATH", values.path, "", "str", _PATHS, '"/run/pyinit.json"', Completion("files"))
 PROM = Kind(
     "PATH.prom", values.metrics_path, "", "str", _PATHS, '"/metrics/pyinit.prom"',
@@ -391,6 +392,16 @@ the signal like any other that it gets: TERM begins the stop. KILL ends pyinit i
                 """\
 It holds namespaces open and reaps in them, as the pause container of a Kubernetes pod does. Options
 that concern a command have no effect.""",
+            ),
+            Option(
+                "services", DESCRIPTION,
+                "start the services that FILE describes, and COMMAND, if any, when all are ready",
+                "--services services.toml",
+                """\
+A supervisor runs below pyinit: it starts the services in their order, restarts those that say so,
+and stops them in reverse order at a stop signal. What is an option for the command is one for the
+supervisor. docs/services.md describes the file. With COMMAND, its end is the container's.""",
+                keyword="",
             ),
             Option(
                 "notify", SWITCH,
