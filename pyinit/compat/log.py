@@ -6,88 +6,22 @@ prefix.  Everything goes to stderr, for stdout is the command's.
 
 import _signal
 
-from pyinit.compat import peers
+from pyinit.compat import peers, tini
+from pyinit.compat.program import WARNING, family, prefix, severity
 from pyinit.log import sink, text
 from pyinit.options import values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Lines = tuple[tuple[int, str], ...]
-    Fields = dict[str, object]
+    from pyinit.compat.program import Lines
 
-# As in `pyinit.events`, which is above this.
-_WARNING = 1
-_INFO = 2
-_DEBUG = 3
-_TRACE = 4  # what tini has beyond those
+    Fields = dict[str, object]
 
 # The event is another one when the process was killed, or the signal was rewritten.
 _KILLED = {"orphan_reaped": "orphan_killed", "child_exited": "child_killed"}
 
 # What these programs do not know of at all.
 _NEW = ("init_started", "signal_received", "child_continued", "teardown_finished")
-
-# The lines of each event: the level, and words with fields in braces; see `_words`.
-_TINI: "dict[str, Lines]" = {
-    "child_started": ((_INFO, "Spawned child process '{program}' with pid '{pid}'"),),
-    "signal_relayed": ((_DEBUG, "Passing signal: '{text}'"),),
-    "signal_rewritten": ((_DEBUG, "Passing signal: '{text}'"),),
-    "signal_ignored": (),
-    "signal_dropped": ((_WARNING, "Unexpected error when forwarding signal: '{reason}'"),),
-    "orphan_reaped": ((_DEBUG, "Reaped child with pid: '{pid}'"),),
-    "orphan_killed": ((_DEBUG, "Reaped child with pid: '{pid}'"),),
-    "child_exited": (
-        (_DEBUG, "Reaped child with pid: '{pid}'"),
-        (_INFO, "Main child exited normally (with status '{exit_code}')"),
-    ),
-    "child_killed": (
-        (_DEBUG, "Reaped child with pid: '{pid}'"),
-        (_INFO, "Main child exited with signal (with signal '{text}')"),
-    ),
-    "exiting": ((_TRACE, "Exiting: child has exited"),),
-    "not_a_subreaper": ((_WARNING, "Failed to register as child subreaper: {reason}"),),
-}
-_TINI_WARNS_OF_REAPING = ((_WARNING, "Reaped zombie process with pid={pid}"),)
-
-_DUMB_INIT: "dict[str, Lines]" = {
-    "child_started": ((_INFO, "Child spawned with PID {pid}."),),
-    "signal_relayed": (
-        (_DEBUG, "Received signal {number}."),
-        (_DEBUG, "Forwarded signal {number} to children."),
-    ),
-    "signal_rewritten": (
-        (_DEBUG, "Received signal {before}."),
-        (_DEBUG, "Translating signal {before} to {number}."),
-        (_DEBUG, "Forwarded signal {number} to children."),
-    ),
-    "signal_ignored": (
-        (_DEBUG, "Received signal {before}."),
-        (_DEBUG, "Translating signal {before} to 0."),
-        (_DEBUG, "Not forwarding signal 0 to children (ignored)."),
-    ),
-    "orphan_reaped": ((_DEBUG, "A child with PID {pid} exited with exit status {exit_code}."),),
-    "orphan_killed": ((_DEBUG, "A child with PID {pid} was terminated by signal {number}."),),
-    "child_exited": ((_INFO, "A child with PID {pid} exited with exit status {exit_code}."),),
-    "child_killed": ((_INFO, "A child with PID {pid} was terminated by signal {number}."),),
-    "leftovers_asked": ((_INFO, "Forwarded signal {number} to children."),),
-    "exiting": ((_INFO, "Child exited with status {exit_code}. Goodbye."),),
-}
-
-_CATATONIT: "dict[str, Lines]" = {
-    "child_started": ((_DEBUG, "pid1 ({pid}) spawned: {program}"),),
-    "orphan_reaped": ((_DEBUG, "child process {pid} exited with code {exit_code}"),),
-    "orphan_killed": ((_DEBUG, "child process {pid} exited due to signal {number}"),),
-    "not_a_subreaper": ((_WARNING, "failed to set child-reaper as non-pid1: {reason}"),),
-    # It does not say these.
-    "signal_relayed": (),
-    "signal_rewritten": (),
-    "signal_ignored": (),
-    "child_exited": (),
-    "child_killed": (),
-    "exiting": (),
-}
-
-_LANGUAGES = {peers.TINI: _TINI, peers.DUMB_INIT: _DUMB_INIT, peers.CATATONIT: _CATATONIT}
 
 
 class Writer:
@@ -100,7 +34,7 @@ class Writer:
         self._dropped = 0
         self._name = name
         self._level = level
-        self._language = _LANGUAGES[peers.family(name)]
+        self._language = peers.PROGRAMS[family(name)].lines
 
     def emit(self, level: int, event: str, fields: "Fields", _: "text.When") -> None:
         """Say that ``event`` happened; raises nothing.  These programs tell no time."""
@@ -108,10 +42,10 @@ class Writer:
             return
         try:
             words = _words(fields)
-            for severity, template in self._lines(level, event, fields):
-                if severity <= self._level:
-                    prefix = peers.prefix(self._name, peers.severity(severity))
-                    self._write(prefix + text.printable(template.format_map(words)))
+            for level_of_line, template in self._lines(level, event, fields):
+                if level_of_line <= self._level:
+                    begin = prefix(self._name, severity(level_of_line))
+                    self._write(begin + text.printable(template.format_map(words)))
         except Exception:
             self._dropped += 1
 
@@ -136,10 +70,10 @@ class Writer:
         lines = self._language.get(event)
         if lines is None:
             return ((level, event + "".join(f" {key}={{{key}}}" for key in fields)),)
-        if event.startswith("orphan") and level == _WARNING:
+        if event.startswith("orphan") and level == WARNING:
             # An orphan of which one asked to be warned.
-            if self._language is _TINI:
-                return lines + _TINI_WARNS_OF_REAPING
+            if self._language is tini.PROGRAM.lines:
+                return lines + tini.WARNS_OF_REAPING
             return tuple((level, template) for _, template in lines)
         return lines
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import settings
-from pyinit.compat import peers
+from pyinit.compat import peers, program
 from pyinit.ctl.status import beneath
 from pyinit.options import parser
 from pyinit.options.values import UsageError
@@ -69,7 +69,7 @@ KINDS = {
             "whoever is left gets TERM and CONT, the grace, and then KILL",
         ),
         Kind(
-            peers.TINI,
+            program.TINI,
             "tini (docker-init)",
             COMMAND,
             "relayed to its child alone, with -g to the child's process group",
@@ -77,7 +77,7 @@ KINDS = {
             _KERNEL_ENDS,
         ),
         Kind(
-            peers.DUMB_INIT,
+            program.DUMB_INIT,
             "dumb-init",
             COMMAND,
             "relayed to its child's session, with -c to the child alone",
@@ -85,7 +85,7 @@ KINDS = {
             "the child's process group gets TERM, and all are killed in the same moment",
         ),
         Kind(
-            peers.CATATONIT,
+            program.CATATONIT,
             "catatonit",
             COMMAND,
             "relayed to its child alone, with -g to the child's process group; TSTP is dropped",
@@ -171,9 +171,9 @@ KINDS = {
 }
 
 _NAMES = {
-    **dict.fromkeys(("tini", "tini-static", "docker-init"), peers.TINI),
-    "dumb-init": peers.DUMB_INIT,
-    **dict.fromkeys(("catatonit", "podman-init"), peers.CATATONIT),
+    **dict.fromkeys(("tini", "tini-static", "docker-init"), program.TINI),
+    "dumb-init": program.DUMB_INIT,
+    **dict.fromkeys(("catatonit", "podman-init"), program.CATATONIT),
     "pause": "pause",
     "systemd": "systemd",
     **dict.fromkeys(("s6-svscan", "s6-overlay-suexec", "s6-linux-init"), "s6"),
@@ -231,7 +231,7 @@ def recognised(process: ProcessView) -> Init:
         why = "pyinit is a part of this program, and its options are in no command line"
         return Init(process, KINDS[PYINIT], None, why)
     kind = KINDS[_NAMES.get(name) or ("python" if _is_python(process) else "program")]
-    if kind.name in (peers.TINI, peers.DUMB_INIT, peers.CATATONIT):
+    if kind.name in (program.TINI, program.DUMB_INIT, program.CATATONIT):
         return _theirs(process, kind, words)
     return Init(process, kind, None, "")
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinit.compat import peers
+from pyinit.compat import program
 from pyinit.ctl import common
 from pyinit.ctl.doctor.case import HINT, PROBLEM, Finding, NotChecked
 from pyinit.ctl.kinds import PYINIT, SHELL
@@ -230,7 +230,7 @@ def _how_to_reap(init: Init) -> str:
         family = "" if init.asked is None or not init.asked.alias else init.asked.alias
         if not family:
             return "leave --no-subreaper (PYINIT_SUBREAPER=0) out"
-    if peers.family(family) == peers.TINI:
+    if program.family(family) == program.TINI:
         return f"`{family} -s` (TINI_SUBREAPER=1), or make it PID 1"
     return "make it PID 1; or `pyinit -- COMMAND`, which is a subreaper wherever it is not PID 1"
 
