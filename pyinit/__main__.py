@@ -5,7 +5,7 @@ import _signal
 # First act: a signal that arrives while the rest is imported waits in the
 # queue instead of being discarded (pid_namespaces(7): default dispositions
 # do not reach an init, but a blocked signal is queued for it).
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import sys  # noqa: E402
 
@@ -26,4 +26,4 @@ except BaseException as error:
     posix._exit(125)
 
 if __name__ == "__main__":
-    main(given_mask)
+    main(inherited_mask)

@@ -4,75 +4,78 @@ import _signal
 import posix
 import sys
 
-from pyinit import __version__, boot, environment, settings
+from pyinit import __version__, boot, environment, fallback
+from pyinit.settings import NAMES, Settings, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
 
-def main(given_mask: set[int]) -> "NoReturn":
+def main(inherited_mask: set[int]) -> "NoReturn":
     """Be the init: read the options, start the command, supervise it, exit with its status.
 
-    ``given_mask`` is the signal mask from before everything was blocked.
+    ``inherited_mask`` is the signal mask from before everything was blocked.
     """
     try:
-        code = run(sys.argv[1:], given_mask)
+        code = run(sys.argv[1:], inherited_mask)
     except BaseException as error:
         code = fail(error)
     # Finalizing the interpreter would cost 2 ms, and there is nothing to finalize.
     posix._exit(code)
 
 
-def run(arguments: list[str], given_mask: set[int]) -> int:
+def run(arguments: list[str], inherited_mask: set[int]) -> int:
     """Return the exit code.  Raises UsageError or StartError, when nothing was started."""
-    given = environment.restore()
+    original_environ = environment.restore()
     findings = None
     if not environment.is_ours_alone():
         from pyinit.process import restart
 
-        given_mask, given, findings = restart.settle(given_mask, given)
-    asked = understand(arguments)
-    asked.findings = findings
-    if asked.help or asked.version or asked.license:
-        return answer(asked, given_mask)
-    if asked.writes_elsewhere():
+        inherited_mask, original_environ, findings = restart.settle(
+            inherited_mask, original_environ
+        )
+    settings = parse_command_line(arguments)
+    settings.findings = findings
+    if settings.help or settings.version or settings.license:
+        return answer(settings, inherited_mask)
+    if settings.writes_elsewhere():
         from pyinit.report import outlets
 
-        outlets.prepare(asked)
-    init = boot.Init(asked, given_mask)
+        outlets.prepare(settings)
+    init = boot.Init(settings, inherited_mask)
     init.prepare()
-    if asked.pause:
+    if settings.pause:
         return init.pause()
-    if asked.alias:
-        greet(asked)
+    if settings.alias:
+        greet(settings)
     try:
-        init.start(given)
+        init.start(original_environ)
     except Exception as error:
-        raise translated(asked, error) from None
+        raise translated(settings, error) from None
     return init.supervise()
 
 
-def translated(asked: settings.Settings, error: Exception) -> Exception:
+def translated(settings: Settings, error: Exception) -> Exception:
     """Return what to raise where the command could not be started."""
-    if not asked.alias:
+    if not settings.alias:
         return error
     from pyinit.compat import peers
 
-    return peers.translate(asked, error)
+    return peers.translate(settings, error)
 
 
-def understand(arguments: list[str]) -> settings.Settings:
+def parse_command_line(arguments: list[str]) -> Settings:
     """Return what is asked for, in the words of pyinit or of the program whose name we bear.
 
     Raises UsageError.
     """
     name = sys.argv[0].rpartition("/")[2]
     environ = environment.current()
-    if name not in settings.NAMES:
-        asked = settings.plain(arguments, environ)
-        if asked is not None:
-            return asked
+    if name not in NAMES:
+        settings = plain(arguments, environ)
+        if settings is not None:
+            return settings
         from pyinit.options import parser
 
         name, arguments = parser.alias(arguments)
@@ -83,12 +86,12 @@ def understand(arguments: list[str]) -> settings.Settings:
     return peers.parse(name, arguments, environ)
 
 
-def greet(asked: settings.Settings) -> None:
+def greet(settings: Settings) -> None:
     """Write what the program whose name we bear writes before it starts its command."""
     from pyinit.compat import peers
 
-    is_reaper = asked.subreaper or posix.getpid() == 1
-    if not is_reaper and not asked.quiet:
+    is_reaper = settings.subreaper or posix.getpid() == 1
+    if not is_reaper and not settings.quiet:
         try:
             from pyinit import linux
 
@@ -96,11 +99,11 @@ def greet(asked: settings.Settings) -> None:
             is_reaper = linux.is_child_subreaper()
         except (ImportError, OSError):
             pass  # a Python built without libffi, a filter: then it is unlikely
-    for line in peers.greeting(asked, is_reaper=is_reaper):
-        boot.tell(line, "")
+    for line in peers.greeting(settings, is_reaper=is_reaper):
+        fallback.tell(line, "")
 
 
-def answer(asked: settings.Settings, mask: set[int]) -> int:
+def answer(settings: Settings, mask: set[int]) -> int:
     """Write what is asked for, help or version, and return the exit code.
 
     As any program would: with the signal mask that was given, so that one that
@@ -109,11 +112,11 @@ def answer(asked: settings.Settings, mask: set[int]) -> int:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
     fd = 1
-    if asked.alias:
+    if settings.alias:
         from pyinit.compat import peers
 
-        text, fd = peers.answer(asked)
-    elif asked.help:
+        text, fd = peers.answer(settings)
+    elif settings.help:
         from pyinit.options import help as help_text
 
         text = help_text.render()
@@ -124,7 +127,7 @@ def answer(asked: settings.Settings, mask: set[int]) -> int:
         while data:
             data = data[posix.write(fd, data) :]
     except OSError as error:
-        boot.tell(f"cannot write to standard output: {error.strerror}")
+        fallback.tell(f"cannot write to standard output: {error.strerror}")
         return 125
     return 0
 
@@ -138,13 +141,13 @@ def fail(error: BaseException) -> int:
     code = getattr(error, "code", None)
     try:
         if isinstance(code, int):
-            boot.tell(str(error), getattr(error, "prefix", "pyinit: "))
+            fallback.tell(str(error), getattr(error, "prefix", "pyinit: "))
             for line in getattr(error, "more", ()):
-                boot.tell(line, "")
+                fallback.tell(line, "")
         elif isinstance(error, OSError):
-            boot.tell(f"cannot start: {error.strerror or error}")
+            fallback.tell(f"cannot start: {error.strerror or error}")
         else:
-            boot.tell(f"internal error: {error!r}")
+            fallback.tell(f"internal error: {error!r}")
     except BaseException:
         pass  # the exit code tells as well
     return code if isinstance(code, int) else 125

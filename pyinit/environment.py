@@ -43,6 +43,11 @@ STEERING = frozenset(
     )
 )
 
+# confstr(_CS_PATH): where execvp(3) looks without a PATH.
+DEFAULT_PATH = b"/bin:/usr/bin"
+# A directory of PATH that is longer is passed over by execvp(3).
+_PATH_MAX = 4096
+
 # The -X option with which pyinit has started itself once more; `pyinit.process.restart`.
 RESTARTED = "pyinit"
 
@@ -214,3 +219,13 @@ def read_to_end(fd: int) -> bytes:
         if length > _MOST:
             raise OSError(_EFBIG, "it has no end")
     return b"".join(blocks)
+
+
+def candidates(name: bytes) -> list[bytes]:
+    """Return the paths at which execvp(3) looks for ``name``."""
+    if not name:
+        return []
+    if b"/" in name:
+        return [name]
+    words = current().get(b"PATH", DEFAULT_PATH).split(b":")
+    return [b"%b/%b" % (word, name) if word else name for word in words if len(word) < _PATH_MAX]

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     Explain = Callable[[bytes, int, bytes], tuple[int, str]]
 
-# confstr(_CS_PATH): where execvp(3) looks without a PATH.
-DEFAULT_PATH = b"/bin:/usr/bin"
-# A directory of PATH that is longer is passed over by execvp(3).
-_PATH_MAX = 4096
-
 # Those below 35 are the same on every architecture of Linux (errno(3)), and to import
 # the module costs 0.12 ms.
 _ENOENT = 2
@@ -64,7 +59,7 @@ class StartError(Exception):
         return type(self), (self.code, str(self), self.errno)
 
 
-class Orders:
+class ChildSetup:
     """What the forked process has to do before it becomes the command.
 
     ``mask`` is its signal mask, ``ignored`` are the signals it ignores;
@@ -142,12 +137,12 @@ class Started:
             wait_s = min(2 * wait_s, _LAST_WAIT_S)
 
 
-def start(command: list[str], orders: Orders) -> int:
+def start(command: list[str], setup: ChildSetup) -> int:
     """Start ``command``; return its PID once it is that command.
 
     Raises `StartError`.
     """
-    started = begin(command, orders)
+    started = begin(command, setup)
     failure = started.failure()
     if failure is None:
         return started.pid
@@ -158,7 +153,7 @@ def start(command: list[str], orders: Orders) -> int:
     raise failure
 
 
-def begin(command: list[str], orders: Orders) -> Started:
+def begin(command: list[str], setup: ChildSetup) -> Started:
     """Fork a process that becomes ``command``, and do not wait for that.
 
     Raises `StartError`.
@@ -167,13 +162,13 @@ def begin(command: list[str], orders: Orders) -> Started:
         raise StartError(125, "cannot fork: /proc/self/stat is no file of the kernel's", _EINVAL)
     argv = environment.as_given(command)
     # Without changes nothing but exec itself can hang, as it can in posix_spawn(3).
-    flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if orders.changes is not None else 0)
+    flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if setup.changes is not None else 0)
     try:
         reader, writer = posix.pipe2(flags)
     except OSError as error:
         raise StartError(125, f"cannot make a pipe: {error.strerror}", error.errno) from None
     explain: Explain | None = None
-    if orders.changes is not None:
+    if setup.changes is not None:
         # Only the child has the user, the directory and the PATH by which it was looked for.
         from pyinit.command import diagnosis
 
@@ -187,7 +182,7 @@ def begin(command: list[str], orders: Orders) -> Started:
         _close(writer)
         raise StartError(125, f"cannot fork: {error.strerror}", error.errno) from None
     if started.pid == 0:
-        _become(argv, orders, parent, writer, explain)
+        _exec_child(argv, setup, parent, writer, explain)
     _close(writer)
     return started
 
@@ -225,20 +220,20 @@ def _code_of(failure: tuple[int, bytes, bytes]) -> int:
     return 127 if errno in (_ENOENT, _ENOTDIR) else 126
 
 
-def _become(
-    argv: list[bytes], orders: Orders, parent: int, writer: int, explain: "Explain | None"
+def _exec_child(
+    argv: list[bytes], setup: ChildSetup, parent: int, writer: int, explain: "Explain | None"
 ) -> None:
     """Turn the forked process into the command; never return."""
     failure = (_EINVAL, _EXEC, argv[0])
     try:
-        problem = _change(orders, parent)
+        problem = _change(setup, parent)
         if problem is not None:
             failure = problem
             return
         # After a change of user, which takes the signal away again (prctl(2)).
-        if orders.linux is not None:
-            die_with(parent, orders.linux)
-        _restore_signals(orders)
+        if setup.linux is not None:
+            die_with(parent, setup.linux)
+        _restore_signals(setup)
         errno, path = execvp(argv)
         failure = (errno, _EXEC, path)
         if explain is not None:
@@ -251,12 +246,12 @@ def _become(
         posix._exit(_code_of(failure))
 
 
-def _change(orders: Orders, parent: int) -> tuple[int, bytes, bytes] | None:
+def _change(setup: ChildSetup, parent: int) -> tuple[int, bytes, bytes] | None:
     """Make this process what the command is to be; return what failed, or None."""
     step = "start a session"
-    changes = orders.changes
+    changes = setup.changes
     try:
-        take_place(orders.place, orders.terminal)
+        isolate_child(setup.place, setup.terminal)
         if changes is not None:
             changes.apply(parent)
     except (OSError, ValueError) as error:
@@ -266,7 +261,7 @@ def _change(orders: Orders, parent: int) -> tuple[int, bytes, bytes] | None:
     return None
 
 
-def take_place(place: str, terminal: int | None) -> None:
+def isolate_child(place: str, terminal: int | None) -> None:
     """Lead a process group or a session, with the terminal.  Raises OSError for the session."""
     if place == settings.SESSION:
         posix.setsid()
@@ -296,10 +291,10 @@ def die_with(parent: int, linux: "ModuleType") -> None:
         posix._exit(128 + _signal.SIGKILL)  # it ended before the signal was set
 
 
-def _restore_signals(orders: Orders) -> None:
+def _restore_signals(setup: ChildSetup) -> None:
     for number in environment.RESET:
         _signal.signal(number, _signal.SIG_DFL)
-    for number in orders.ignored:
+    for number in setup.ignored:
         _signal.signal(number, _signal.SIG_IGN)
     for number in _signal.valid_signals():
         # Python's for SIGINT, or one of the program around us: it would run here, for a signal that
@@ -307,7 +302,7 @@ def _restore_signals(orders: Orders) -> None:
         if _signal.getsignal(number) not in (_signal.SIG_DFL, _signal.SIG_IGN):
             _signal.signal(number, _signal.SIG_DFL)
     # Not SIG_SETMASK, which would unblock 32 and 33: glibc takes them out of every set.
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _signal.valid_signals() - orders.mask)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _signal.valid_signals() - setup.mask)
 
 
 def execvp(argv: list[bytes]) -> tuple[int, bytes]:
@@ -318,7 +313,7 @@ def execvp(argv: list[bytes]) -> tuple[int, bytes]:
     if b"/" in argv[0]:
         return _execv(argv[0], argv), argv[0]  # nothing is searched: the first errno is the answer
     failure = (_ENOENT, b"")
-    for path in candidates(argv[0]):
+    for path in environment.candidates(argv[0]):
         code = _execv(path, argv)
         if not _goes_on(code):
             return code, path
@@ -364,13 +359,3 @@ def _is_text(path: bytes) -> bool:
     head = posix.read(fd, 256)
     posix.close(fd)
     return b"\0" not in head.partition(b"\n")[0]
-
-
-def candidates(name: bytes) -> list[bytes]:
-    """Return the paths at which execvp(3) looks for ``name``."""
-    if not name:
-        return []
-    if b"/" in name:
-        return [name]
-    words = environment.current().get(b"PATH", DEFAULT_PATH).split(b":")
-    return [b"%b/%b" % (word, name) if word else name for word in words if len(word) < _PATH_MAX]

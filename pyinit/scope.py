@@ -6,6 +6,8 @@ nested in it, and no fork escapes it.
 
 import posix
 
+from pyinit import signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.kernel.descendants import Sending
@@ -14,15 +16,8 @@ if TYPE_CHECKING:
 # Answers of `left`.
 NOBODY = 0
 CHILDREN = 1  # their end will send SIGCHLD
-OUTSIDERS = (
-    2  # they have to be asked after: entered by setns(2), their parent is outside; or refused
-)
-
-# __WALL: also children of before exec that were made to send another signal at their
-# end (clone(2)); since the exec the kernel makes it SIGCHLD, but waitpid(2) needs this.
-WALL = 0x40000000
-WAIT = posix.WNOHANG | posix.WUNTRACED | posix.WCONTINUED | WALL
-PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT | WALL
+# They have to be asked after: entered by setns(2), their parent is outside; or refused.
+OUTSIDERS = 2
 
 # So many are named; a log is read by people, and those who are looked at run on meanwhile.
 MOST_NAMED = 20
@@ -33,7 +28,7 @@ _CAP_KILL = 5  # capabilities(7)
 def has_children() -> bool:
     """Return whether this process has any child, ended or not; waitid(2) knows without /proc."""
     try:
-        posix.waitid(posix.P_ALL, 0, PEEK)
+        posix.waitid(posix.P_ALL, 0, signals.PEEK)
     except ChildProcessError:
         return False
     return True
@@ -209,7 +204,7 @@ def _has_any_child() -> bool:
     except OSError:
         pass
     try:
-        posix.waitpid(-1, posix.WNOHANG | WALL)
+        posix.waitpid(-1, signals.REAP)
     except ChildProcessError:
         return False
     return True

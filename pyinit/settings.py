@@ -24,7 +24,6 @@ NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.kernel.kills import Kills
     from pyinit.process.restart import Findings
     from pyinit.report.outlets import Outlets
 
@@ -81,7 +80,6 @@ class Settings:
     tells_of_stops = False  # whoever started pyinit stops with the command, instead of pyinit
     # -- What was found before the start.
     findings: "Findings | None" = None  # in this process
-    kills: "Kills | None" = None
     outlets: "Outlets | None" = None
 
     def __init__(self, command: list[str]) -> None:

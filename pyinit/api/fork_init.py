@@ -126,17 +126,17 @@ def _prepare(init: "Init") -> None:
 
     from pyinit import boot
 
-    if init.asked.writes_elsewhere():
+    if init.settings.writes_elsewhere():
         from pyinit.report import outlets
 
-        outlets.prepare_in_program(init.asked)
+        outlets.prepare_in_program(init.settings)
     init.prepare()
     if init.linux is not None:
         from pyinit import fork  # noqa: F401
     if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
-    if init.asked.keeps_record():
-        init.asked.kills = boot.kills_before()
+    if init.settings.keeps_record():
+        init.kills = boot.kills_before()
 
 
 def _let_go(asked: "Settings") -> None:
@@ -162,7 +162,7 @@ def _be_init(pid: int, init: "Init", terminal: int | None) -> "NoReturn":
     if not environment.is_single_threaded():
         from pyinit.process import restart
 
-        init.asked.findings = restart.attend(restart.Findings())
+        init.settings.findings = restart.attend(restart.Findings())
     try:
         posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
     except OSError:

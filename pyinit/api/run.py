@@ -7,7 +7,17 @@ import threading
 from typing import TYPE_CHECKING
 
 # So that nothing can fail to load once a command runs.
-from pyinit import boot, events, scope, settings, supervisor  # noqa: F401
+from pyinit import (  # noqa: F401
+    boot,
+    child,
+    events,
+    inbox,
+    lifecycle,
+    reaper,
+    scope,
+    settings,
+    supervisor,
+)
 from pyinit.api import held, keywords
 from pyinit.api.types import Exit
 from pyinit.kernel import descendants, kills  # noqa: F401

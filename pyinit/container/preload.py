@@ -6,7 +6,7 @@ There may be no Python there, or somebody else's.
 import sys
 
 import pyinit
-from pyinit import boot, environment, settings
+from pyinit import fallback, environment, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _ACTIVATED = b"LISTEN_PID"
 _LATE = (
     *("_thread", "fcntl", "select", "termios", "time"),
-    *("pyinit.command.diagnosis", "pyinit.fork", "pyinit.supervisor"),
+    *("pyinit.command.diagnosis", "pyinit.fork"),
+    *("pyinit.child", "pyinit.inbox", "pyinit.lifecycle", "pyinit.reaper", "pyinit.supervisor"),
     *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
     *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.sink"),
     "pyinit.log.text",
@@ -25,7 +26,6 @@ _LATE_FOR = {
     "enter": ("pyinit.namespaces.enter",),
     "stop": ("pyinit.stopping.stop", "pyinit.command.changes"),
     "notify": ("pyinit.stopping.notify",),
-    "pause": ("pyinit.pause",),
     "changes": ("pyinit.command.changes", "pyinit.command.accounts"),
     "record": (
         *("resource", "pyinit.report.cause", "pyinit.report.metrics", "pyinit.report.outlets"),
@@ -48,7 +48,6 @@ def load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
         "enter": order["enter"],
         "stop": asked.drain_s or asked.escalation or asked.notify,
         "notify": asked.notify,
-        "pause": asked.pause,
         "changes": asked.changes_command() or asked.pre_stop or _ACTIVATED in environment.current(),
         "record": asked.keeps_record() or asked.writes_elsewhere(),
         "orphans": asked.warn_on_reap,
@@ -96,5 +95,5 @@ def close_imports() -> None:
     sys.path_importer_cache.clear()
     sys.path.clear()
     pyinit.__path__ = []
-    sys.excepthook = lambda _, error, __: boot.tell(f"internal error: {error!r}")
-    sys.unraisablehook = lambda what: boot.tell(f"internal error: {what.exc_value!r}")
+    sys.excepthook = lambda _, error, __: fallback.tell(f"internal error: {error!r}")
+    sys.unraisablehook = lambda what: fallback.tell(f"internal error: {what.exc_value!r}")

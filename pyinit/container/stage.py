@@ -13,7 +13,7 @@ import errno
 import marshal
 import posix
 
-from pyinit import boot, environment, linux, settings
+from pyinit import boot, environment, fallback, linux, settings
 from pyinit.container import isolate, mounts, preload
 from pyinit.container.caller_socket import CallerSocket, StageError
 from pyinit.namespaces import kinds
@@ -33,7 +33,7 @@ def main(fd: int, order_fd: int) -> "NoReturn":
         code = _main(CallerSocket(fd), order_fd)
     except BaseException as error:
         # Not by a traceback: the lines in it would be read from files of the image.
-        boot.tell(f"internal error: {error!r}")
+        fallback.tell(f"internal error: {error!r}")
     posix._exit(code)
 
 

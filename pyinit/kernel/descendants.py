@@ -8,7 +8,7 @@ import _signal
 import errno
 import posix
 
-from pyinit import environment, scope
+from pyinit import environment, signals
 from pyinit.kernel import proc
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ class Sending:
             if self.reached:
                 return True
         try:
-            if posix.waitid(posix.P_ALL, 0, scope.PEEK) is not None:
+            if posix.waitid(posix.P_ALL, 0, signals.PEEK) is not None:
                 return False  # the children of one who waits to be reaped are ours already
         except ChildProcessError:
             return True
@@ -261,7 +261,7 @@ def _family(directory: int, missed: list[int] | None = None) -> list[proc.Proces
 
 def _is_child(pid: int) -> bool:
     try:
-        posix.waitid(posix.P_PID, pid, scope.PEEK)
+        posix.waitid(posix.P_PID, pid, signals.PEEK)
     except ChildProcessError:
         return False
     except OSError:
@@ -272,7 +272,7 @@ def _is_child(pid: int) -> bool:
 def _is_live_child(pid: int) -> bool:
     """Return the same where a filter, seccomp(2), does not know waitid(2); reaps an ended one."""
     try:
-        return posix.waitpid(pid, posix.WNOHANG | scope.WALL) == (0, 0)
+        return posix.waitpid(pid, signals.REAP) == (0, 0)
     except OSError:
         return False
 

@@ -12,7 +12,7 @@ from pyinit.kernel import oom, proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 # PF_EXITING and PF_SIGNALED, of the flags in /proc/PID/stat.
 _ENDS = 0x404
@@ -35,18 +35,20 @@ class Kills:
         self._told = before or 0
         self._watch: oom.Watch | None = None
 
-    def look(self, log: events.Log, killed: "Sequence[Killed]" = (), main: int = 0) -> bool:
+    def report_new_kills(
+        self, log: events.Log, killed: "Sequence[Killed]" = (), known: "Iterable[int]" = ()
+    ) -> bool:
         """Tell of the kills since the last look; return whether there were any.
 
         ``killed`` are children of ours who have died by a SIGKILL of somebody else since then.
         The kernel does not tell whom it has killed: that the first of them is among the
-        victims is most likely.  Where ``main`` is about to end it may be the one, and its
+        victims is most likely.  Where one of ``known`` is about to end it may be the one, and its
         end is waited for: it has SIGCHLD sent.
         """
         total = self.counter.read()
         if total is None:
             return False  # no descriptor is left, perhaps: the next look tells
-        if total > self._told and main and not killed and _is_ending(main):
+        if total > self._told and not killed and any(map(_is_ending, known)):
             return False
         since = {"since": "the cgroup was made"} if self._is_late else {}
         self._is_late = False
@@ -85,6 +87,22 @@ class Kills:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+
+
+def stop_once(may_stop: "Callable[[], bool]", numbers: frozenset[int]) -> "Callable[[], None]":
+    """Return what has a stop signal come, one of ``numbers``, the first time that it may."""
+    has_stopped = False
+
+    def stop() -> None:
+        nonlocal has_stopped
+        if has_stopped or not may_stop():
+            return
+        has_stopped = True
+        # Like all that we are sent it is blocked, and waits to be taken.
+        plain = _signal.SIGTERM in numbers or not numbers
+        _signal.raise_signal(_signal.SIGTERM if plain else min(numbers))
+
+    return stop
 
 
 def _wake(thread: int) -> None:

@@ -7,7 +7,7 @@ the other makes them faster than that.
 
 import posix
 
-from pyinit import events, scope, signals, wstatus
+from pyinit import events, signals
 
 try:
     # CPython's wait4() needs it, and would load it with the status in its hand, to be lost if
@@ -18,7 +18,7 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyinit.supervisor import Supervisor
+    from collections.abc import Collection
 
 # What an orphan costs of whom a line is written, or whom only the record takes, in times of
 # what it takes to reap one.
@@ -31,15 +31,14 @@ _FEW = 16
 
 
 class Orphans:
-    """Reaps for ``supervisor``, and tells its log of each orphan in an event of ``level``.
+    """Reaps, and tells ``log`` of each orphan in an event of ``level``.
 
     Those of a row that does not end, as one after the other ends, are counted only.
     """
 
-    def __init__(self, supervisor: "Supervisor", level: int) -> None:
+    def __init__(self, log: events.Log, level: int) -> None:
         self.name: str | None = None  # of the one who was reaped last, if it is known
-        self._supervisor = supervisor
-        self._log = supervisor.log
+        self._log = log
         self._level = level
         self._is_shown = level <= self._log.shown
         # Looking at each before it is reaped costs two more system calls.
@@ -55,11 +54,15 @@ class Orphans:
             return _COST_KEPT
         return _COST if self._told < self._most else 1
 
-    def reap_next(self) -> tuple[int, int]:
-        """Reap the next child, and return what waitpid(2) does.  Raises ChildProcessError."""
+    def reap_next(self, known: "Collection[int]") -> tuple[int, int]:
+        """Reap the next child, and return what waitpid(2) does.  Raises ChildProcessError.
+
+        Those of ``known`` are no orphans.
+        """
         self.name = None
+        is_told = self._told < self._most
         try:
-            pid, status = self._reap_told() if self._told < self._most else self._reap_untold()
+            pid, status = self._reap_told(known) if is_told else self._reap_untold(known)
         except ChildProcessError:
             self._end_row()
             raise
@@ -67,11 +70,11 @@ class Orphans:
             self._end_row()
         return pid, status
 
-    def _reap_told(self) -> tuple[int, int]:
+    def _reap_told(self, known: "Collection[int]") -> tuple[int, int]:
         name, pid = None, -1
         if self._looks:
             try:
-                pid, name = self._look_at_next()
+                pid, name = _look_at_next(known)
             except ChildProcessError:
                 raise
             except Exception as error:
@@ -80,19 +83,19 @@ class Orphans:
         self.name = name
         cpu_s = None
         if resource is None:
-            pid, status = posix.waitpid(pid, scope.WAIT)
+            pid, status = posix.waitpid(pid, signals.WAIT)
         else:
-            pid, status, used = posix.wait4(pid, scope.WAIT)
+            pid, status, used = posix.wait4(pid, signals.WAIT)
             cpu_s = round(used.ru_utime + used.ru_stime, 6)
-        if self._is_orphan(pid, status):
+        if _is_orphan(pid, status, known):
             self._told += self._is_shown
             fields = {"name": name, **_end(status), "cpu_s": cpu_s}
             self._log.emit(self._level, "orphan_reaped", pid=pid, **fields)
         return pid, status
 
-    def _reap_untold(self) -> tuple[int, int]:
-        pid, status = posix.waitpid(-1, scope.WAIT)
-        if self._is_orphan(pid, status):
+    def _reap_untold(self, known: "Collection[int]") -> tuple[int, int]:
+        pid, status = posix.waitpid(-1, signals.WAIT)
+        if _is_orphan(pid, status, known):
             self._untold += 1
             if self._log.record is not None:
                 try:
@@ -110,28 +113,30 @@ class Orphans:
             self._most = min(_MOST, 2 * self._most)
         self._told = self._untold = 0
 
-    def _is_orphan(self, pid: int, status: int) -> bool:
-        return bool(pid) and pid not in self._known() and not wstatus.is_alive(status)
 
-    def _known(self) -> tuple[int, int]:
-        """Return those of our children who are no orphans, or 0 for one that is not there."""
-        init = self._supervisor
-        return init.main if init.alive else 0, init.stop.hook if init.stop is not None else 0
+def _is_orphan(pid: int, status: int, known: "Collection[int]") -> bool:
+    return bool(pid) and pid not in known and not signals.is_alive(status)
 
-    def _look_at_next(self) -> tuple[int, str | None]:
-        """Return who is to be reaped next, or -1, and the name, which is known only until then.
 
-        Where nobody has ended, only the main child's stop is of interest: a
-        stopped orphan could be continued, or end, before it is waited for.
-        """
-        info = posix.waitid(posix.P_ALL, 0, scope.PEEK)
-        if info is None:
-            return self._known()[0] or -1, None
-        if info.si_pid in self._known():
-            return info.si_pid, None
-        from pyinit.log import names
+def _look_at_next(known: "Collection[int]") -> tuple[int, str | None]:
+    """Return who is to be reaped next, or -1, and the name, which is known only until then.
 
-        return info.si_pid, names.name(info.si_pid)
+    Where nobody has ended, only stops of those who are known are of interest: a
+    stopped orphan could be continued, or end, before it is waited for.
+    """
+    info = posix.waitid(posix.P_ALL, 0, signals.PEEK)
+    if info is None:
+        return next(filter(_has_changed, known), next(iter(known), -1)), None
+    if info.si_pid in known:
+        return info.si_pid, None
+    from pyinit.log import names
+
+    return info.si_pid, names.name(info.si_pid)
+
+
+def _has_changed(pid: int) -> bool:
+    """Return whether a child was stopped or continued."""
+    return posix.waitid(posix.P_PID, pid, signals.PEEK_AT_CHANGE) is not None
 
 
 def _end(status: int) -> dict[str, object]:

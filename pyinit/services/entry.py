@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 NAME = "pyinit-services"
 
 
-def start(asked: settings.Settings, orders: fork.Orders) -> int:
+def start(asked: settings.Settings, setup: fork.ChildSetup) -> int:
     """Fork the supervisor of ``asked.services``, and return its PID.
 
-    It does to itself what ``orders`` say, as a command would.  Raises `fork.StartError`.
+    It does to itself what ``setup`` say, as a command would.  Raises `fork.StartError`.
     """
     if environment.fork_would_wait():
         raise fork.StartError(125, "cannot fork: /proc/self/stat is no file of the kernel's")
@@ -33,8 +33,8 @@ def start(asked: settings.Settings, orders: fork.Orders) -> int:
     except OSError as error:
         raise fork.StartError(125, f"cannot fork: {error.strerror}", error.errno) from None
     if pid == 0:
-        _be_supervisor(asked, orders, parent)
-    if orders.place == settings.GROUP:
+        _be_supervisor(asked, setup, parent)
+    if setup.place == settings.GROUP:
         try:
             posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
         except OSError:
@@ -43,27 +43,27 @@ def start(asked: settings.Settings, orders: fork.Orders) -> int:
     return pid
 
 
-def _be_supervisor(asked: settings.Settings, orders: fork.Orders, parent: int) -> "NoReturn":
+def _be_supervisor(asked: settings.Settings, setup: fork.ChildSetup, parent: int) -> "NoReturn":
     """Become the supervisor in the forked process, and exit with the container's code."""
     code = 125
     try:
-        _change(asked, orders.changes, orders, parent)
+        _change(asked, setup.changes, setup, parent)
         from pyinit.services import main
 
-        code = main.run(asked, orders, stop_signals(asked))
+        code = main.run(asked, setup, stop_signals(asked))
     finally:
         posix._exit(code)  # nothing of the init runs in here, whatever is raised
 
 
 def _change(
-    asked: settings.Settings, changes: "Changes | None", orders: fork.Orders, parent: int
+    asked: settings.Settings, changes: "Changes | None", setup: fork.ChildSetup, parent: int
 ) -> None:
     """Do what a command's process does before its exec.  Raises OSError."""
-    fork.take_place(orders.place, orders.terminal)
+    fork.isolate_child(setup.place, setup.terminal)
     if changes is not None:
         changes.apply(parent)
-    if orders.linux is not None:
-        _stop_with(parent, asked, orders.linux)
+    if setup.linux is not None:
+        _stop_with(parent, asked, setup.linux)
     try:
         fd = posix.open("/proc/self/comm", posix.O_WRONLY | posix.O_CLOEXEC)
         posix.write(fd, NAME.encode())

@@ -9,8 +9,8 @@ only when nobody is left it is decided what the end leads to.  The events that b
 "all gone" are that decision: the caller tells `GONE`, and the unit knows which one it is.
 """
 
+from pyinit import signals
 from pyinit.services import model
-from pyinit.wstatus import exit_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Unit:
         if self.state == KILLING and self.code is not None:
             return
         self.signal = status & 0x7F
-        self.code = TIMED_OUT if self.timed_out else exit_code(status)
+        self.code = TIMED_OUT if self.timed_out else signals.exit_code(status)
         if self.state == UP and now - self.up_since >= self.service.restart_delay_s[1]:
             self._doublings = 0
 

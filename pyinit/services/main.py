@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyinit.settings import Settings
 
 
-def run(asked: "Settings", orders: "fork.Orders", stop_signals: frozenset[int]) -> int:
+def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int]) -> int:
     """Read the file, run the services, and return the container's exit code.
 
     It is 125 when nothing was started; why is said.
@@ -26,10 +26,10 @@ def run(asked: "Settings", orders: "fork.Orders", stop_signals: frozenset[int]) 
         made = supervisor.Supervisor(
             services,
             log,
-            mask=orders.mask,
-            ignored=orders.ignored,
+            mask=setup.mask,
+            ignored=setup.ignored,
             stop_signals=stop_signals,
-            terminal=orders.terminal,
+            terminal=setup.terminal,
             hides_notify=asked.notify,
         )
     except ServicesError as error:

@@ -7,7 +7,7 @@ from pyinit import events, fork, settings
 from pyinit.services import machine, model, session
 from pyinit.services.readiness import ByDescriptor, ByMessage, watcher
 from pyinit.services.setup import Setup
-from pyinit.wstatus import exit_code
+from pyinit.signals import exit_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Surroundings:
     def begin(self, command: tuple[str, ...], setup: Setup, place: str) -> fork.Started:
         """Fork a process that becomes ``command``.  Raises `fork.StartError`."""
         terminal = self.terminal if place == settings.GROUP else None
-        orders = fork.Orders(
+        setup = fork.ChildSetup(
             self.mask,
             self.ignored,
             terminal,
@@ -77,7 +77,7 @@ class Surroundings:
         # Handlers of ours must not run in the child: they write to our wake-up descriptor.
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
         try:
-            return fork.begin(list(command), orders)
+            return fork.begin(list(command), setup)
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 

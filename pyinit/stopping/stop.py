@@ -9,35 +9,47 @@ a step of the plan until it is taken: what fails is due again.
 import _signal
 import posix
 
-from pyinit import events, lifecycle, signals, wstatus
+from pyinit import events, lifecycle, signals
 from pyinit.kernel import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from pyinit.child import Child
     from pyinit.fork import Started
+    from pyinit.lifecycle import Lifecycle
+    from pyinit.reaper import Reaper
     from pyinit.settings import Settings
-    from pyinit.supervisor import Supervisor
 
 
 class Stop:
-    """How ``supervisor``'s main child is stopped, as ``asked``.
+    """How the main child ``main`` is stopped, as ``settings`` have it.
 
-    ``mask`` is the signal mask that pyinit was given, for the pre-stop command.
+    The pre-stop command is reaped by ``reaper``.  ``mask`` is the signal mask that pyinit was
+    given, for that command.
     """
 
-    def __init__(self, supervisor: "Supervisor", asked: "Settings", mask: set[int]) -> None:
+    def __init__(  # noqa: PLR0917 - what a stop is about
+        self,
+        main: "Child",
+        settings: "Settings",
+        log: events.Log,
+        policy: "Lifecycle",
+        reaper: "Reaper",
+        mask: set[int],
+    ) -> None:
         self.clock = clock.Clock()
-        self.hook = 0  # the pre-stop command's PID while it runs
+        self._hook = 0  # the pre-stop command's PID while it runs
         self._hook_killed = False
         self._started: Started | None = None
-        self._supervisor = supervisor
-        self._log = supervisor.log
-        self._lifecycle = supervisor.lifecycle
-        self._asked = asked
+        self._main = main
+        self._settings = settings
+        self._log = log
+        self._lifecycle = policy
+        self._reaper = reaper
         self._mask = mask
-        self._plan = list(asked.escalation)
+        self._plan = list(settings.escalation)
         self._since = 0.0  # when the drain began, or when the plan did
         self._held: list[_signal.struct_siginfo] = []  # stop signals that are to be relayed
         self._announced = False
@@ -54,7 +66,7 @@ class Stop:
         """When `expire` is to be called, by ``clock``, or None."""
         state = self._lifecycle.state
         if state == lifecycle.DRAINING:
-            return self._since + self._asked.drain_s
+            return self._since + self._settings.drain_s
         if self._held:
             return self._since  # relaying them has failed
         if state == lifecycle.STOPPING and self._plan:
@@ -72,7 +84,7 @@ class Stop:
     def expire(self) -> None:
         """Do what is due, if the deadline has come."""
         due = self.deadline
-        if due is None or self.clock.now() < due or not self._supervisor.alive:
+        if due is None or self.clock.now() < due or not self._main.alive:
             return
         if self._held and self._lifecycle.state != lifecycle.DRAINING:
             self._relay()
@@ -84,11 +96,11 @@ class Stop:
         self._log.guard(self._end_hook)
         self._log.guard(self._announce)
 
-    def hook_ended(self, status: int) -> None:
+    def _hook_changed(self, pid: int, status: int) -> None:  # noqa: ARG002
         """Take note of the pre-stop command's wait status; a failure is only logged."""
-        if wstatus.is_alive(status):
+        if signals.is_alive(status):
             return
-        self.hook = 0
+        self._hook = 0
         number = status & 0x7F
         failure = self._started.failure(waits=False) if self._started is not None else None
         if self._hook_killed:
@@ -98,7 +110,7 @@ class Stop:
         elif number:
             self._log.emit(events.WARNING, "pre_stop_failed", signal=signals.name(number))
         elif status:
-            self._log.emit(events.WARNING, "pre_stop_failed", exit_code=wstatus.exit_code(status))
+            self._log.emit(events.WARNING, "pre_stop_failed", exit_code=signals.exit_code(status))
 
     def _step(self, event: str) -> None:
         before = self._lifecycle.state
@@ -111,11 +123,11 @@ class Stop:
     def _relay(self) -> None:
         while self._held:
             # Never twice, whatever comes of it.
-            self._supervisor.relay(self._held.pop(0))
+            self._main.relay(self._held.pop(0))
 
     def _begin_drain(self) -> None:
-        self._log.emit(events.INFO, "drain_started", drain_s=self._asked.drain_s)
-        if self._asked.pre_stop:
+        self._log.emit(events.INFO, "drain_started", drain_s=self._settings.drain_s)
+        if self._settings.pre_stop:
             self._start_hook()
 
     def _start_hook(self) -> None:
@@ -124,11 +136,12 @@ class Stop:
         from pyinit.options import values
 
         try:
-            gets = changes.Changes(self._asked, activates=False)
-            orders = fork.Orders(self._mask, (), None, self._linux(), changes=gets)
+            gets = changes.Changes(self._settings, activates=False)
+            setup = fork.ChildSetup(self._mask, (), None, self._linux(), changes=gets)
             # Not waited for: it may hang before its exec, as in a directory of a dead server.
-            self._started = fork.begin(["/bin/sh", "-c", self._asked.pre_stop], orders)
-            self.hook = self._started.pid
+            self._started = fork.begin(["/bin/sh", "-c", self._settings.pre_stop], setup)
+            self._hook = self._started.pid
+            self._reaper.known[self._hook] = self._hook_changed
         except (fork.StartError, values.UsageError) as error:
             self._log.emit(events.WARNING, "pre_stop_failed", reason=str(error))
 
@@ -137,7 +150,7 @@ class Stop:
 
         With PID 1 everybody does, and it does not stand in the way where it cannot be had.
         """
-        if self._supervisor.is_init or not self._asked.dies_with_us:
+        if posix.getpid() == 1 or not self._settings.dies_with_us:
             return None
         try:
             from pyinit import linux
@@ -147,16 +160,16 @@ class Stop:
 
     def _end_hook(self) -> None:
         """Kill the pre-stop command and its group, if it runs."""
-        if not self.hook or self._hook_killed:
+        if not self._hook or self._hook_killed:
             return
         self._hook_killed = True
         # It may have left its group.
-        for target in (-self.hook, self.hook):
+        for target in (-self._hook, self._hook):
             try:
                 posix.kill(target, _signal.SIGKILL)
             except OSError:
                 pass  # nobody is in the group, or there is no CAP_KILL: the drain ends all the same
-        self._log.emit(events.WARNING, "pre_stop_cut_short", drain_s=self._asked.drain_s)
+        self._log.emit(events.WARNING, "pre_stop_cut_short", drain_s=self._settings.drain_s)
 
     def _release(self) -> None:
         self._log.guard(self._end_hook)
@@ -167,16 +180,16 @@ class Stop:
 
     def _escalate(self) -> None:
         after_s, number = self._plan.pop(0)
-        if self._supervisor.send_stop(number):
+        if self._main.send_stop(number):
             self._log.emit(
                 events.WARNING, "stop_escalated", signal=signals.name(number), after_s=after_s
             )
-        if number == _signal.SIGKILL and self._supervisor.is_out_of_reach():
-            self._supervisor.give_up_main()
+        if number == _signal.SIGKILL and self._main.is_out_of_reach():
+            self._main.give_up()
 
     def _announce(self) -> None:
         """Tell the service manager once that the stop has begun."""
-        if self._announced or not self._asked.notify:
+        if self._announced or not self._settings.notify:
             return
         self._announced = True
         from pyinit.stopping import notify

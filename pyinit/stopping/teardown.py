@@ -11,8 +11,10 @@ from pyinit.kernel import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyinit.inbox import Inbox
     from pyinit.kernel.proc import Process
-    from pyinit.supervisor import Supervisor
+    from pyinit.lifecycle import Lifecycle
+    from pyinit.reaper import Reaper
 
 # From KILL to giving up on whoever the kernel cannot end yet, in seconds.
 KILL_BOUND_S = 2.0
@@ -24,14 +26,23 @@ BUSY_POLL_S = 0.25
 
 
 class Teardown:
-    """Ends the leftovers of ``supervisor``'s main child."""
+    """Ends all of ``where``; ``left`` is what that has said of who is left."""
 
-    def __init__(self, supervisor: "Supervisor") -> None:
-        self._supervisor = supervisor
-        self._log = supervisor.log
-        self._scope = supervisor.scope
-        self._lifecycle = supervisor.lifecycle
-        self._left = supervisor.left
+    def __init__(  # noqa: PLR0917 - what a teardown is about
+        self,
+        policy: "Lifecycle",
+        log: events.Log,
+        reaper: "Reaper",
+        inbox: "Inbox",
+        where: "scope.Namespace | scope.Descendants",
+        left: int,
+    ) -> None:
+        self._lifecycle = policy
+        self._log = log
+        self._reaper = reaper
+        self._inbox = inbox
+        self._scope = where
+        self._left = left
         self._deadline: float | None = None
         self._looked = 0.0
         self._clock = clock.Clock()
@@ -51,7 +62,7 @@ class Teardown:
         """Return when nobody is left, or when the kill bound is over."""
         self._log.guard(self._begin)
         while self._lifecycle.state != lifecycle.DONE:
-            self._log.guard(self._turn)
+            self._log.guard(self._run_once)
         if self._scope.asks and not self._has_named_blockers:
             self._log.guard(self._tell_of_hopeless)
         self._log.guard(self._tell_of_end)
@@ -63,10 +74,11 @@ class Teardown:
         for action in self._lifecycle.step(event):
             self._log.guard(self._perform[action])
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         """Do what is due, or wait for a signal, the deadline, or the next time to look."""
-        for info in self._supervisor.begin_turn():
-            self._take(info)
+        self._reaper.begin_turn()
+        for info in self._inbox.waiting():
+            self._handle_signal(info)
         self._log.flush()
         now = self._clock.now()
         if self._deadline is None:
@@ -78,17 +90,17 @@ class Teardown:
         until = self._wait_until(self._deadline)
         if now >= until:
             self._look()
-        elif self._supervisor.is_behind:
+        elif self._reaper.is_behind:
             self._reap()
-        elif (taken := self._clock.wait(self._supervisor.awaited, until)) is not None:
-            self._take(taken)
+        elif (taken := self._clock.wait(self._inbox.awaited, until)) is not None:
+            self._handle_signal(taken)
 
     def _wait_until(self, deadline: float) -> float:
         """Return the deadline, or when to look again: who is left, or who has come since."""
         is_killing = self._lifecycle.state == lifecycle.KILLING
         if not (is_killing or self._owed or self._left == scope.OUTSIDERS):
             return deadline
-        pause_s = BUSY_POLL_S if self._supervisor.is_behind else POLL_S
+        pause_s = BUSY_POLL_S if self._reaper.is_behind else POLL_S
         return min(deadline, self._looked + pause_s)
 
     def _look(self) -> None:
@@ -102,20 +114,20 @@ class Teardown:
             self._looked = self._clock.now()
         self._reap()
 
-    def _take(self, info: _signal.struct_siginfo) -> None:
+    def _handle_signal(self, info: _signal.struct_siginfo) -> None:
         number = info.si_signo
         if number == _signal.SIGCHLD:
             self._reap()
             return
         if self._log.level >= events.INFO:
-            self._supervisor.tell_of_signal(info)
-        if number in self._supervisor.stop_signals:
+            self._inbox.tell(info)
+        if number in self._inbox.stop_signals:
             self._step(lifecycle.STOP)
-        elif number == self._supervisor.end_signal:
+        elif number == self._inbox.end_signal:
             self._step(lifecycle.HURRY)
 
     def _reap(self) -> None:
-        self._supervisor.reap()
+        self._reaper.reap()
         self._left = self._scope.left()
         if self._left == scope.NOBODY:
             self._step(lifecycle.GONE)
@@ -142,7 +154,7 @@ class Teardown:
         self._deadline = self._clock.now() + self._lifecycle.grace_s
 
     def _kill(self) -> None:
-        self._supervisor.has_killed = True
+        self._reaper.has_killed = True
         met = self._send(_signal.SIGKILL)
         self._log.guard(lambda: self._tell_of_killed(met))
 

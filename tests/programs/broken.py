@@ -6,7 +6,7 @@ module posix.  With ERRNO, such as EMFILE, it fails with that OSError, else with
 
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import errno  # noqa: E402
 import sys  # noqa: E402
@@ -42,4 +42,4 @@ setattr(owner, names[-1], fails)
 
 from pyinit.cli import main  # noqa: E402
 
-main(given_mask)
+main(inherited_mask)

@@ -6,7 +6,7 @@ does.
 
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import os  # noqa: E402
 import posix  # noqa: E402
@@ -42,4 +42,4 @@ posix.fork = fork_and_break
 
 from pyinit.cli import main  # noqa: E402
 
-main(given_mask)
+main(inherited_mask)

@@ -7,7 +7,7 @@ others; the program with that thread has called `run`.
 
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import posix  # noqa: E402
 import sys  # noqa: E402
@@ -33,8 +33,8 @@ posix.waitpid = lose
 if how == "failure":
     from pyinit.cli import main
 
-    main(given_mask)
-_signal.pthread_sigmask(_signal.SIG_SETMASK, given_mask)
+    main(inherited_mask)
+_signal.pthread_sigmask(_signal.SIG_SETMASK, inherited_mask)
 import pyinit  # noqa: E402
 
 posix._exit(pyinit.run(sys.argv[2:], grace_s=0.1).code)

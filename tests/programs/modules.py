@@ -2,7 +2,7 @@
 
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import posix  # noqa: E402
 import sys  # noqa: E402
@@ -24,4 +24,4 @@ posix._exit = tell_and_end  # type: ignore[assignment]
 
 from pyinit.cli import main  # noqa: E402
 
-main(given_mask)
+main(inherited_mask)

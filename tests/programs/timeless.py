@@ -7,7 +7,7 @@ signals that runs out gives a siginfo with that number, as CPython does when it 
 
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import posix  # noqa: E402
 import sys  # noqa: E402
@@ -42,4 +42,4 @@ if what == "clocks":
 
 from pyinit.cli import main  # noqa: E402
 
-main(given_mask)
+main(inherited_mask)

@@ -5,7 +5,7 @@ Under -IS nothing else is on the path, and each MODULE is blocked as well.
 
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 
 import sys  # noqa: E402
 
@@ -17,4 +17,4 @@ sys.path.insert(0, directory)
 
 from pyinit.cli import main  # noqa: E402
 
-main(given_mask)
+main(inherited_mask)

@@ -20,7 +20,6 @@ PURE = (
     "options/parser",
     "options/help",
     "signals",
-    "wstatus",
     "lifecycle",
 )
 

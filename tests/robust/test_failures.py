@@ -32,12 +32,12 @@ def without(*modules: str) -> tuple[str, ...]:
     "path",
     [
         "supervisor._install_handlers",
-        "supervisor.Supervisor.reap",
-        "supervisor.Supervisor._turn",
+        "reaper.Reaper.reap",
+        "supervisor.Supervisor._run_once",
         "supervisor.Supervisor._ask_who_is_left",
         "supervisor.Supervisor._tear_down",
-        "supervisor.Supervisor._tell_of_end",
-        "stopping.teardown.Teardown._turn",
+        "child.Child.tell_of_end",
+        "stopping.teardown.Teardown._run_once",
         "stopping.teardown.Teardown._arm_grace",
         "kernel.proc.Process.__init__",
         "kernel.proc.is_ours",
@@ -102,7 +102,7 @@ def test_a_log_that_always_fails_changes_nothing(mode: str, path: str) -> None:
 
 def test_a_failure_is_said(mode: str) -> None:
     """Unless nothing is to be said at all: with its place, for the one who reports it."""
-    init = broken(1, "supervisor.Supervisor._turn")
+    init = broken(1, "supervisor.Supervisor._run_once")
     for options in ([], ["-q"]):
         err = run(python("exercise.py"), mode=mode, init=init, options=options)[2]
         assert "internal_error" in err

@@ -49,7 +49,7 @@ def test_no_descriptor_is_left(namespaces: None, tmp_path: Path) -> None:
 
 def test_what_cannot_be_said_changes_no_exit_code(namespaces: None) -> None:
     """A failure on the way to the message, as for want of memory."""
-    init = broken(1_000_000, "boot.tell")
+    init = broken(1_000_000, "fallback.tell")
     assert run(["/no/such"], mode=PID1, init=init) == (127, "", "")
     assert run(["echo", "x"], mode=PID1, init=init, options=["--no-such"]) == (125, "", "")
 

@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from types import CodeType
 
 # What a quiet run loads before it starts the command, in the order in which they import each other.
-FIRST = ("environment", "settings", "boot", "cli")
+FIRST = ("environment", "settings", "fallback", "boot", "cli")
 # What it loads besides when it is not PID 1.
 SUBREAPER = ("linux", "fork")
 # What it loads while the command starts up.
-THEN = ("events", "lifecycle", "scope", "signals", "wstatus", "supervisor")
+THEN = ("events", "signals", "child", "inbox", "lifecycle", "reaper", "scope", "supervisor")
 
 _LAUNCHER = """\
 {shebang}
 {mark} install; to be written again after pyinit was moved or upgraded.
 import _signal
 
-given_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
 import marshal, posix, sys
 
 bundle = {init!r} if posix.getpid() == 1 else {subreaper!r}
@@ -66,7 +66,7 @@ except BaseException as error:
     posix._exit(125)
 
 sys.path[:] = sys.path[{count}:] + {paths!r}
-{naming}main(given_mask)
+{naming}main(inherited_mask)
 """
 
 # The kernel calls a process as the file that it started, which is the loader then; proc(5).

@@ -56,7 +56,7 @@ _START = """\
 {mark} pyz: version {version}
 import _signal
 
-given_mask = _signal.pthread_sigmask(0, getattr(_signal, "valid_signals", set)())
+inherited_mask = _signal.pthread_sigmask(0, getattr(_signal, "valid_signals", set)())
 if sys.version_info < (3, 11):
     text = "pyinit: needs Python 3.11 or later, and this is Python %d.%d: %s"
     p.write(2, (text % (sys.version_info[:2] + (sys.executable,)) + chr(10)).encode())
@@ -102,7 +102,7 @@ else:
 p.close(f)
 sys.meta_path.insert(0, Modules)
 from pyinit.cli import main
-main(given_mask)
+main(inherited_mask)
 """
 
 _MAIN = """\

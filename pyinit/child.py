@@ -1,0 +1,318 @@
+"""What is done to the main child: signals are relayed to it, it is stopped, continued, killed."""
+
+import _signal
+import posix
+
+from pyinit import events, signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyinit.reaper import Reaper
+    from pyinit.settings import Settings
+
+
+class Child:
+    """The main child ``pid``, the leader of its own process group.
+
+    ``status`` is its wait status, once it is not ``alive``.  ``had_terminal`` says that it was
+    given the foreground of the terminal.  ``target`` is what kill(2) gets to relay a signal, and
+    ``plain`` are the signals that are relayed as they are, whoever has sent them.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        settings: "Settings",
+        log: events.Log,
+        reaper: "Reaper",
+        stop_signals: frozenset[int],
+    ) -> None:
+        self.pid = pid
+        self.alive = True
+        self.status = 0
+        self.had_terminal = False
+        self.target = -pid if settings.group else pid
+        self.plain = signals.PLAIN
+        if settings.rewrite or stop_signals is not signals.STOP_SIGNALS:
+            self.plain = self.plain.difference(settings.rewrite, stop_signals)
+        self._settings = settings
+        self._log = log
+        self._reaper = reaper
+        self._stop_signals = stop_signals
+        self._stops = 0  # how often it has stopped so far
+        self._resumed = 0  # the stop out of which we have continued it
+        self._on_stop: Callable[[int, bool, int], None] | None = None
+        if pid:
+            reaper.known[pid] = self._change
+
+    def delegate_job_control(self, on_stop: "Callable[[int, bool, int], None]") -> None:
+        """Call ``on_stop`` when the main child has stopped, instead of stopping with it.
+
+        With the signal, whether it had the terminal, and how often it has stopped so far.  It
+        is continued when we get SIGCONT; one of our parent's that has such a number with it
+        (sigqueue(3)) is for that stop alone, and for nothing once that is over.
+        """
+        self._on_stop = on_stop
+        self.plain = self.plain.difference((_signal.SIGCONT,))
+
+    def _change(self, pid: int, status: int) -> None:
+        """Take note of its end, stop or continuation."""
+        if status == signals.CONTINUED:
+            self._log.emit(events.INFO, "child_continued", pid=pid)
+        elif stopped := signals.stop_signal(status):
+            self._has_stopped(stopped)
+        else:
+            self.alive = False
+            self.status = status
+            if status == signals.KILLED:
+                command = self._settings.command
+                self._reaper.note_kill(pid, command[0].rpartition("/")[2] if command else None)
+
+    def tell_of_end(self) -> None:
+        """Say how it has ended."""
+        if self._log.level < events.INFO:
+            return
+        fields: dict[str, object] = {"pid": self.pid, "exit_code": signals.exit_code(self.status)}
+        number = self.status & 0x7F
+        if number:
+            fields["signal"] = signals.name(number)
+            fields["core_dumped"] = bool(self.status & 0x80)
+        self._log.emit(events.INFO, "child_exited", **fields)
+
+    # -- Signals.
+
+    def relay(self, info: _signal.struct_siginfo) -> None:
+        """Send it what becomes of a signal that was sent to us."""
+        number = self._map_signal(info.si_signo, info.si_code)
+        if not number:
+            self._tell_of_ignored(info)
+            return
+        if number == _signal.SIGCONT and self._stops and self._on_stop is not None:
+            if self._is_late(info):
+                self._tell_of_ignored(info)
+            else:
+                self._continue_job()
+            return
+        if not self._send(number):
+            return
+        if info.si_signo in self._stop_signals and number != _signal.SIGSTOP:
+            self._continue_if_stopped()
+        if self._log.level >= events.DEBUG:
+            self._tell_of_relay(number, info)
+
+    def send_stop(self, number: int) -> bool:
+        """Send signal ``number``, which is to end it; return whether we may."""
+        try:
+            self._kill(self.target, number)
+        except OSError as error:
+            self.not_relayed(number, error)
+            return not isinstance(error, PermissionError)
+        self._continue_if_stopped()
+        return True
+
+    def kill(self) -> None:
+        """Kill it, wherever it has moved."""
+        try:
+            self._kill(self.pid, _signal.SIGKILL)
+        except OSError as error:
+            self.not_relayed(_signal.SIGKILL, error)
+
+    def _send(self, number: int) -> bool:
+        """Send a signal that is relayed; return whether that worked, which else is said."""
+        try:
+            self._kill(self.target, number)
+        except OSError as error:
+            self.not_relayed(number, error)
+            return False
+        return True
+
+    def _kill(self, target: int, number: int) -> None:
+        """Call kill(2).  Raises OSError."""
+        if number == _signal.SIGKILL:
+            self._reaper.has_killed = True
+        posix.kill(target, number)
+
+    def not_relayed(self, number: int, error: OSError) -> None:
+        """Try it without its group if that is empty; else say that a signal is lost."""
+        if isinstance(error, ProcessLookupError) and self.target != self.pid:
+            # Everybody left the group, which the child itself can do too.
+            try:
+                posix.kill(self.pid, number)
+            except OSError as other:
+                error = other
+            else:
+                return
+        self._log.emit(
+            events.WARNING, "signal_dropped", signal=signals.name(number), reason=error.strerror
+        )
+
+    def ask_group(self) -> None:
+        """Send its group a TERM, or what the rules make of it, when it has ended itself."""
+        number = self._settings.rewrite.get(_signal.SIGTERM, _signal.SIGTERM)
+        if not number:
+            return
+        try:
+            posix.kill(-self.pid, number)
+        except OSError:
+            return  # the group is empty
+        self._log.emit(events.INFO, "leftovers_asked", signal=signals.name(number))
+
+    def is_out_of_reach(self) -> bool:
+        """Return whether we may not signal it, a set-user-ID program for one; kill(2).
+
+        A signal for its group has reached somebody all the same.
+        """
+        try:
+            posix.kill(self.pid, 0)
+        except PermissionError:
+            return True
+        except OSError:
+            pass  # it has ended
+        return False
+
+    def give_up(self) -> None:
+        """Say that it cannot be killed; as PID 1 end without it.
+
+        The kernel kills all when PID 1 ends, whoever they are (pid_namespaces(7)); when not PID 1
+        it would live on without an init, so it is waited for.
+        """
+        is_init = posix.getpid() == 1
+        effect = "it is killed with its PID 1" if is_init else "it is waited for"
+        self._log.emit(events.WARNING, "child_not_killed", pid=self.pid, effect=effect)
+        if is_init:
+            self.alive = False
+            self.status = signals.KILLED
+
+    def _map_signal(self, number: int, code: int) -> int:
+        """Return what is to be relayed for signal ``number``, or 0."""
+        from_kernel = code == signals.SI_KERNEL
+        if from_kernel and number in signals.BACKGROUND_TTY:
+            return 0  # a terminal that does not want pyinit itself to read or write
+        mapped = self._settings.rewrite.get(number, number)
+        same = mapped == number
+        if same and from_kernel and number in signals.FROM_TERMINAL and self._shares_group():
+            return 0  # the terminal sent it to the whole group: the child has it already
+        return self._as_stop() if mapped == _signal.SIGTSTP else mapped
+
+    def _shares_group(self) -> bool:
+        """Return whether it has put itself into our own process group."""
+        try:
+            return posix.getpgid(self.pid) == posix.getpgid(0)
+        except OSError:
+            return False
+
+    def _as_stop(self) -> int:
+        """Return SIGTSTP, or SIGSTOP where the kernel would discard the first.
+
+        It does in an orphaned process group, one that no parent in the same
+        session watches over (setpgid(2)), unless the child handles the signal.
+        """
+        try:
+            from pyinit.kernel import job
+        except BaseException:
+            return _signal.SIGTSTP  # it was sent, whatever the kernel makes of it
+
+        orphaned = job.is_orphaned(self.pid) and not job.handles(self.pid, _signal.SIGTSTP)
+        return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
+
+    def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
+        fields: dict[str, object] = {"signal": signals.name(number)}
+        if number != info.si_signo:
+            fields["received"] = signals.name(info.si_signo)
+        self._log.emit(events.DEBUG, "signal_relayed", **fields, target=self.target)
+
+    def _tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
+        """Say, if everything is to be said, that a signal has come of which nothing comes."""
+        if self._log.level >= events.DEBUG:
+            self._log.emit(events.DEBUG, "signal_ignored", received=signals.name(info.si_signo))
+
+    # -- Job control.
+
+    def _has_stopped(self, number: int) -> None:
+        self._stops += 1
+        self._log.emit(events.INFO, "child_stopped", pid=self.pid, signal=signals.name(number))
+        from pyinit.kernel import job, terminal
+
+        given = job.resume_in_foreground(self.pid, number)
+        if not given and self._on_stop is not None:
+            self._on_stop(number, terminal.foreground() == self.pid, self._stops)
+        elif not given and posix.getpid() != 1:
+            given = job.stop_with(self.pid, number, keeps=terminal.is_kept(self._settings))
+        self.had_terminal = self.had_terminal or given
+
+    def _is_late(self, info: _signal.struct_siginfo) -> bool:
+        """Return whether a SIGCONT of our parent's is for a stop that is over.
+
+        The one that it passes on may have been sent to its whole group, us too, and before.
+        """
+        if info.si_code != signals.SI_QUEUE or info.si_pid != posix.getppid():
+            return False
+        return info.si_status <= self._resumed or info.si_status < self._stops
+
+    def _continue_if_stopped(self) -> None:
+        """Continue it if it has stopped, for then it acts on no signal but KILL.
+
+        We may not have been told yet: SIGTERM is taken before a SIGCHLD that waits
+        as well (signal(7)).
+        """
+        try:
+            if (
+                not self._stops
+                and posix.waitid(posix.P_PID, self.pid, signals.PEEK_AT_STOP) is None
+            ):
+                return
+            posix.kill(self.target, _signal.SIGCONT)
+        except OSError:
+            pass  # ECHILD: the signal has ended it already; else it was told of the signal before
+
+    def _continue_job(self) -> None:
+        self._resumed = self._stops
+        try:
+            from pyinit.kernel import job, terminal
+        except BaseException:
+            posix.kill(self.target, _signal.SIGCONT)  # without the terminal
+            raise
+        wanted = self.had_terminal or not terminal.is_kept(self._settings)
+        job.continue_job(self.pid, in_foreground=wanted)
+
+    def take_terminal_back(self) -> None:
+        """Make our own group the foreground again, where it was."""
+        if not self.had_terminal:
+            return
+        from pyinit.kernel import terminal
+
+        terminal.take_back(self.pid)
+
+
+class Pause(Child):
+    """Nobody, in place of a main child: it counts as ended with 0 when a stop signal comes."""
+
+    def __init__(
+        self,
+        settings: "Settings",
+        log: events.Log,
+        reaper: "Reaper",
+        stop_signals: frozenset[int],
+    ) -> None:
+        super().__init__(0, settings, log, reaper, stop_signals)
+        self.plain = frozenset()  # those are sent at once to a main child
+
+    def relay(self, info: _signal.struct_siginfo) -> None:
+        """Take a stop signal for the end of the pause; there is nobody to relay others to."""
+        if info.si_signo in self._stop_signals:
+            self.alive = False
+        else:
+            self._tell_of_ignored(info)
+
+    def kill(self) -> None:
+        """End the pause."""
+        self.alive = False
+
+    def send_stop(self, number: int) -> bool:  # noqa: ARG002
+        """Do nothing: the stop has been taken already."""
+        return True
+
+    def tell_of_end(self) -> None:
+        """Say nothing: nobody has ended."""
