@@ -6,7 +6,7 @@ There may be no Python there, or somebody else's.
 import sys
 
 import pyinit
-from pyinit import fallback, environment, settings
+from pyinit import environment, fallback, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
