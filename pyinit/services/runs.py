@@ -66,7 +66,7 @@ class Surroundings:
     def begin(self, command: tuple[str, ...], setup: Setup, place: str) -> fork.Started:
         """Fork a process that becomes ``command``.  Raises `fork.StartError`."""
         terminal = self.terminal if place == settings.GROUP else None
-        setup = fork.ChildSetup(
+        child = fork.ChildSetup(
             self.mask,
             self.ignored,
             terminal,
@@ -77,7 +77,7 @@ class Surroundings:
         # Handlers of ours must not run in the child: they write to our wake-up descriptor.
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
         try:
-            return fork.begin(list(command), setup)
+            return fork.begin(list(command), child)
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
