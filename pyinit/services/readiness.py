@@ -8,6 +8,7 @@ more.
 
 import _signal
 import _socket
+import errno
 import posix
 import sys
 
@@ -202,14 +203,17 @@ class ByPort(ByLooks):
             self._look_later()
 
     def _accepts(self, family: int, host: str) -> bool:
-        """Return whether a connection is made at once, as on this host it is if at all."""
+        """Return whether a connection is made, without a wait: on this host it is at once."""
         kind = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
         try:
             connection = _socket.socket(family, kind)
         except OSError:
             return False  # no IPv6 here
         try:
-            return connection.connect_ex((host, self._port)) == 0
+            code = connection.connect_ex((host, self._port))
+            if code == errno.EINPROGRESS:
+                code = connection.connect_ex((host, self._port))  # what has come of it
+            return code in (0, errno.EISCONN)
         finally:
             connection.close()
 

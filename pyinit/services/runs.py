@@ -112,7 +112,7 @@ class Run:
         self._watcher: Watcher | None = None
         self._started: fork.Started | None = None
         self._is_reaped = False
-        self._told: set[int] = set()  # of those left behind, who got the signals already
+        self._is_told = False  # those left behind have got the signals
         self._numbers: tuple[int, ...] = _TERMINATE
         self._pidfd = -1  # of one who is left behind
         self._main_pid = 0  # that the service has told of
@@ -154,7 +154,7 @@ class Run:
         """Start the service; its end is told of if it cannot be."""
         around, service = self._around, self.service
         self.has_ended = self._is_reaped = False
-        self._told.clear()
+        self._is_told = False
         for number in (1, 2):
             try:
                 stream = around.outputs.stream(service.name, number)
@@ -279,13 +279,13 @@ class Run:
     def end_rest(self) -> None:
         """End what is left of the session; tells `machine.GONE` when nobody is."""
         self._numbers = _TERMINATE
-        self._told.clear()
+        self._is_told = False
         self._look_for_rest()
 
     def kill(self) -> None:
         """Kill the service's group, and what is left of its session."""
         self._numbers = (session.KILL,)
-        self._told.clear()
+        self._is_told = False
         self.send(session.KILL)
         self._look_for_rest()
 
@@ -300,10 +300,10 @@ class Run:
         except session.Unknown:
             self._look_at_group()
             return
-        new = [pid for pid in rest if pid not in self._told]
-        if new:
+        # Once: whoever is started by one who has got them is part of the cleaning up.
+        if not self._is_told:
+            self._is_told = True
             session.send(self.pid, self._numbers, rest)
-            self._told.update(rest)
         if rest:
             self._wait_for(rest[-1])
         elif self.has_ended:
@@ -311,8 +311,8 @@ class Run:
 
     def _look_at_group(self) -> None:
         """Do without /proc: what is in other groups of the session is not found."""
-        if not self._told:
-            self._told.add(self.pid)
+        if not self._is_told:
+            self._is_told = True
             session.send(self.pid, self._numbers)
         if not self.has_ended:
             return

@@ -1,0 +1,176 @@
+"""Services start in their order, each when those before it are ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import MODES, PYINIT, until
+from tests.services.boxes import box, shell, stays, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTIFY = """
+import os, socket, sys, time
+name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)
+sys.stdin = open(sys.argv[1])
+sys.stdin.read()
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    sock.sendto(b'STATUS=x', name)
+    sock.sendto(b'READY=1\\nSTATUS=y', name)
+print('ready', flush=True)
+time.sleep(1000)
+"""
+
+PORT = """
+import socket, sys, time
+sock = socket.socket()
+sock.bind(('127.0.0.1', 0))
+port = sock.getsockname()[1]
+open(sys.argv[1] + '.port', 'w').write(str(port))
+open(sys.argv[1]).read()
+sock.listen()
+print('ready', flush=True)
+time.sleep(1000)
+"""
+
+
+def ready_by(kind: str, gate: str) -> str:
+    """Return the table of a service that is ready once somebody has opened the FIFO ``gate``."""
+    if kind == "notify":
+        words = f"'{sys.executable}', '-IS', '-c', '''{NOTIFY}''', '{gate}'"
+        return f"ready = 'notify'\ncommand = [{words}]\n"
+    if kind == "fd":
+        return "ready = {fd = 3}\n" + shell(f"cat {gate}; echo ready; echo >&3; exec sleep 1000")
+    return f"ready = {{command = ['test', '-e', '{gate}.done']}}\n" + shell(
+        f"cat {gate}; echo ready; touch {gate}.done; exec sleep 1000"
+    )
+
+
+@pytest.mark.parametrize("kind", ["notify", "fd", "command"])
+def test_who_comes_after_it_waits_until_it_is_ready(
+    namespaces: None, tmp_path: Path, kind: str
+) -> None:
+    """And who does not is started at once."""
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    text = "[service.first]\n" + ready_by(kind, gate)
+    text += "[service.last]\nafter = ['first']\n" + stays("last")
+    text += "[service.beside]\n" + stays("beside")
+    with box(tmp_path, text, options=("-v",)) as container:
+        container.expect("beside")
+        with open(gate, "w"):
+            pass
+        assert [container.line(), container.line()] == ["ready", "last"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+
+
+def test_a_port_is_ready_when_it_accepts(namespaces: None, tmp_path: Path) -> None:
+    """It is bound before, and found out then which one it is."""
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    script = PORT.replace("('127.0.0.1', 0)", f"('127.0.0.1', {port})")
+    text = (
+        f"[service.first]\nready = {{port = {port}}}\n"
+        f"command = ['{sys.executable}', '-IS', '-c', '''{script}''', '{gate}']\n"
+        "[service.last]\nafter = ['first']\n" + stays("last")
+    )
+    with box(tmp_path, text) as container:
+        until(lambda: os.path.exists(f"{gate}.port"), "it is bound")
+        with open(gate, "w"):
+            pass
+        assert [container.line(), container.line()] == ["ready", "last"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tasks_are_done_before_who_comes_after_them(
+    namespaces: None, tmp_path: Path, mode: str
+) -> None:
+    """One after the other, whatever their order in the file."""
+    text = "[service.web]\nafter = ['second']\n" + stays("web")
+    text += "[service.second]\ntype = 'task'\nafter = ['first']\n" + shell("echo second")
+    text += "[service.first]\ntype = 'task'\n" + shell("sleep 0.1; echo first")
+    with box(tmp_path, text, mode=mode) as container:
+        assert [container.line() for _ in "123"] == ["first", "second", "web"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+
+
+def test_nothing_is_started_of_a_wrong_file(namespaces: None, tmp_path: Path) -> None:
+    """All that is wrong is said, and the code is 125."""
+    text = "[service.web]\n" + shell("echo web") + "user = 'nobody-there'\n"
+    with box(tmp_path, text + "[service.x]\nusr = 'y'\n") as container:
+        assert (container.wait(), container.rest()) == (125, "")
+        assert len(container.errors().splitlines()) == 2
+    with box(tmp_path, text) as container:
+        assert (container.wait(), container.rest()) == (125, "")
+        assert "there is no user 'nobody-there'" in container.errors()
+
+
+def test_a_file_that_is_not_there_is_named(namespaces: None, tmp_path: Path) -> None:
+    """Before anything else."""
+    import subprocess
+
+    found = subprocess.run(
+        [*PYINIT, "--services", "/no/such.toml"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 125
+    assert found.stderr == "pyinit: /no/such.toml: cannot read it: No such file or directory\n"
+
+
+def test_a_job_runs_again_and_again_and_never_twice_at_once(
+    namespaces: None, tmp_path: Path
+) -> None:
+    """A failure of it is a warning."""
+    lock = tmp_path / "lock"
+    text = "[service.job]\ntype = 'job'\nevery = 0.05\n"
+    text += shell(f"mkdir {lock} || echo twice; echo run; sleep 0.1; rmdir {lock}; exit 3")
+    with box(tmp_path, text) as container:
+        assert [container.line() for _ in range(4)] == ["run"] * 4
+        container.signal(signal.SIGTERM)
+        assert container.wait() in (0, 3)
+        events = [each["event"] for each in told(container)]
+        assert events.count("service_run_skipped") == 1
+        assert events.count("service_exited") >= 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_all_are_ready_when_the_manager_is_told(
+    namespaces: None, tmp_path: Path, mode: str
+) -> None:
+    """By the supervisor, and services do not see its socket."""
+    import socket
+
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    path = str(tmp_path / "notify")
+    text = "[service.web]\n" + ready_by("fd", gate)
+    text += "[service.other]\n" + shell("echo x${NOTIFY_SOCKET-none}; exec sleep 1000")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        env = {**os.environ, "NOTIFY_SOCKET": path}
+        with box(tmp_path, text, options=("--notify",), env=env, mode=mode) as container:
+            container.expect("xnone")
+            manager.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                manager.recv(100)
+            manager.settimeout(60)
+            with open(gate, "w"):
+                pass
+            assert manager.recv(100) == b"READY=1"
+            container.signal(signal.SIGTERM)
+            assert manager.recv(100) == b"STOPPING=1"
+            container.wait()

@@ -1,0 +1,163 @@
+"""The stop goes through the services in reverse order, and has an end whatever they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import MODES, PYINIT, children, until
+from tests.services.boxes import LOOP, box, shell, stays, supervisor, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Three in a row and one beside them.
+CHAIN = (
+    "[service.db]\n"
+    + stays("db")
+    + "[service.app]\nafter = ['db']\n"
+    + stays("app")
+    + "[service.web]\nafter = ['app']\n"
+    + stays("web")
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_reverse_order(namespaces: None, tmp_path: Path, mode: str) -> None:
+    """Each is told to stop when those after it are down."""
+    with box(tmp_path, CHAIN, mode=mode) as container:
+        assert [container.line() for _ in "123"] == ["db", "app", "web"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+        assert container.rest().split("\n")[:3] == ["web stops", "app stops", "db stops"]
+
+
+def test_branches_stop_at_the_same_time(namespaces: None, tmp_path: Path) -> None:
+    """None of two ends before the other has been told to, and both before what they come after."""
+    for name in "xy":
+        os.mkfifo(tmp_path / name)
+    mine, other = str(tmp_path / "x"), str(tmp_path / "y")
+    text = "[service.db]\n" + stays("db")
+    # Each opens its FIFO to write, which the other reads from: they meet or wait for ever.
+    first = f"echo >{mine}; read x <{other}; echo first; exit 0"
+    second = f"read x <{mine}; echo >{other}; echo second; exit 0"
+    text += "[service.first]\nafter = ['db']\n" + stays("first", first)
+    text += "[service.second]\nafter = ['db']\n" + stays("second", second)
+    with box(tmp_path, text) as container:
+        assert sorted(container.line() for _ in "123") == ["db", "first", "second"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+        lines = container.rest().split("\n")[:-1]
+        assert lines[-1] == "db stops"
+        assert set(lines) == {"first stops", "second stops", "first", "second", "db stops"}
+
+
+def test_a_second_stop_signal_knows_no_order_and_a_third_one_kills(
+    namespaces: None, tmp_path: Path
+) -> None:
+    """Whoever holds the stop up is passed by, and does not hold up the end."""
+    text = CHAIN.replace("web stops; exit 0", "web stops")
+    with box(tmp_path, text) as container:
+        assert [container.line() for _ in "123"] == ["db", "app", "web"]
+        container.signal(signal.SIGTERM)
+        container.expect("web stops")
+        container.signal(signal.SIGTERM)
+        assert sorted([container.line(), container.line()]) == ["app stops", "db stops"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 137
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_left_of_a_session_is_ended_with_its_service(
+    namespaces: None, tmp_path: Path, mode: str
+) -> None:
+    """Other groups of it too, before those it comes after are stopped."""
+    (tmp_path / "rest").write_text(f'trap "echo rest stops; exit" TERM; echo rest; {LOOP}')
+    words = "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+    rest = f'{sys.executable} -IS -c "{words}" sh {tmp_path}/rest &'
+    script = f'{rest} trap "echo web stops; exit 0" TERM; echo web; {LOOP}'
+    text = "[service.db]\n" + stays("db") + "[service.web]\nafter = ['db']\n" + shell(script)
+    with box(tmp_path, text, mode=mode) as container:
+        assert sorted(container.line() for _ in "123") == ["db", "rest", "web"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+        assert container.rest().split("\n")[:3] == ["web stops", "rest stops", "db stops"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_supervisor_that_is_killed_leaves_its_services_the_grace(
+    namespaces: None, tmp_path: Path, mode: str
+) -> None:
+    """The init ends them, without an order, and says by what."""
+    with box(tmp_path, CHAIN, mode=mode, options=("-v",)) as container:
+        assert [container.line() for _ in "123"] == ["db", "app", "web"]
+        os.kill(supervisor(container), signal.SIGKILL)
+        assert container.wait() == 137
+        assert sorted(container.rest().split("\n")[:-1]) == ["app stops", "db stops", "web stops"]
+        last = told(container)[-1]
+        assert last["event"] == "exiting"
+        assert "SIGKILL" in last["cause"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_supervisor_that_hangs_is_bounded_by_the_stop_timeout(
+    namespaces: None, tmp_path: Path, mode: str
+) -> None:
+    """Of the init: it is killed, and the services get TERM and the grace."""
+    options = ("--stop-timeout", "0.5", "--grace", "0.5")
+    text = CHAIN.replace("web stops; exit 0", "web stops")
+    with box(tmp_path, text, mode=mode, options=options) as container:
+        assert [container.line() for _ in "123"] == ["db", "app", "web"]
+        pid = supervisor(container)
+        container.signal(signal.SIGTERM)
+        container.expect("web stops")
+        os.kill(pid, signal.SIGSTOP)
+        # Web has got a second TERM, of the teardown, before KILL.
+        assert container.wait() == 137
+        lines = container.rest().split("\n")[:-1]
+        assert sorted(lines) == ["app stops", "db stops", "web stops"]
+
+
+def test_an_init_that_is_killed_has_its_services_stopped(tmp_path: Path) -> None:
+    """Where it is not PID 1, whose end is everybody's: in order, by their supervisor."""
+    path = tmp_path / "services.toml"
+    path.write_text(CHAIN)
+    argv = [*PYINIT, "--services", str(path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as init:
+        assert init.stdout
+        try:
+            assert [init.stdout.readline() for _ in "123"] == ["db\n", "app\n", "web\n"]
+        finally:
+            init.kill()
+        assert init.stdout.read() == "web stops\napp stops\ndb stops\n"
+
+
+def test_without_proc_the_order_holds(namespaces: None, tmp_path: Path) -> None:
+    """What is left of a service's group is ended; other groups are the init's."""
+    rest = f'(trap "echo rest stops; exit" TERM; echo rest; {LOOP}) &'
+    web = f'{rest} trap "echo web stops; exit 0" TERM; echo web; {LOOP}'
+    text = CHAIN.rpartition("command")[0] + shell(web)
+    before = ("sh", "-c", 'umount -l /proc && exec "$@"', "sh")
+    with box(tmp_path, text, before=before) as container:
+        assert sorted(container.line() for _ in "1234") == ["app", "db", "rest", "web"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+        lines = container.rest().split("\n")[:-1]
+        assert set(lines[:2]) == {"web stops", "rest stops"}
+        assert lines[2:] == ["app stops", "db stops"]
+
+
+def test_nobody_stays_a_zombie(namespaces: None, tmp_path: Path) -> None:
+    """A service that has ended and is ignored is reaped."""
+    text = "[service.web]\non-success = 'ignore'\n" + shell("exit 0") + "[service.db]\n"
+    with box(tmp_path, text + stays("db")) as container:
+        container.expect("db")
+        pid = supervisor(container)
+        until(lambda: len(children(pid)) == 1, "the other one is reaped", container.pid)
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
