@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness import python
+from tests.harness import python, until
 from tests.services.boxes import box, shell, stays, supervisor
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_the_supervisor_is_named_and_holds_no_pipe_of_one_who_inherits(
     """Its descriptors: the three, the two of its own wake-up."""
     with box(tmp_path, "[service.web]\n" + stays("web")) as container:
         container.expect("web")
-        fds = os.listdir(f"/proc/{supervisor(container)}/fd")
-        assert len(fds) == 5
+        fds = f"/proc/{supervisor(container)}/fd"
+        until(lambda: len(os.listdir(fds)) == 5, "it has five descriptors", container.pid)
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
