@@ -75,6 +75,7 @@ class Settings:
     installs_handlers = True  # so that /proc/PID/status tells of them
     leftovers = END
     license = False  # print it; other inits have an option for it
+    misspelt: "tuple[tuple[str, str], ...]" = ()  # variables of no option, and those meant
     mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given
     synchronous = False  # relay those too that report a fault of their receiver
     tells_of_stops = False  # whoever started pyinit stops with the command, instead of pyinit

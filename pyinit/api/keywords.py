@@ -73,10 +73,10 @@ def apply(settings: Settings, options: "Options") -> None:
 
 
 def _unknown(name: str) -> str:
-    import difflib
+    from pyinit.options.spelling import nearest
 
-    near = difflib.get_close_matches(name, KEYWORDS, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    near = nearest(name.replace("_", "-"), [each.replace("_", "-") for each in KEYWORDS])
+    hint = f"did you mean '{near.replace('-', '_')}'? " if near else ""
     return f"there is no option '{name}': {hint}expected one of {', '.join(KEYWORDS)}"
 
 

@@ -34,7 +34,7 @@ def explain(name: bytes, code: int, path: bytes) -> tuple[int, str]:
     if not path:
         path = next(filter(_lexists, environment.candidates(name)), b"")
     if not path or (code in (errno.ENOENT, errno.ENOTDIR) and not _lexists(path)):
-        return 127, f"{_quoted(name)}: not found{_where(name)}"
+        return 127, f"{_quoted(name)}: not found{_where(name)}{_blanks(name)}"
     return 126, f"{_quoted(path)}: cannot be started: {_reason(path, code)}"
 
 
@@ -70,6 +70,17 @@ def _where(name: bytes) -> str:
     if path is None:
         return f" in {environment.decode(environment.DEFAULT_PATH)}, for PATH is not set"
     return f" in PATH={environment.decode(path)}"
+
+
+def _blanks(name: bytes) -> str:
+    """Say what a command is that stands in one word with its arguments: exec form, shell line."""
+    words = name.split()
+    if len(words) < 2 or not any(map(_lexists, fork.candidates(words[0]))):
+        return ""
+    return (
+        ": it is one word with blanks, and a command is a word for the program and one for each "
+        f"argument: expected {' '.join(_quoted(word) for word in words)}, or sh -c {_quoted(name)}"
+    )
 
 
 def _reason(path: bytes, code: int) -> str:

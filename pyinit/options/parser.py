@@ -191,13 +191,37 @@ def parse_environ(settings: Settings, environ: dict[bytes, bytes], given: set[st
             if option.kind is SWITCH:
                 found = option.switched(on=found)
             put(settings, option, found, given)
+    misspelt = _misspelt(environ)
+    if misspelt:
+        settings.misspelt = misspelt
+
+
+def _misspelt(environ: dict[bytes, bytes]) -> tuple[tuple[str, str], ...]:
+    """Return the variables that belong to no option, each with the one that was meant."""
+    known = {option.variable.encode() for option in TABLE}
+    unknown = [name for name in environ if name.startswith(b"PYINIT_") and name not in known]
+    if not unknown:
+        return ()
+    from pyinit.options.spelling import nearest
+
+    found = []
+    # Of an option without a variable it is no slip, but that of --no-subreaper has another name.
+    meant = {option.name: option.variable for option in TABLE} | {
+        "no-subreaper": "PYINIT_SUBREAPER"
+    }
+    for name in unknown:
+        word = name.decode("utf-8", "surrogateescape")
+        near = meant.get(nearest(word.removeprefix("PYINIT_").lower().replace("_", "-"), meant))
+        if near:
+            found.append((word, near))
+    return tuple(found)
 
 
 def _unknown_long(name: str) -> str:
-    import difflib
+    from pyinit.options.spelling import nearest
 
-    near = difflib.get_close_matches(name, [option.name for option in TABLE], n=1)
-    right = f"did you mean '--{near[0]}'?" if near else "'pyinit --help' lists those there are"
+    near = nearest(name, [option.name for option in TABLE])
+    right = f"did you mean '--{near}'?" if near else "'pyinit --help' lists those there are"
     return f"unknown option '--{name}': {right}"
 
 

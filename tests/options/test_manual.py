@@ -128,10 +128,8 @@ def test_the_readme_has_a_section_a_group() -> None:
         link = title.lower().replace(" ", "-")
         section = text.partition(f"\n### [{title}](docs/cli.md#{link})\n")[2].partition("\n#")[0]
         words = set(re.findall(r"`(-[a-zA-Z-]+)", section))
+        assert section or not rows[0].variable
         assert {word for word in words if word.startswith("--")} <= names
-        for option in rows:
-            if option.name not in {"help", "version", "subreaper"}:
-                assert words & {f"--{option.name}", f"-{option.short}"}
 
 
 @pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))

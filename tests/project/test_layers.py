@@ -43,8 +43,8 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", PURE)
 def test_a_pure_module_imports_next_to_nothing(name: str) -> None:
-    """Numbers of signals, and difflib for a typing error on the command line; both are pure."""
-    assert imports(PACKAGE / f"{name}.py") <= {"_signal", "difflib", "pyinit"}
+    """Numbers of signals."""
+    assert imports(PACKAGE / f"{name}.py") <= {"_signal", "pyinit"}
 
 
 def test_only_one_module_knows_ctypes() -> None:

@@ -175,3 +175,27 @@ def test_a_message_shows_bytes_that_are_not_utf8(mode: str) -> None:
     """Written out, so that a log stays a text."""
     code, _, err = run([b"/no/\xff\xe9"], mode=mode)
     assert (code, err) == (127, "pyinit: '/no/\\xff\\xe9': not found\n")
+
+
+@in_turn(
+    ("words", "hint"),
+    [
+        (
+            ["sleep 5"],
+            "expected 'sleep' '5', or sh -c 'sleep 5'",
+        ),
+        (["/bin/echo  a b"], "expected '/bin/echo' 'a' 'b', or sh -c '/bin/echo  a b'"),
+        (["no-such 5"], ""),
+        (["/no such/file"], ""),
+        ([" "], ""),
+    ],
+)
+def test_a_command_in_one_word_gets_a_hint(mode: str, words: list[str], hint: str) -> None:
+    """As of a Dockerfile's CMD ["sleep 5"], where its first part is a program that is there."""
+    code, out, err = run(words, mode=mode)
+    assert (code, out) == (127, "")
+    assert err.startswith(f"pyinit: '{words[0]}': not found")
+    assert err.count("\n") == 1
+    blanks = "it is one word with blanks"
+    assert (blanks in err) == bool(hint)
+    assert err.rstrip("\n").endswith(hint)
