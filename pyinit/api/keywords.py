@@ -7,7 +7,7 @@ Loaded for `pyinit.fork_init` too, so nothing here imports typing.
 import _signal
 import os
 
-from pyinit.options import parser, table, values
+from pyinit.options import table, values
 from pyinit.options.values import UsageError
 from pyinit.settings import Settings
 
@@ -67,7 +67,7 @@ def apply(settings: Settings, options: "Options") -> None:
             raise ValueError(str(error)) from None
         if option.kind is table.SWITCH:
             found = option.switched(on=found)
-        parser.put(settings, option, found, given)
+        option.put(settings, found, given)
     if settings.pre_stop and not settings.drain_s:
         raise ValueError("pre_stop runs during the drain, and there is none: expected drain_s too")
 

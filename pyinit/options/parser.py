@@ -6,7 +6,6 @@ Written out because importing argparse costs half of the start-up of PID 1,
 which parses two or three words.  Without any option this module is not loaded.
 """
 
-from pyinit.options import values
 from pyinit.options.table import COUNT, SWITCH, TABLE, Option
 from pyinit.options.values import UsageError
 from pyinit.settings import NAMES, Settings
@@ -73,25 +72,6 @@ def check(settings: Settings) -> None:
             "--pre-stop (or PYINIT_PRE_STOP) runs during the drain, and there is none: "
             "expected --drain SECONDS too, such as --drain 5"
         )
-
-
-def put(settings: Settings, option: Option, value: "Any", given: set[str]) -> None:
-    """Set the attribute of ``option``; the last one wins, except of those that add up.
-
-    ``given`` are the attributes that were set before.
-    """
-    if option.kind.adds_up and option.attribute in given:
-        value = _add(getattr(settings, option.attribute), value)
-    setattr(settings, option.attribute, value)
-    given.add(option.attribute)
-
-
-def _add(old: "Any", new: "Any") -> "Any":
-    """Return both: maps with the newer rule first, plans by time, variables in order."""
-    if isinstance(old, dict):
-        return old | new
-    both = old + new
-    return values.by_time(both) if isinstance(both[0][0], float) else both
 
 
 def _parse_words(settings: Settings, arguments: list[str], given: set[str]) -> list[str]:
@@ -168,7 +148,7 @@ def _set(settings: Settings, option: Option, value: str, source: str, given: set
         found = option.value
     else:
         found = option.kind.parse(value, source)
-    put(settings, option, found, given)
+    option.put(settings, found, given)
 
 
 def parse_environ(settings: Settings, environ: dict[bytes, bytes], given: set[str]) -> None:
@@ -190,7 +170,7 @@ def parse_environ(settings: Settings, environ: dict[bytes, bytes], given: set[st
             found = option.kind.parse(value, f"variable {option.variable}")
             if option.kind is SWITCH:
                 found = option.switched(on=found)
-            put(settings, option, found, given)
+            option.put(settings, found, given)
     misspelt = _misspelt(environ)
     if misspelt:
         settings.misspelt = misspelt

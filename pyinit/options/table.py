@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from pyinit.settings import Settings
+
 
 class Completion:
     """What a shell completes for a value.
@@ -200,6 +202,24 @@ class Option:
     def switched(self, *, on: bool) -> object:
         """Return the setting of a switch."""
         return self.value if on else self.off
+
+    def put(self, settings: "Settings", value: "Any", given: set[str]) -> None:
+        """Set the attribute: the last one wins, except of those that add up.
+
+        ``given`` are the attributes that were set before.
+        """
+        if self.kind.adds_up and self.attribute in given:
+            value = _add(getattr(settings, self.attribute), value)
+        setattr(settings, self.attribute, value)
+        given.add(self.attribute)
+
+
+def _add(old: "Any", new: "Any") -> "Any":
+    """Return both: maps with the newer rule first, plans by time, variables in order."""
+    if isinstance(old, dict):
+        return old | new
+    both = old + new
+    return values.by_time(both) if isinstance(both[0][0], float) else both
 
 
 GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (

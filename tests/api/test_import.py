@@ -104,7 +104,6 @@ def test_fork_init_comes_without_typing() -> None:
         "pyinit.api.fork_init",
         "pyinit.api.keywords",
         "pyinit.options",
-        "pyinit.options.parser",
         "pyinit.options.table",
         "pyinit.options.values",
         "pyinit.settings",
