@@ -75,7 +75,7 @@ def _where(name: bytes) -> str:
 def _blanks(name: bytes) -> str:
     """Say what a command is that stands in one word with its arguments: exec form, shell line."""
     words = name.split()
-    if len(words) < 2 or not any(map(_lexists, fork.candidates(words[0]))):
+    if len(words) < 2 or not any(map(_lexists, environment.candidates(words[0]))):
         return ""
     return (
         ": it is one word with blanks, and a command is a word for the program and one for each "
