@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from pyinit import events
     from pyinit.kernel.kills import Kills
+    from pyinit.process.restart import Findings
     from pyinit.reaper import Reaper
+    from pyinit.report.outlets import Outlets
     from pyinit.settings import Settings
     from pyinit.supervisor import Supervisor
 
@@ -30,7 +32,8 @@ class Init:
     ``mask`` is the signal mask from before all signals were blocked, and the command's.
     ``pid`` is the main child's, ``status`` is its wait status (wait(2)) in the end.  With
     ``on_stop`` see `Child.delegate_job_control`.  ``kills`` counts OOM kills from before the
-    start on, where that is asked for.
+    start on, where that is asked for; ``outlets`` are the places that are written to, and
+    ``findings`` what was found in this process before.
     """
 
     def __init__(self, settings: "Settings", mask: set[int]) -> None:
@@ -42,10 +45,19 @@ class Init:
         self.linux: ModuleType | None = None  # has the command die with us, if that is wanted
         self.on_stop: Callable[[int, bool, int], None] | None = None
         self.kills: Kills | None = None
+        self.outlets: Outlets | None = None
+        self.findings: Findings | None = None
         self._problem: str | None = None  # why orphans do not come to us
 
     def prepare(self) -> None:
-        """Ask the kernel for what is not there by itself.  Raises StartError."""
+        """Find what is written to, and ask the kernel for what is not there by itself.
+
+        Raises UsageError, which names the option, and StartError.
+        """
+        if self.settings.writes_elsewhere():
+            from pyinit.report import outlets
+
+            self.outlets = outlets.prepare(self.settings)
         if self.settings.parent_death_signal:
             die_with_parent(self.settings.parent_death_signal)
         if posix.getpid() != 1:
@@ -199,23 +211,25 @@ class Init:
         log = events.Log(level, lambda: _open_writer(settings, fd, level), fd)
         log.plain = fallback.say_plainly
         if settings.keeps_record():
-            log.guard(lambda: _keep_record(settings, log))
+            log.guard(lambda: _keep_record(settings, log, self.outlets))
         if log.level >= events.INFO:
             pid = posix.getpid()
             role = "init" if pid == 1 else "subreaper" if settings.subreaper else "parent"
             log.emit(events.INFO, "init_started", when, version=__version__, pid=pid, role=role)
-        if settings.findings is not None:
-            settings.findings.tell(log)
+        for variable, meant in settings.misspelt:
+            log.emit(events.WARNING, "unknown_variable", variable=variable, meant=meant)
+        if self.findings is not None:
+            self.findings.tell(log)
         if self._problem:
             log.emit(events.WARNING, "not_a_subreaper", reason=self._problem)
         return log
 
 
-def _keep_record(settings: "Settings", log: "events.Log") -> None:
+def _keep_record(settings: "Settings", log: "events.Log", outlets: "Outlets | None") -> None:
     """Have everything noted for the report."""
     from pyinit.report import record
 
-    log.keep(record.Record(settings, log))
+    log.keep(record.Record(settings, log, outlets))
 
 
 def _open_writer(settings: "Settings", fd: int, level: int) -> "events.Writer":

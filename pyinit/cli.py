@@ -36,14 +36,10 @@ def run(arguments: list[str], inherited_mask: set[int]) -> int:
             inherited_mask, original_environ
         )
     settings = parse_command_line(arguments)
-    settings.findings = findings
     if settings.help or settings.version or settings.license:
         return answer(settings, inherited_mask)
-    if settings.writes_elsewhere():
-        from pyinit.report import outlets
-
-        outlets.prepare(settings)
     init = boot.Init(settings, inherited_mask)
+    init.findings = findings
     init.prepare()
     if settings.pause:
         return init.pause()

@@ -22,11 +22,6 @@ ON_OOM = ("stop",)
 # The names under which another program is asked for.
 NAMES = ("tini", "tini-static", "docker-init", "dumb-init", "catatonit")
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pyinit.process.restart import Findings
-    from pyinit.report.outlets import Outlets
-
 
 class Settings:
     """The options' values; those that were not given are the class's own, the defaults.
@@ -79,9 +74,6 @@ class Settings:
     mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given
     synchronous = False  # relay those too that report a fault of their receiver
     tells_of_stops = False  # whoever started pyinit stops with the command, instead of pyinit
-    # -- What was found before the start.
-    findings: "Findings | None" = None  # in this process
-    outlets: "Outlets | None" = None
 
     def __init__(self, command: list[str]) -> None:
         self.command = command

@@ -101,7 +101,7 @@ def _fork_init(asked: "Settings") -> None:
     except BaseException:
         if terminal is not None:
             boot.close(terminal)
-        _let_go(asked)
+        _let_go(init)
         before.give_back()
         raise
     if pid:
@@ -109,7 +109,7 @@ def _fork_init(asked: "Settings") -> None:
     _take_place(terminal)
     if terminal is not None:
         boot.close(terminal)
-    _let_go(asked)
+    _let_go(init)
     if init.linux is not None:
         from pyinit import fork
 
@@ -127,10 +127,11 @@ def _prepare(init: "Init") -> None:
     from pyinit import boot
 
     if init.settings.writes_elsewhere():
-        from pyinit.report import outlets
+        from pyinit.api import keywords
 
-        outlets.prepare_in_program(init.settings)
-    init.prepare()
+        keywords.prepare(init)
+    else:
+        init.prepare()
     if init.linux is not None:
         from pyinit import fork  # noqa: F401
     if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
@@ -139,10 +140,10 @@ def _prepare(init: "Init") -> None:
         init.kills = boot.kills_before()
 
 
-def _let_go(asked: "Settings") -> None:
+def _let_go(init: "Init") -> None:
     """Close what is the init's alone."""
-    if asked.outlets is not None:
-        asked.outlets.close()
+    if init.outlets is not None:
+        init.outlets.close()
 
 
 def _take_place(terminal: int | None) -> None:
@@ -162,7 +163,7 @@ def _be_init(pid: int, init: "Init", terminal: int | None) -> "NoReturn":
     if not environment.is_single_threaded():
         from pyinit.process import restart
 
-        init.settings.findings = restart.attend(restart.Findings())
+        init.findings = restart.attend(restart.Findings())
     try:
         posix.setpgid(pid, pid)  # as it does itself: a signal for the group may come first
     except OSError:

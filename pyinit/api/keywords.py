@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyinit.api.types import Options, Signal
+    from pyinit.boot import Init
 
 KEYWORDS = {option.keyword: option for option in table.TABLE if option.keyword}
 
@@ -70,6 +71,14 @@ def apply(settings: Settings, options: "Options") -> None:
         option.put(settings, found, given)
     if settings.pre_stop and not settings.drain_s:
         raise ValueError("pre_stop runs during the drain, and there is none: expected drain_s too")
+
+
+def prepare(init: "Init") -> None:
+    """Do what comes before the start.  Raises ValueError for a place that cannot be written to."""
+    try:
+        init.prepare()
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _unknown(name: str) -> str:

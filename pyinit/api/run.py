@@ -57,27 +57,20 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
         )
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("signals can be taken care of in the main thread only: call run() there")
-    found = None
-    if asked.writes_elsewhere():
-        from pyinit.report import outlets
-
-        found = outlets.prepare_in_program(asked)
+    before = held.SavedProcessState(asked)
+    init = boot.Init(asked, before.mask)
     try:
-        before = held.SavedProcessState(asked)
-        try:
-            return _supervise(asked, before.mask)
-        finally:
-            before.give_back()
+        return _supervise(init)
     finally:
-        if found is not None:
-            found.close()
+        before.give_back()
+        if init.outlets is not None:
+            init.outlets.close()
 
 
-def _supervise(asked: settings.Settings, mask: set[int]) -> Exit:
-    """Start the command and be its init.  Raises `StartError`."""
-    init = boot.Init(asked, mask)
-    init.prepare()
-    if asked.pause:
+def _supervise(init: boot.Init) -> Exit:
+    """Start the command and be its init.  Raises ValueError, `StartError`."""
+    keywords.prepare(init)
+    if init.settings.pause:
         return Exit(init.pause())
     init.start()
     code = init.supervise()

@@ -117,10 +117,6 @@ def _be_init(order: "dict[str, Any]", caller: CallerSocket) -> int:
         asked = _asked(order)
         if order["terminal"] and asked.user:
             _give_terminal_to(asked.user)
-        if asked.writes_elsewhere():
-            from pyinit.report import outlets
-
-            outlets.prepare(asked)
         init = _start(asked, order)
     except StageError as failure:
         caller.say("failed", failure.call, failure.errno, failure.reason)

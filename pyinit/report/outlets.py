@@ -103,23 +103,14 @@ class Outlets:
 
 
 def prepare(asked: Settings) -> Outlets:
-    """Find all places, and return them: they are ``asked.outlets`` as well.  Raises UsageError."""
+    """Find all places, and return them; a log in a file is opened.  Raises UsageError."""
     outlets = Outlets()
     try:
         outlets.find(asked)
     except UsageError:
         outlets.close()
         raise
-    asked.outlets = outlets
     return outlets
-
-
-def prepare_in_program(asked: Settings) -> Outlets:
-    """Do the same for a program that asks by keywords.  Raises ValueError."""
-    try:
-        return prepare(asked)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
 
 
 def _unwritable(path: str, error: OSError, source: str) -> UsageError:

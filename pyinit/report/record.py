@@ -20,7 +20,7 @@ from pyinit.report.facts import Facts
 
 if TYPE_CHECKING:
     from pyinit.events import Log, When
-    from pyinit.report.outlets import Outlet
+    from pyinit.report.outlets import Outlet, Outlets
     from pyinit.settings import Settings
 
 SCHEMA = 1
@@ -39,10 +39,9 @@ class Record:
     Times are those of time.monotonic(), and become seconds since the start.
     """
 
-    def __init__(self, asked: Settings, log: Log) -> None:
+    def __init__(self, asked: Settings, log: Log, outlets: Outlets | None) -> None:
         self._asked = asked
         self._log = log
-        outlets = asked.outlets
         self._report = outlets.report if outlets is not None else None
         self._status_file = outlets.status_file if outlets is not None else None
         self._metrics_file = outlets.metrics_file if outlets is not None else None

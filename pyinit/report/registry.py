@@ -548,6 +548,15 @@ def _oom_kill(facts: Facts, _: float, *, kills: int, pid: int = 0, **__: object)
 
 _event(
     _TROUBLE,
+    "unknown_variable",
+    "warning",
+    "a variable that begins with PYINIT_ belongs to no option, and its name is nearly that of one "
+    "that does",
+    variable="text",
+    meant="text",
+)
+_event(
+    _TROUBLE,
     "oom_not_watched",
     "warning",
     "`--on-oom` cannot be told at once",

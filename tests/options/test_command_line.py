@@ -304,3 +304,13 @@ def test_verbose_says_more_each_time(
         assert container.wait() == 0
     assert says in err
     assert keeps_to_itself not in err
+
+
+def test_a_misspelt_variable_is_warned_of(mode: str) -> None:
+    """With the one that was meant; the command runs all the same."""
+    env = {**os.environ, "PYINIT_GARCE": "3", "PYINIT_PORT": "tcp://10.0.0.1:80"}
+    code, out, err = run([*PYINIT, "echo", "x"], mode=mode, init=("env",), env=env)
+    assert (code, out) == (0, "x\n")
+    (line,) = logged(err)
+    assert line["event"] == "unknown_variable"
+    assert (line["variable"], line["meant"]) == ("PYINIT_GARCE", "PYINIT_GRACE")
