@@ -54,8 +54,11 @@ import marshal, posix, sys
 bundle = {init!r} if posix.getpid() == 1 else {subreaper!r}
 try:
     fd = posix.open(bundle, posix.O_RDONLY | posix.O_CLOEXEC)
-    exec(marshal.loads(posix.read(fd, 1 << 20)), {{}})
+    # Read at once into pages of its own, which go back to the kernel when it is not needed.
+    data = posix.read(fd, 1 << 20)
     posix.close(fd)
+    exec(marshal.loads(data), {{"data": data}})
+    del data
 except Exception:
     pass  # no bundle, or a broken one: the modules are there
 sys.path[:0] = {first!r}
@@ -81,8 +84,10 @@ except OSError:
 
 _PT_INTERP = 3  # elf(5)
 
-# Becomes the code of the bundle, with the four names in capitals as constants.  The
-# modules of THEN come when the first of them is asked for (PEP 562).
+# Becomes the code of the bundle, with the names in capitals as constants.  The modules of
+# THEN, which are the last bytes of the file before END, come when the first of them is asked
+# for (PEP 562).  A file without its END was cut.
+_END = b"\nend\n"
 _LOADER = """\
 import marshal, posix, sys
 
@@ -97,13 +102,16 @@ def load(modules):
         exec(code, module.__dict__)
 
 def then(name):
+    global data
     package = sys.modules["pyinit"]
     del package.__getattr__
-    load(marshal.loads(THEN))
+    modules = marshal.loads(memoryview(data)[-SIZE:])
+    del data
+    load(modules)
     return getattr(package, name)
 
 stat = posix.stat(INIT_FILE)
-if (int(stat.st_mtime), stat.st_size) == STAMP:
+if globals().get("data", b"").endswith(END) and (int(stat.st_mtime), stat.st_size) == STAMP:
     load(FIRST)
     sys.modules["pyinit"].__getattr__ = then
 """
@@ -247,27 +255,28 @@ def _write_bundles() -> None:
                 file.unlink(missing_ok=True)
                 continue
             file.parent.mkdir(exist_ok=True)
-            executable.create(draft, marshal.dumps(_bundle(modules)))
+            executable.create(draft, _bundle(modules))
             draft.replace(file)
         except OSError:
             draft.unlink(missing_ok=True)
 
 
-def _bundle(first: tuple[str, ...]) -> CodeType:
+def _bundle(first: tuple[str, ...]) -> bytes:
     init = executable.package() / "__init__.py"
     stat = init.stat()
     package = ("pyinit", str(init), [str(init.parent)], _compile(init))
+    then = marshal.dumps([*map(_module, THEN)]) + _END
     values: dict[str, object] = {
         "INIT_FILE": str(init),
         # As in bytecode files: the layers of an image keep no fractions of a second.
         "STAMP": (int(stat.st_mtime), stat.st_size),
         "FIRST": (package, *map(_module, first)),
-        "THEN": marshal.dumps([*map(_module, THEN)]),
+        "END": _END,
     }
-    source = _LOADER
+    source = _LOADER.replace("SIZE", str(len(then)))
     for word in values:
         source = source.replace(word, repr(f"<{word}>"))
-    return _with_constants(compile(source, "<bundle>", "exec"), values)
+    return marshal.dumps(_with_constants(compile(source, "<bundle>", "exec"), values)) + then
 
 
 def _module(name: str) -> tuple[str, str, list[str], CodeType]:
