@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit import settings
 from pyinit.compat import peers, program
-from pyinit.ctl.status import beneath
+from pyinit.ctl import beneath
 from pyinit.options import parser
 from pyinit.options.values import UsageError
 from pyinit.signals import RELAYED, SYNCHRONOUS

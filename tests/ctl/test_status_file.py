@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import ctl
-from pyinit.ctl import kinds
+from pyinit.ctl import beneath, kinds
 from pyinit.ctl import view as checks_view
-from pyinit.ctl.status import beneath
 from tests.ctl.views import view
 from tests.harness import UNSHARE_USER, Container, children, python
 from tests.kept import facts, until_told

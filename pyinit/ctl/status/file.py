@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyinit.ctl.status import beneath
+from pyinit.ctl import beneath
 from pyinit.kernel import proc
 
 if TYPE_CHECKING:
