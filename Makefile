@@ -20,7 +20,7 @@ help:
 	@echo 'make demo   see pyinit at work in a PID namespace of its own'
 	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest, see tests/README.md'
 	@echo 'make test-long  run the loads and the long ones'
-	@echo 'make lint   ruff, mypy and import-linter'
+	@echo 'make lint   ruff, mypy, import-linter, and the words of the pages'
 	@echo 'make check  lint and test, before a commit'
 	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
 	@echo 'make fuzz   random process trees; ARGS="--trees 2000"; make faults: system calls that fail;'
@@ -29,6 +29,7 @@ help:
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
 	@echo 'make manual make docs/cli.md, the tables of docs/events.md and others anew, after a change of the'
 	@echo '            options or the events'
+	@echo 'make figures, make screens   the figures in the pages, the pictures of README.md'
 	@echo 'make docs   make the site in build/site; warnings, as of a broken link, are errors'
 	@echo 'make release-check  build a release twice, compare, check and install it; into dist/release'
 	@echo 'make clean  remove what the others made'
@@ -52,6 +53,8 @@ lint: $(LINT)/.installed
 	'$(LINT)/bin/ruff' format --check .
 	'$(LINT)/bin/mypy'
 	'$(LINT)/bin/lint-imports' --no-logo
+	'$(LINT)/bin/python' -m tools.prose
+	'$(LINT)/bin/python' -m tools.figures --check
 
 # Bytecode is put in for the interpreters on PATH, and for those in BYTECODE.
 PYTHON_IN_IMAGE = /usr/bin/python3
@@ -99,6 +102,14 @@ docs: $(DOCS)/.installed
 RELEASE_DIR = dist/release
 release-check: $(RELEASE)/.installed
 	'$(RELEASE)/bin/python' -m tools.release '$(RELEASE_DIR)' $(ARGS)
+
+# After `make bench`: the figures in the text of pages. The tables are those of `bench --write-docs`.
+figures: $(VENV)/.installed
+	'$(BIN)/python' -m tools.figures
+
+# Terminal sessions for README.md, from real runs; tini has to be there.
+screens: $(VENV)/.installed
+	PATH="$(abspath $(BIN)):$$PATH" '$(BIN)/python' -m tools.screens
 
 clean:
 	rm -rf '$(VENV)' '$(LINT)' '$(DOCS)' '$(RELEASE)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -162,4 +173,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual docs release-check clean FORCE
+.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual docs figures screens release-check clean FORCE

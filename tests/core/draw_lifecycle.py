@@ -15,20 +15,20 @@ Drawn from the table `TRANSITIONS` in `pyinit/lifecycle.py` by `python -m tests.
 a test keeps the two the same.
 
 The main child is the command that pyinit started, leftovers are the processes that live on after
-it. A stop signal is SIGTERM, SIGINT or SIGQUIT, or one of those in `--stop-signals`; any after
-the first one of them, however long ago that was, says that somebody is in a hurry.
+it. A stop signal is SIGTERM, SIGINT or SIGQUIT, or one of those in `--stop-signals`; any later
+one, however long after the first, cuts short what pyinit is waiting for.
 
-**The drain** (`--drain`) holds the first stop signal back, so that whoever sends requests to the
-container can learn first that it is about to end. All other signals are relayed meanwhile. It is
-over after its time, with a second stop signal, or with the main child's own end; a command given
-with `--pre-stop` begins with the drain and is killed with it, if it has not ended before. What
-was held back is relayed then, and so is the second stop signal if it is another one.
+**The drain** (`--drain`) holds the first stop signal back, so that load balancers can stop sending
+requests first. All other signals are relayed meanwhile. The drain ends after its time, with a
+second stop signal, or when the main child ends; a `--pre-stop` command starts with the drain and
+is killed with it. At its end pyinit relays the signal that it held back, and the second stop
+signal if that is another one.
 
 **The plan** (`--escalate`, `--stop-timeout`) is for a main child that does not end on its stop
 signal. Its times count from the moment at which that was relayed, so they come on top of the
-drain's. Further stop signals are relayed and change nothing about it. With the main child's end
-it is over, for what happens to leftovers is the matter of the grace. Without a plan pyinit waits
-for the main child as long as it takes.
+drain's. Further stop signals are relayed and change nothing about it. It ends with the
+main child; the grace governs leftovers. Without a plan pyinit waits for the main child without a
+limit.
 """
 
 

@@ -201,7 +201,7 @@ def assert_part(snippet: Snippet, text: str) -> None:
 def test_each_finding_of_doctor_has_its_symptom() -> None:
     """Who looks a finding up in docs/troubleshooting.md finds it."""
     text = (DOCS / "doctor.md").read_text("utf-8")
-    table = text[text.index("| id |") : text.index("Looked at are")]
+    table = text[text.index("| id |") : text.index("## JSON")]
     found = {
         finding
         for row in table.splitlines()[2:]
@@ -223,3 +223,26 @@ def test_the_first_container_saves_its_work(namespaces: None, tmp_path: Path) ->
         container.signal(signal.SIGTERM)
         container.expect("helper: work saved")
         assert container.wait() == 0
+
+
+def test_links_outside_of_the_site_lead_somewhere() -> None:
+    """Those of README.md and its like; `make docs` checks those of docs/."""
+    outside = [*ROOT.glob("*.md"), ROOT / "tests" / "README.md"]
+    wrong = []
+    for page in outside:
+        for target in re.findall(
+            r'\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"', page.read_text("utf-8")
+        ):
+            path, _, anchor = (target[0] or target[1]).partition("#")
+            if path.startswith("https:"):
+                continue
+            file = page.parent / path if path else page
+            if not file.exists() or (anchor and anchor not in anchors(file)):
+                wrong.append(f"{page.relative_to(ROOT)}: {path}#{anchor}")
+    assert wrong == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return those that GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}

@@ -248,7 +248,10 @@ def _file(line: bytes, sources: dict[str, bytes], bundles: list[tuple[bytes, byt
 
 
 def _add_archive(file: io.BytesIO, sources: dict[str, bytes]) -> None:
-    """Append the sources: not compressed, so that Python's zlib is not needed."""
+    """Append the sources, which other versions of Python compile at each start.
+
+    Compressed, since a ConfigMap of Kubernetes takes 1 MiB: these versions need zlib.
+    """
     packages = {name.rpartition(".")[0] for name in sources}
     texts = {
         f"{name.replace('.', '/')}{'/__init__' if name in packages else ''}.py": text
@@ -258,4 +261,4 @@ def _add_archive(file: io.BytesIO, sources: dict[str, bytes]) -> None:
     with zipfile.ZipFile(file, "a") as archive:
         for name, text in texts.items():
             # Of no date: the same sources make the same archive.
-            archive.writestr(zipfile.ZipInfo(name), text)
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
