@@ -152,7 +152,7 @@ _event(
     "child_not_killed",
     "warning",
     "the plan's KILL was refused (EPERM: a set-user-ID program, or no CAP_KILL); PID 1 ends then "
-    "with 137, for the kernel ends the rest; a subreaper waits",
+    "with 137, because the kernel ends the rest; a subreaper waits",
     pid="number",
     effect="text",
 )
@@ -303,7 +303,7 @@ _event(
     _STOPPING,
     "pre_stop_cut_short",
     "warning",
-    "it was killed, for the drain was over",
+    "it was killed because the drain was over",
     drain_s="number",
 )
 
@@ -386,7 +386,7 @@ def _leftovers_blocked(facts: Facts, _: float, *, leftovers: list[str], **__: ob
     _LEFT,
     "teardown_finished",
     "info",
-    "nobody is left, or nobody who can be ended",
+    "no process is left, or none that the kernel can end",
     took_s="number",
     count="number",
     killed="number",
@@ -500,7 +500,7 @@ _event(
     _SERVICES,
     "service_not_killed",
     "error",
-    "PIDs of those who did not end by KILL within two seconds",
+    "PIDs of processes that KILL did not end within two seconds",
     service="text",
     left="list",
 )
@@ -532,7 +532,7 @@ _event(
     _TROUBLE,
     "oom_kill",
     "warning",
-    "the kernel has killed processes of the container for want of memory: [OOM kills](oom.md)",
+    "the kernel's OOM killer has killed processes of the container: [OOM kills](oom.md)",
     kills="number",
     total="number",
     cgroup_version="number",
@@ -593,7 +593,7 @@ _event(
     _TROUBLE,
     "cannot_relay",
     "warning",
-    "the command runs as a user whom pyinit may not signal",
+    "pyinit may not signal the command's user",
     user="text",
     reason="text",
 )

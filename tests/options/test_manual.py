@@ -120,18 +120,6 @@ def test_links_from_other_documents_lead_somewhere(name: str) -> None:
     assert set(re.findall(r"cli\.md#([^)]*)\)", text)) <= set(anchors())
 
 
-def test_the_readme_has_a_section_a_group() -> None:
-    """Which leads to that of docs/cli.md, and names options that there are."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    names = {f"--{option.name}" for option in table.TABLE}
-    for title, rows in table.GROUPS:
-        link = title.lower().replace(" ", "-")
-        section = text.partition(f"\n### [{title}](docs/cli.md#{link})\n")[2].partition("\n#")[0]
-        words = set(re.findall(r"`(-[a-zA-Z-]+)", section))
-        assert section or not rows[0].variable
-        assert {word for word in words if word.startswith("--")} <= names
-
-
 @pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))
 def test_the_times_that_are_recommended_fit(waiter: manual.Waiter) -> None:
     """Drain, plan, grace and the bound for KILL are over before the orchestrator's own time-out."""
