@@ -10,18 +10,6 @@ if TYPE_CHECKING:
     from pyinit.boot import Init
     from pyinit.settings import Settings
 
-# What is about the command: a program does it to itself.
-_OF_A_COMMAND = (
-    "chdir",
-    "env",
-    "no_new_privs",
-    "pause",
-    "session",
-    "umask",
-    "unset_env",
-    "user",
-)
-
 
 def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
     """Fork when this process is PID 1: the parent becomes the init for good, the child returns.
@@ -57,7 +45,8 @@ def _settings_of(options: "Options") -> "Settings":
     if options:
         from pyinit.api import keywords
 
-        for name in _OF_A_COMMAND:
+        # A program does to itself what is about a command.
+        for name in keywords.OF_A_COMMAND:
             if name in options:
                 raise ValueError(
                     f"{name} changes what a command gets, and fork_init() starts none: "

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from pyinit.boot import Init
 
 KEYWORDS = {option.keyword: option for option in table.TABLE if option.keyword}
+# Those that are for a command alone: what it gets, and whether there is one.
+OF_A_COMMAND = (
+    *(option.keyword for option in dict(table.GROUPS)[table.OF_THE_COMMAND]),
+    "pause",
+)
 
 
 def settings_of(

@@ -222,6 +222,9 @@ def _add(old: "Any", new: "Any") -> "Any":
     return values.by_time(both) if isinstance(both[0][0], float) else both
 
 
+# The group of those that change what the command gets.
+OF_THE_COMMAND = "What the command gets"
+
 GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     (
         "Signals",
@@ -332,7 +335,7 @@ pyinit's own failures (125, 126, 127) are never changed.""",
         ),
     ),
     (
-        "What the command gets",
+        OF_THE_COMMAND,
         (
             Option(
                 "user u", USER,
