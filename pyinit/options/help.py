@@ -48,16 +48,25 @@ def _help_of(option: Option) -> list[str]:
     # A switch is typed as it stands.
     if option.example not in (f"--{option.name}", f"-{option.short}"):
         notes.append(f"e.g. {option.example}")
-    text = _wrapped(option.text + (f" ({', '.join(notes)})" if notes else ""), _COLUMN)
+    words = option.text.split()
+    if notes:
+        # What is to be typed stands in one line.
+        joined = ",\n".join(notes)
+        words += f"({joined})".split("\n")
+    text = _lines(words, _COLUMN)
     if len(label) + 2 > _COLUMN:
         return [label, *text]
     return [label + text[0][len(label) :], *text[1:]]
 
 
-def _wrapped(text: str, column: int = 0) -> list[str]:
-    """Return lines of ``text``, each from ``column`` on; no word is broken."""
+def _wrapped(text: str) -> list[str]:
+    return _lines(text.split(), 0)
+
+
+def _lines(words: list[str], column: int) -> list[str]:
+    """Return lines of ``words``, each from ``column`` on; no word is broken."""
     lines = [""]
-    for word in text.split():
+    for word in words:
         if lines[-1] and column + len(lines[-1]) + 1 + len(word) > WIDTH:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word

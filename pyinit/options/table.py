@@ -275,7 +275,7 @@ default is TERM and INT.""",
         (
             Option(
                 "drain", SECONDS,
-                "wait so long before a stop signal is relayed; a second one ends the wait",
+                "relay a stop signal after SECONDS only; a second one ends the wait",
                 "--drain 5",
                 """\
 Gives load balancers time to stop sending requests. Kubernetes sends TERM at the same time as it
@@ -294,7 +294,7 @@ killed, pyinit logs a warning and goes on.""",
             ),
             Option(
                 "escalate", STEPS,
-                "send SIGNAL to a command that lives so long after the stop signal; repeatable",
+                "send SIGNAL if the command still runs SECONDS after a stop signal; repeatable",
                 "--escalate INT@20,KILL@28",
                 """\
 The seconds count from the relay of the stop signal, which is after the drain. Each signal is sent
@@ -316,7 +316,7 @@ waits for the command without a limit. How to choose the times is said below."""
         (
             Option(
                 "grace", SECONDS,
-                "send TERM to what outlives the command, and KILL so long after it",
+                "send TERM to processes that outlive the command, and KILL SECONDS later",
                 "--grace 10",
                 """\
 The grace begins when the command has ended and other processes are left. It ends early when all of
@@ -463,7 +463,7 @@ children, and it ends them before it exits.""",
             ),
             Option(
                 "as", PROGRAM,
-                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}; its options follow; comes first",
+                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}; comes first, before its options",
                 "--as tini -s",
                 """\
 pyinit does the same when it is called by one of these names, through a link. Options, variables,

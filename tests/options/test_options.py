@@ -509,7 +509,8 @@ def test_help_tells_of_every_option_its_default_and_an_example() -> None:
     """It is made from the table, in lines of at most 80 columns; a switch is its own example."""
     text = help_text.render()
     assert text.startswith(f"Usage: {parser.USAGE}\n")
-    assert max(map(len, text.splitlines())) <= 80
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
     text = squeezed(text)
     for title, rows in table.GROUPS:
         assert f" {title}: " in text
@@ -518,7 +519,7 @@ def test_help_tells_of_every_option_its_default_and_an_example() -> None:
             assert not option.short or f" -{option.short}, --{option.name} " in text
             assert squeezed(option.text) in text
             assert f"default {option.default}" in text or not option.default
-            assert option.example in text
+            assert any(option.example in line for line in lines)
             assert not option.takes_value or f"--{option.name} {option.kind.name} " in text
 
 

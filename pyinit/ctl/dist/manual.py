@@ -45,8 +45,9 @@ _VARIABLES = """\
 Each option has a variable, called PYINIT_ and the option's name, for places where the command line
 cannot be changed. An option on the command line overrides its variable. A switch takes 1, yes,
 true, on or 0, no, false, off; PYINIT_VERBOSE takes 2 as well. Several values of a repeatable option
-are separated by commas. An empty variable has no effect, nor has one that belongs to no option.
-COMMAND inherits all of them."""
+are separated by commas. An empty variable has no effect, nor has one that belongs to no option; if
+its name is nearly that of an option's variable, pyinit logs a warning with the right name. COMMAND
+inherits all of them."""
 
 _STATUS = (
     ("0 to 255", "what COMMAND exited with"),
