@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 import pyinit
-from pyinit.ctl.dist.install import FIRST, SUBREAPER, THEN
+from pyinit.ctl.dist import install
 from tests import harness
 from tests.harness import PID1, PROGRAMS, run
 
 INIT = (sys.executable, "-IS", str(PROGRAMS / "modules.py"), str(Path(pyinit.__file__).parents[1]))
 # An orphan that has ended and been reaped: the kernel knows no such process any more.
 ORPHAN = "orphan=$(true >/dev/null & echo $!); while kill -0 $orphan 2>/dev/null; do :; done"
-ALLOWED = {"pyinit", *(f"pyinit.{name}" for name in (*FIRST, *THEN))}
+# What lies directly in the package.
+ALLOWED = {name for names in install.lists() for name in names}
 
 
 def loaded(*command: str, mode: str = PID1, options: tuple[str, ...] = ()) -> set[str]:
@@ -71,6 +72,6 @@ def test_a_report_is_no_log(namespaces: None, tmp_path: Path, verbose: tuple[str
 
 def test_a_quiet_subreaper(namespaces: None) -> None:
     """The way to prctl(2), with the C half of ctypes alone, and the forking for its sake."""
-    ours = {f"pyinit.{name}" for name in SUBREAPER}
+    ours = set(install.SUBREAPER)
     # _ctypes imports _struct.
     assert loaded("true", mode=harness.SUBREAPER) - {"_struct"} == ALLOWED | ours | {"_ctypes"}

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
-from pyinit.ctl.dist import executable
+from pyinit.ctl.dist import executable, loader
 from pyinit.ctl.dist.executable import MARK, MAX_SHEBANG, InstallError
 from pyinit.settings import NAMES
 
@@ -36,12 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType
 
-# What a quiet run loads before it starts the command, in the order in which they import each other.
-FIRST = ("environment", "settings", "fallback", "boot", "cli")
-# What it loads besides when it is not PID 1.
-SUBREAPER = ("linux", "fork")
-# What it loads while the command starts up.
-THEN = ("events", "signals", "child", "inbox", "lifecycle", "reaper", "scope", "supervisor")
+# What a quiet run that is not PID 1 loads besides, before it starts the command.
+SUBREAPER = ("pyinit.linux", "pyinit.fork")
 
 _LAUNCHER = """\
 {shebang}
@@ -247,7 +243,8 @@ def _write_bundles() -> None:
     package changes as a whole, and its stamp tells; a source file is edited alone.
     """
     is_source = (executable.package().parent / "pyproject.toml").exists()
-    for name, modules in (("init", FIRST), ("subreaper", (*FIRST, *SUBREAPER))):
+    first, then = lists()
+    for name, modules in (("init", first), ("subreaper", [*first, *SUBREAPER])):
         file = _bundle_file(name)
         draft = file.with_name(f"{file.name}.{os.getpid()}")
         try:
@@ -255,33 +252,50 @@ def _write_bundles() -> None:
                 file.unlink(missing_ok=True)
                 continue
             file.parent.mkdir(exist_ok=True)
-            executable.create(draft, _bundle(modules))
+            executable.create(draft, _bundle(modules, then))
             draft.replace(file)
         except OSError:
             draft.unlink(missing_ok=True)
 
 
-def _bundle(first: tuple[str, ...]) -> bytes:
+def lists() -> tuple[list[str], list[str]]:
+    """Return what a quiet PID 1 loads before it starts the command, and while that starts up.
+
+    It is what lies directly in the package; those that import others come after them.
+    """
+    sources = {name: file.read_bytes() for name, file in _flat().items()}
+    first = loader.closure(sources, "pyinit", "pyinit.cli")
+    others = loader.closure(sources, *sources)
+    return first, [each for each in others if each not in (*first, *SUBREAPER)]
+
+
+def _flat() -> dict[str, Path]:
+    package = executable.package()
+    files = {f"pyinit.{file.stem}": file for file in sorted(package.glob("[!_]*.py"))}
+    return {"pyinit": package / "__init__.py", **files}
+
+
+def _bundle(first: list[str], then: list[str]) -> bytes:
     init = executable.package() / "__init__.py"
     stat = init.stat()
-    package = ("pyinit", str(init), [str(init.parent)], _compile(init))
-    then = marshal.dumps([*map(_module, THEN)]) + _END
+    later = marshal.dumps([*map(_module, then)]) + _END
     values: dict[str, object] = {
         "INIT_FILE": str(init),
         # As in bytecode files: the layers of an image keep no fractions of a second.
         "STAMP": (int(stat.st_mtime), stat.st_size),
-        "FIRST": (package, *map(_module, first)),
+        "FIRST": [*map(_module, first)],
         "END": _END,
     }
-    source = _LOADER.replace("SIZE", str(len(then)))
+    source = _LOADER.replace("SIZE", str(len(later)))
     for word in values:
         source = source.replace(word, repr(f"<{word}>"))
-    return marshal.dumps(_with_constants(compile(source, "<bundle>", "exec"), values)) + then
+    return marshal.dumps(_with_constants(compile(source, "<bundle>", "exec"), values)) + later
 
 
 def _module(name: str) -> tuple[str, str, list[str], CodeType]:
-    file = executable.package() / f"{name}.py"
-    return f"pyinit.{name}", str(file), [], _compile(file)
+    file = _flat()[name]
+    where = [str(file.parent)] if name == "pyinit" else []
+    return name, str(file), where, _compile(file)
 
 
 def _with_constants(code: CodeType, values: dict[str, object]) -> CodeType:

@@ -18,7 +18,6 @@ removed, replaced or unmounted then.
 
 from __future__ import annotations
 
-import ast
 import io
 import marshal
 import os
@@ -30,11 +29,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
-from pyinit.ctl.dist import executable
+from pyinit.ctl.dist import executable, loader
 from pyinit.ctl.dist.executable import MARK, MAX_SHEBANG, InstallError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from pyinit.ctl.dist.loader import Source
 
 START = 256
 BUNDLES = 4096
@@ -64,45 +65,30 @@ if sys.version_info < (3, 11):
 if sys.argv[0] == "-c":
     del sys.argv[0]
 import marshal
-from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER
 
-packages = {packages}
-
-class Modules:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name in modules:
-            return ModuleSpec(name, Modules, is_package=name in packages)
-
-    @staticmethod
-    def create_module(spec):
-        return None
-
-    @staticmethod
-    def exec_module(module):
-        exec(load(module.__name__), module.__dict__)
-
-def load(name):
-    return marshal.loads(modules[name])
-
 if MAGIC_NUMBER in {bundles}:
-    modules = marshal.loads(p.pread(f, *{bundles}[MAGIC_NUMBER]))
+    code, names = marshal.loads(p.pread(f, *{bundles}[MAGIC_NUMBER]))
 else:
     from zipimport import zipimporter
 
-    modules = {{}}
-    for name in {names}:
-        file = name.replace(".", "/") + ("/__init__.py" if name in packages else ".py")
-        modules[name] = zipimporter(sys.argv[0]).get_data(file)
-
-    def load(name):
-        return compile(modules[name], name, "exec", dont_inherit=True, optimize=2)
+    archive = zipimporter(sys.argv[0])
+    exec(archive.get_data("sources.py"))
 
 p.close(f)
-sys.meta_path.insert(0, Modules)
+exec(code, names)
 from pyinit.cli import main
 main(inherited_mask)
+"""
+
+# What stands in for a bundle where there is none for the interpreter: all is read before the
+# command is started, too.
+_SOURCES = """\
+files = {files!r}
+modules = {{
+    name: (where, archive.get_data(file).decode()) for name, (where, file) in files.items()
+}}
+code, names = {loader!r}, {{"modules": modules, "first": {first!r}}}
 """
 
 _MAIN = """\
@@ -112,20 +98,17 @@ f = p.open(sys.argv[0], p.O_RDONLY | p.O_CLOEXEC)
 exec(p.pread(f, {size}, {start}))
 """
 
-# What each interpreter is asked to do: modules come in, and go out as its bytecode.  Without
-# docstrings, which nobody reads in an init.
-_COMPILER = """\
-import marshal, sys
+# What each interpreter is asked to do: modules come in, and go out as its bytecode.
+_COMPILER = f"""\
+import sys
 from importlib.util import MAGIC_NUMBER
 
 version = "%d.%d" % sys.version_info[:2]
 if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
     sys.exit("it is " + sys.implementation.name + " " + version)
-modules = marshal.load(sys.stdin.buffer)
-for name, source in modules.items():
-    code = compile(source, name, "exec", dont_inherit=True, optimize=2)
-    modules[name] = marshal.dumps(code)
-sys.stdout.buffer.write(marshal.dumps((version, MAGIC_NUMBER, marshal.dumps(modules))))
+{loader.MAKER}
+made = bundle(*marshal.load(sys.stdin.buffer))
+sys.stdout.buffer.write(marshal.dumps((version, MAGIC_NUMBER, made)))
 """
 
 
@@ -137,7 +120,7 @@ def write(target: Path, python: str, bytecode: Iterable[str], *, force: bool) ->
     executable.refuse(target, "pyz", force=force)
     line = _first_line(python)
     sources = _sources()
-    bundles = _bundles(_needed(sources), bytecode)
+    bundles = _bundles(sources, bytecode)
     code = ("-ISc", _CODE)
     # The interpreter of the image need not be here, so that of this machine tries it.
     executable.put(target, _file(line, sources, list(bundles.values())), (sys.executable, *code))
@@ -174,19 +157,18 @@ def _sources() -> dict[str, bytes]:
     return found
 
 
-def _needed(sources: dict[str, bytes]) -> dict[str, bytes]:
-    """Return those that the init imports, early or late, and nothing else of the API."""
-    needed = {"pyinit": sources["pyinit"]}
-    waiting = ["pyinit.cli"]
-    while waiting:
-        name = waiting.pop()
-        if name in sources and name not in needed:
-            needed[name] = sources[name]
-            waiting.append(name.rpartition(".")[0])
-            for node in ast.walk(ast.parse(sources[name])):
-                if isinstance(node, ast.ImportFrom) and node.module is not None:
-                    waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-    return needed
+def _is_package(name: str, sources: dict[str, bytes]) -> bool:
+    return any(each.startswith(f"{name}.") for each in sources)
+
+
+def _file_of(name: str, sources: dict[str, bytes]) -> str:
+    """Return where a module is in the archive."""
+    return name.replace(".", "/") + ("/__init__.py" if _is_package(name, sources) else ".py")
+
+
+def _where(name: str, sources: dict[str, bytes]) -> list[str] | None:
+    """Return where the submodules of a package are to be looked for besides: nowhere."""
+    return [] if _is_package(name, sources) else None
 
 
 def _bundles(sources: dict[str, bytes], asked: Iterable[str]) -> dict[str, tuple[bytes, bytes]]:
@@ -195,24 +177,31 @@ def _bundles(sources: dict[str, bytes], asked: Iterable[str]) -> dict[str, tuple
     Raises `InstallError` for one that was ``asked`` for, and for our own.
     """
     bundles: dict[str, tuple[bytes, bytes]] = {}
+    modules = {
+        name: (_where(name, sources), sources[name]) for name in loader.needed(sources)
+    }
+    first = loader.closure(sources, "pyinit", "pyinit.cli")
     needed = [*asked, sys.executable]
     found = filter(None, (shutil.which(f"python{version}") for version in VERSIONS))
     for python in (*needed, *found):
         try:
-            version, magic, modules = _compile(python, sources)
+            version, magic, bundle = _compile(python, modules, first)
         except InstallError:
             if python in needed:
                 raise
             continue  # a command of that name which starts none of that version
-        bundles.setdefault(version, (magic, modules))
+        bundles.setdefault(version, (magic, bundle))
     return bundles
 
 
-def _compile(python: str, sources: dict[str, bytes]) -> tuple[str, bytes, bytes]:
-    """Return version, magic number and bytecode of one interpreter.  Raises `InstallError`."""
+def _compile(
+    python: str, modules: Mapping[str, Source], first: list[str]
+) -> tuple[str, bytes, bytes]:
+    """Return version, magic number and bundle of one interpreter.  Raises `InstallError`."""
     argv = [python, "-ISc", _COMPILER]
+    data = marshal.dumps((dict(modules), first, loader.LOADER))
     try:
-        done = subprocess.run(argv, input=marshal.dumps(sources), capture_output=True, check=True)
+        done = subprocess.run(argv, input=data, capture_output=True, check=True)
     except OSError as error:
         raise InstallError(f"{python} makes no bytecode: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
@@ -229,13 +218,10 @@ def _file(line: bytes, sources: dict[str, bytes], bundles: list[tuple[bytes, byt
     for magic, modules in bundles:
         places[magic] = (len(modules), offset)
         offset += len(modules)
-    needed = _needed(sources)
     start = _START.format(
         mark=MARK,
         version=pyinit.__version__,
         bundles=places,
-        packages=sorted({name.rpartition(".")[0] for name in needed if name != "pyinit"}),
-        names=sorted(needed),
     ).encode()
     if len(start) > BUNDLES - START:
         raise InstallError(f"too many versions of Python for one file: {len(places)}")
@@ -252,11 +238,12 @@ def _add_archive(file: io.BytesIO, sources: dict[str, bytes]) -> None:
 
     Compressed, since a ConfigMap of Kubernetes takes 1 MiB: these versions need zlib.
     """
-    packages = {name.rpartition(".")[0] for name in sources}
-    texts = {
-        f"{name.replace('.', '/')}{'/__init__' if name in packages else ''}.py": text
-        for name, text in sources.items()
-    }
+    files = {name: _file_of(name, sources) for name in sources}
+    texts = {files[name]: text for name, text in sources.items()}
+    needed = {name: (_where(name, sources), files[name]) for name in loader.needed(sources)}
+    texts["sources.py"] = _SOURCES.format(
+        files=needed, first=loader.closure(sources, "pyinit", "pyinit.cli"), loader=loader.LOADER
+    ).encode()
     texts["__main__.py"] = _MAIN.format(size=BUNDLES - START, start=START).encode()
     with zipfile.ZipFile(file, "a") as archive:
         for name, text in texts.items():
