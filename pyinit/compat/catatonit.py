@@ -1,7 +1,7 @@
 """catatonit: its flags, its variable, its messages."""
 
 from pyinit.compat.getopt import Words
-from pyinit.compat.program import CATATONIT, DEBUG, WARNING, Program, failure
+from pyinit.compat.program import CATATONIT, DEBUG, WARNING, Program, failure, no_job_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ PROGRAM = Program(
     help_fd=2,
     lines=_LINES,
     parse=_parse,
+    rules=no_job_control,
     greeting=_greeting,
     not_started=_not_started,
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyinit.settings import Settings
 
 # What dumb-init makes of a terminal's stops, which an orphaned process group would not heed.
-TO_STOP = dict.fromkeys((_signal.SIGTSTP, *signals.BACKGROUND_TTY), int(_signal.SIGSTOP))
+_TO_STOP = dict.fromkeys((_signal.SIGTSTP, *signals.BACKGROUND_TTY), int(_signal.SIGSTOP))
 
 _USAGE = "Usage: dumb-init [option] program [args]"
 _MORE = ("Try dumb-init --help for full usage.",)
@@ -116,6 +116,10 @@ def _rule(value: str) -> dict[int, int]:
     )
 
 
+def _rules(settings: "Settings") -> dict[int, int]:
+    return _TO_STOP if settings.place == choices.SESSION else {}
+
+
 def _greeting(settings: "Settings", _: bool) -> tuple[str, ...]:  # noqa: FBT001
     """Return the lines that dumb-init writes before it starts its command."""
     if settings.verbose > 1 and settings.place == choices.SAME:
@@ -135,6 +139,7 @@ PROGRAM = Program(
     help_fd=2,
     lines=_LINES,
     parse=_parse,
+    rules=_rules,
     greeting=_greeting,
     not_started=_not_started,
 )

@@ -6,8 +6,8 @@ prefix.  Everything goes to stderr, for stdout is the command's.
 
 import _signal
 
-from pyinit.compat import peers, tini
-from pyinit.compat.program import WARNING, family, prefix, severity
+from pyinit.compat import peers
+from pyinit.compat.program import WARNING, prefix, severity
 from pyinit.log import sink, text
 from pyinit.options import values
 
@@ -27,14 +27,14 @@ _NEW = ("init_started", "signal_received", "child_continued", "teardown_finished
 class Writer:
     """Events as lines of the program ``name``, whose log is at ``level``."""
 
-    __slots__ = ("_dropped", "_language", "_level", "_name", "_sink")
+    __slots__ = ("_dropped", "_level", "_name", "_program", "_sink")
 
     def __init__(self, fd: int, name: str, level: int) -> None:
         self._sink = sink.Sink(fd)
         self._dropped = 0
         self._name = name
         self._level = level
-        self._language = peers.PROGRAMS[family(name)].lines
+        self._program = peers.program(name)
 
     def emit(self, level: int, event: str, fields: "Fields", _: "text.When") -> None:
         """Say that ``event`` happened; raises nothing.  These programs tell no time."""
@@ -67,13 +67,13 @@ class Writer:
             event = "signal_rewritten"
         elif "signal" in fields:
             event = _KILLED.get(event, event)
-        lines = self._language.get(event)
+        lines = self._program.lines.get(event)
         if lines is None:
             return ((level, event + "".join(f" {key}={{{key}}}" for key in fields)),)
         if event.startswith("orphan") and level == WARNING:
             # An orphan of which one asked to be warned.
-            if self._language is tini.PROGRAM.lines:
-                return lines + tini.WARNS_OF_REAPING
+            if self._program.on_reap:
+                return lines + self._program.on_reap
             return tuple((level, template) for _, template in lines)
         return lines
 

@@ -8,13 +8,12 @@ variable of ours for the same has no say; what is only its default does not.
 
 import posix
 
-from pyinit import __version__, signals
+from pyinit import __version__
 from pyinit import settings as choices
-from pyinit.compat import catatonit, dumb_init, tini
 from pyinit.compat.program import (
     CATATONIT,
     DUMB_INIT,
-    TINI,
+    Program,
     failure,
     family,
     help_text,
@@ -23,10 +22,6 @@ from pyinit.options import parser
 from pyinit.options.values import UsageError
 from pyinit.settings import Settings
 
-PROGRAMS = {TINI: tini.PROGRAM, DUMB_INIT: dumb_init.PROGRAM, CATATONIT: catatonit.PROGRAM}
-
-# What tini and catatonit keep from their commands: it stops background jobs.
-_NOT_RELAYED = dict.fromkeys(signals.BACKGROUND_TTY, 0)
 # errno(3); the same on every architecture.
 _ENOENT = 2
 
@@ -34,6 +29,21 @@ _LICENSE = """\
 {name} is pyinit {version} under another name.
 pyinit is free software under the MIT License; it comes without any warranty.
 """
+
+
+def program(name: str) -> Program:
+    """Return the program that is called ``name``; only its own module is loaded."""
+    if family(name) == DUMB_INIT:
+        from pyinit.compat import dumb_init
+
+        return dumb_init.PROGRAM
+    if family(name) == CATATONIT:
+        from pyinit.compat import catatonit
+
+        return catatonit.PROGRAM
+    from pyinit.compat import tini
+
+    return tini.PROGRAM
 
 
 def parse(name: str, arguments: list[str], environ: dict[bytes, bytes]) -> Settings:
@@ -44,7 +54,8 @@ def parse(name: str, arguments: list[str], environ: dict[bytes, bytes]) -> Setti
     settings.leftovers = choices.LEAVE
     settings.subreaper = False
     given: set[str] = set()
-    PROGRAMS[family(name)].parse(settings, arguments, environ, given)
+    found = program(name)
+    found.parse(settings, arguments, environ, given)
     if settings.help or settings.version or settings.license:
         return settings
     try:
@@ -52,10 +63,7 @@ def parse(name: str, arguments: list[str], environ: dict[bytes, bytes]) -> Setti
         parser.check(settings)
     except UsageError as error:
         raise failure(name, str(error)) from None
-    if family(name) != DUMB_INIT:
-        settings.rewrite = _NOT_RELAYED | settings.rewrite
-    elif settings.place == choices.SESSION:
-        settings.rewrite = dumb_init.TO_STOP | settings.rewrite
+    settings.rewrite = found.rules(settings) | settings.rewrite
     if "grace_s" in given:
         settings.leftovers = choices.END
     return settings
@@ -64,12 +72,12 @@ def parse(name: str, arguments: list[str], environ: dict[bytes, bytes]) -> Setti
 def answer(settings: Settings) -> tuple[str, int]:
     """Return the help, version or license text that is asked for, and the descriptor it goes to."""
     name = settings.alias
-    program = PROGRAMS[family(name)]
+    found = program(name)
     if settings.help:
-        return help_text(name, program.version, program.help), program.help_fd
+        return help_text(name, found.version, found.help), found.help_fd
     if settings.version:
-        return f"{program.version} - pyinit {__version__}\n", program.answer_fd
-    return _LICENSE.format(name=name, version=__version__), program.answer_fd
+        return f"{found.version} - pyinit {__version__}\n", found.answer_fd
+    return _LICENSE.format(name=name, version=__version__), found.answer_fd
 
 
 def greeting(settings: Settings, *, is_reaper: bool) -> tuple[str, ...]:
@@ -77,7 +85,7 @@ def greeting(settings: Settings, *, is_reaper: bool) -> tuple[str, ...]:
 
     ``is_reaper`` says whether orphans come to us.
     """
-    return PROGRAMS[family(settings.alias)].greeting(settings, is_reaper)
+    return program(settings.alias).greeting(settings, is_reaper)
 
 
 def translate(settings: Settings, error: Exception) -> Exception:
@@ -94,5 +102,4 @@ def translate(settings: Settings, error: Exception) -> Exception:
     if code not in (126, 127):
         return failure(name, str(error))
     number = getattr(error, "errno", None) or _ENOENT
-    program = PROGRAMS[family(name)]
-    return program.not_started(name, settings.command[0], number, posix.strerror(number))
+    return program(name).not_started(name, settings.command[0], number, posix.strerror(number))

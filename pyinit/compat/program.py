@@ -2,7 +2,7 @@
 
 import posix
 
-from pyinit import __version__
+from pyinit import __version__, signals
 from pyinit.options.values import UsageError
 
 TYPE_CHECKING = False
@@ -41,13 +41,16 @@ class Program:
     ``help`` has fields for ``name`` and ``version``.  ``answer_fd`` and ``help_fd`` are where
     the answers to --version and --help go.  ``lines`` are what it says of events: one that is not
     among them is written as event and fields.  ``parse`` sets what words and variables ask for,
-    ``greeting`` are lines that it writes before the command is started (where ``is_reaper``,
-    orphans come to us), and ``not_started`` is the error that it ends with where the command, by
-    its errno and the text of that, could not be started.
+    ``rules`` are what it makes of signals, unless told otherwise.  ``greeting`` are lines that it
+    writes before the command is started (where ``is_reaper``, orphans come to us), and
+    ``not_started`` is the error that it ends with where the command, by its errno and the text of
+    that, could not be started.  ``on_reap`` are more lines for an orphan of which one asked to be
+    warned; where there are none, those of the event become warnings.
     """
 
     __slots__ = (
-        "answer_fd", "greeting", "help", "help_fd", "lines", "not_started", "parse", "version",
+        "answer_fd", "greeting", "help", "help_fd", "lines", "not_started", "on_reap", "parse",
+        "rules", "version",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +62,10 @@ class Program:
         help_fd: int,
         lines: "dict[str, Lines]",
         parse: "Callable[[Settings, list[str], dict[bytes, bytes], set[str]], None]",
+        rules: "Callable[[Settings], dict[int, int]]",
         greeting: "Callable[[Settings, bool], tuple[str, ...]]",
         not_started: "Callable[[str, str, int, str], UsageError]",
+        on_reap: "Lines" = (),
     ) -> None:
         self.version = version
         self.help = help
@@ -68,8 +73,10 @@ class Program:
         self.help_fd = help_fd
         self.lines = lines
         self.parse = parse
+        self.rules = rules
         self.greeting = greeting
         self.not_started = not_started
+        self.on_reap = on_reap
 
 
 def family(name: str) -> str:
@@ -96,6 +103,11 @@ def help_text(name: str, version: str, text: str) -> str:
     """Return the help of the program ``name``, of which ``text`` is its own part."""
     whole = f"{version} - pyinit {__version__}"
     return text.format(name=name, version=whole) + _OURS.format(version=__version__)
+
+
+def no_job_control(_: "Settings") -> dict[int, int]:
+    """Return the rules for what tini and catatonit keep from their commands: background jobs."""
+    return dict.fromkeys(signals.BACKGROUND_TTY, 0)
 
 
 def failure(name: str, message: str, code: int = 1, more: tuple[str, ...] = ()) -> UsageError:

@@ -10,6 +10,7 @@ from pyinit.compat.program import (
     Program,
     failure,
     help_text,
+    no_job_control,
     prefix,
 )
 from pyinit.options import values
@@ -66,7 +67,7 @@ _LINES: "dict[str, Lines]" = {
     "exiting": ((TRACE, "Exiting: child has exited"),),
     "not_a_subreaper": ((WARNING, "Failed to register as child subreaper: {reason}"),),
 }
-WARNS_OF_REAPING = ((WARNING, "Reaped zombie process with pid={pid}"),)
+_ON_REAP = ((WARNING, "Reaped zombie process with pid={pid}"),)
 
 
 def _parse(
@@ -171,6 +172,8 @@ PROGRAM = Program(
     help_fd=1,
     lines=_LINES,
     parse=_parse,
+    rules=no_job_control,
     greeting=_greeting,
     not_started=_not_started,
+    on_reap=_ON_REAP,
 )

@@ -15,6 +15,7 @@ from pyinit.compat import log as dialect
 from pyinit.compat import peers
 from pyinit.log import text
 from pyinit.report.registry import EVENTS
+from pyinit.settings import NAMES
 from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
 from tests.log.schema import check
 from tools import events as tables
@@ -56,7 +57,7 @@ def test_every_level_is_one_of_the_events() -> None:
 def test_another_programs_words_are_for_events_that_there_are() -> None:
     """Or for what is told in other words where a signal has ended the process, or was rewritten."""
     derived = {*dialect._KILLED.values(), "signal_rewritten"}
-    for words in (*(each.lines for each in peers.PROGRAMS.values()), dialect._NEW):
+    for words in (*(peers.program(name).lines for name in NAMES), dialect._NEW):
         assert set(words) - derived <= set(EVENTS)
 
 
