@@ -17,7 +17,7 @@ from pyinit.kernel.clock import Clock
 from pyinit.namespaces import members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sized
 
 # The kernel freezes at once, unless somebody is in D state.
 _BOUND_S = 10.0
@@ -37,7 +37,7 @@ def freeze(pid: int) -> str:
     while new := [each for each in _init_first(pid) if each not in seen]:
         seen.update(new)
         _signal_all(new, signal.SIGSTOP)
-    return f"SIGSTOP to {len(seen)} processes"
+    return f"SIGSTOP to {_count(seen)}"
 
 
 def thaw(pid: int) -> str:
@@ -47,7 +47,11 @@ def thaw(pid: int) -> str:
         return _switch(directory, frozen=False)
     everybody = _init_first(pid)
     _signal_all(reversed(everybody), signal.SIGCONT)
-    return f"SIGCONT to {len(everybody)} processes"
+    return f"SIGCONT to {_count(everybody)}"
+
+
+def _count(pids: Sized) -> str:
+    return f"{len(pids)} process{'' if len(pids) == 1 else 'es'}"
 
 
 def own_cgroup(pid: int) -> str | None:

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyinit.kernel import proc
+from pyinit.namespaces import found as namespaces
 from pyinit.options import values
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ def seconds(word: str) -> float:
         return values.seconds(word, "SECONDS")
     except values.UsageError as error:
         raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from None
+
+
+def open_process(pid: int) -> int:
+    """Return a pidfd of a process.  Raises CommandError, also where pidfd_open(2) is denied."""
+    try:
+        return namespaces.open_process(pid)
+    except OSError as error:
+        raise CommandError(error.strerror or str(error)) from None
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

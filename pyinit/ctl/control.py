@@ -61,7 +61,7 @@ def stop(init: int, timeout_s: float) -> str:
 
     Raises CommandError, OSError.
     """
-    pidfd = os.pidfd_open(init)
+    pidfd = common.open_process(init)
     try:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)

@@ -344,3 +344,24 @@ def test_a_launcher_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mon
     finally:
         os.close(reader)
     assert os.listdir(tmp_path) == ["fifo"]
+
+
+def test_a_launcher_whose_package_is_gone_says_so(tmp_path: Path, other_package: Path) -> None:
+    """In one line, and where it was."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    shutil.rmtree(other_package / "pyinit")
+    done = subprocess.run([path, "true"], capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    expected = f"is gone from {other_package}: 'pyinitctl install' writes this launcher anew"
+    assert done.stderr == f"pyinit: {expected}\n"
+
+
+def test_one_that_others_cannot_start_is_warned_of(tmp_path: Path, other_package: Path) -> None:
+    """With the first place that they cannot pass."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    done = install(closed / "init", PYTHONPATH=str(other_package))
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pyinitctl install: other users cannot start it: ")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pyinit.ctl.start.words import WORDS
 from pyinit.namespaces.kinds import KINDS
 from tests import conftest, harness
 from tests.harness import DEADLINE_S, UNSHARE_USER, children, python, until
@@ -76,7 +77,7 @@ LIST = ("ls", "-l", "/proc/self/ns")
 def test_a_kind_that_is_named_is_new_as_with_unshare(kind: str) -> None:
     """And no other."""
     expected = changed(done("unshare", *UNSHARE_USER, f"--{kind}", *LIST).stdout)
-    assert changed(done(*RUN, f"--{kind}", "--", *LIST).stdout) == expected
+    assert changed(done(*RUN, f"--{WORDS[kind]}", "--", *LIST).stdout) == expected
     assert KINDS[kind][1] in expected
 
 
@@ -298,3 +299,27 @@ def test_namespaces_that_cannot_be_made() -> None:
     assert result.returncode == 125
     assert "unshare(CLONE_NEWPID): EPERM" in result.stderr
     assert "add 'user'" in result.stderr
+
+
+def test_user_is_a_user() -> None:
+    """As everywhere; the kind of namespace is --userns."""
+    if UNSHARE_USER:
+        return  # only root may become another
+    result = done(*CTL, "run", "--user", "nobody", "--", "id", "-un")
+    assert (result.returncode, result.stdout) == (0, "nobody\n")
+    result = done(*CTL, "run", "--user", "nosuch", "--", "true")
+    assert result.returncode == 125
+    assert result.stderr == (
+        "usage: pyinitctl run [OPTION]... -- CMD [ARG]...\n"
+        "pyinitctl run: --user: there is no user 'nosuch' here; a new user namespace is --userns\n"
+    )
+
+
+def test_user_without_a_name_is_the_namespace_for_one_release_more() -> None:
+    """And says what is to be written."""
+    result = done(*CTL, "run", "--user", "--", *LIST)
+    assert result.returncode == 0
+    assert "user" in changed(result.stdout)
+    assert result.stderr == (
+        "pyinitctl run: --user without a name is --userns, and will be an error in 2.0\n"
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import DEADLINE_S, PYINIT, python
+from tests.harness import DEADLINE_S, PYINIT, Container, python
 from tests.spawning import USER, spawn
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_entering() -> None:
 
 def test_the_command_line() -> None:
     """`pyinitctl run` says the same, and 125."""
-    done = filtered(errno.EPERM, "unshare", PYINITCTL, "run", "--user", "--pid", "--", "true")
+    done = filtered(errno.EPERM, "unshare", PYINITCTL, "run", "--userns", "--pid", "--", "true")
     assert done.returncode == 125
     assert done.stderr.startswith("pyinitctl run: unshare(CLONE_NEWUSER): EPERM; ")
     assert FILTER in done.stderr
@@ -128,3 +128,14 @@ def test_an_init_that_is_none() -> None:
     done = filtered(errno.EPERM, "prctl", *PYINIT, "--", "true")
     assert done.returncode == 0
     assert "not_a_subreaper" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("stop",), ("status", "--watch")])
+def test_a_process_that_cannot_be_held(words: tuple[str, ...]) -> None:
+    """Without pidfd_open(2) nobody is stopped, whose number could be another's by then."""
+    with Container(["sleep", "1000"]) as container:
+        command = (PYINITCTL, *words, str(container.pid))
+        done = filtered(errno.EPERM, "pidfd_open", *command)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"pyinitctl {words[0]}: pidfd_open: EPERM; ")
+        assert done.stderr.count("\n") == 1

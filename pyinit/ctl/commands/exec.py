@@ -10,8 +10,7 @@ from pyinit.api.keywords import settings_of
 from pyinit.container.execute import enter_process
 from pyinit.ctl import common
 from pyinit.ctl.start import attach
-from pyinit.ctl.start.words import add_command, words_of
-from pyinit.namespaces import kinds
+from pyinit.ctl.start.words import WORDS, add_command, words_of
 
 if TYPE_CHECKING:
     import argparse
@@ -37,13 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pid", metavar="PID", type=common.pid, help="a process, as it is numbered here"
     )
     spaces = parser.add_argument_group("only these namespaces")
-    for kind in kinds.KINDS:
-        word = "userns" if kind == "user" else kind
+    for kind, word in WORDS.items():
         spaces.add_argument(
-            f"--{word}", action="append_const", dest="namespaces", const=kind, help=f"its {kind}"
+            f"--{word}",
+            action="append_const",
+            dest="namespaces",
+            const=kind,
+            help=f"the {kind} namespace of process PID",
         )
     parser.add_argument("--user", metavar="USER[:GROUP]", default="", help="run CMD as this user")
-    parser.add_argument("--chdir", metavar="DIR", help="the working directory")
+    parser.add_argument("--chdir", metavar="DIR", help="the working directory of CMD")
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",

@@ -55,3 +55,9 @@ def run(asked: argparse.Namespace) -> None:
         install.make_link(link, asked.path.name)
         said.append(f"{link}: the same, as {link.name}")
     common.show(said)
+    closed = install.closed_to_others(path)
+    if closed is not None:
+        common.note(
+            "install",
+            f"other users cannot start it: {closed} is closed to them, and it needs what is there",
+        )

@@ -195,8 +195,8 @@ def _show_all(asked: argparse.Namespace) -> None:
     if found.unseen:
         common.note(
             "ns",
-            f"{common.count(found.unseen)} may not be looked at (ptrace(2)), are not counted "
-            "here, and may be in namespaces that are missing",
+            f"{common.count(found.unseen)} may not be looked at (ptrace(2)): not counted here, and "
+            "perhaps in namespaces that are missing",
         )
 
 

@@ -37,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--interval",
         metavar="SECONDS",
         type=_interval,
-        default=_INTERVAL_S,
-        help="how often --watch looks (default: %(default)g)",
+        help=f"how often --watch looks (default: {_INTERVAL_S:g})",
     )
     parser.add_argument(
         "--status-file",
@@ -64,6 +63,8 @@ def _interval(word: str) -> float:
 
 def run(asked: argparse.Namespace) -> int:
     """Show it; return the exit code.  Raises CommandError."""
+    if asked.interval is not None and not asked.watch:
+        raise common.UsageError("--interval is for --watch")
     common.need_own_proc()
     init = inits.init_for(asked.pid)
     view = View(init, asked.status_file)
@@ -71,7 +72,7 @@ def run(asked: argparse.Namespace) -> int:
         if asked.watch:
             from pyinit.ctl.status import live
 
-            return live.watch(view, asked.interval, as_json=asked.json)
+            return live.watch(view, asked.interval or _INTERVAL_S, as_json=asked.json)
         view.look()
         if asked.json:
             common.show_json(view.as_data())

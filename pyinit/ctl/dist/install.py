@@ -61,7 +61,10 @@ sys.path[:0] = {first!r}
 try:
     from pyinit.cli import main
 except BaseException as error:
-    posix.write(2, f"pyinit: cannot be loaded: {{error!r}}\\n".encode(errors="backslashreplace"))
+    text = f"cannot be loaded: {{error!r}}"
+    if isinstance(error, ModuleNotFoundError) and error.name == "pyinit":
+        text = f"is gone from {{sys.path[0]}}: 'pyinitctl install' writes this launcher anew"
+    posix.write(2, f"pyinit: {{text}}\\n".encode(errors="backslashreplace"))
     posix._exit(125)
 
 sys.path[:] = sys.path[{count}:] + {paths!r}
@@ -126,6 +129,23 @@ def install(path: Path, *, force: bool = False, own_libraries: bool = False) -> 
     _write_bundles()
     executable.put(target, text)
     return target
+
+
+def closed_to_others(launcher: Path) -> Path | None:
+    """Return a directory or file that other users cannot pass or read and that it needs, or None.
+
+    It needs itself, the interpreter and the package.
+    """
+    for place, wanted in (
+        (launcher, 0o005),
+        (Path(interpreter()), 0o001),
+        (executable.package() / "__init__.py", 0o004),
+    ):
+        for each in (*reversed(place.resolve().parents), place):
+            needed = wanted if each == place else 0o001
+            if each.stat().st_mode & needed != needed:
+                return each
+    return None
 
 
 def links_of(path: Path, names: Sequence[str], *, force: bool) -> list[Path]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 
 from pyinit.ctl import common
+from pyinit.namespaces.kinds import KINDS
+
+# The options that name kinds of namespaces: --user is a user everywhere.
+WORDS = {kind: "userns" if kind == "user" else kind for kind in KINDS}
 
 
 def add_command(parser: argparse.ArgumentParser) -> None:

@@ -30,10 +30,7 @@ def watch(view: View, interval_s: float, *, as_json: bool) -> int:
 
     0 at the end of the init and after SIGINT, which is how one leaves it.
     """
-    try:
-        pidfd = os.pidfd_open(view.init.pid)
-    except ProcessLookupError:
-        raise common.CommandError(f"there is no process {view.init.pid}") from None
+    pidfd = common.open_process(view.init.pid)
     try:
         with _Signals() as signals:
             shown = _Lines(view) if as_json else _Screen(view) if _is_screen() else _Blocks(view)
