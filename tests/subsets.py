@@ -79,6 +79,9 @@ def mark(items: list[pytest.Item]) -> None:
         names = {str(path), path.parts[0]}
         if str(path) in ALONE:
             item.add_marker(pytest.mark.alone("memory cgroups that are full"))
+        # Loads are the same for everybody; -m takes the place of the one that leaves them out.
+        if item.get_closest_marker("long"):
+            continue
         if names & USER.keys():
             item.add_marker("user")
         if names & INTERPRETER.keys():

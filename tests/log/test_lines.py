@@ -169,7 +169,9 @@ def test_without_structlog_it_speaks_plainly(
     if broken:
         monkeypatch.setattr(lines.Writer, "_people", fail)
     else:
+        # What another test has loaded of it is found without the package.
         monkeypatch.setitem(sys.modules, "structlog", None)
+        monkeypatch.setitem(sys.modules, "structlog.dev", None)
         monkeypatch.delitem(sys.modules, "pyinit.log.rendering", raising=False)
         monkeypatch.delattr("pyinit.log.rendering", raising=False)
     log_to(writer, style=settings.CONSOLE).emit(events.WARNING, "happened", pid=3, name="a\nb")
