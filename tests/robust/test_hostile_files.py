@@ -134,6 +134,16 @@ def test_a_link_of_roots_among_those_of_others(home: Path) -> None:
     assert_untouched(home)
 
 
+def test_a_fifo_with_another_name(home: Path) -> None:
+    """What is never replaced is looked at before anything is started, too."""
+    place = home / "fifo"
+    os.mkfifo(place)
+    place.with_name("other").hardlink_to(place)
+    code, out, errors = run(["echo", "started"], options=[*AS_USER, "--report", str(place)])
+    assert (code, out) == (125, "")
+    assert errors.endswith("and it has another name (a hard link)\n")
+
+
 def test_a_hard_link_to_a_file_that_cannot_be_replaced(home: Path) -> None:
     """Where the name cannot be replaced its file is written to, but no other that has come."""
     place = home / "file"
