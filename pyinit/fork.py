@@ -159,7 +159,7 @@ def begin(command: list[str], setup: ChildSetup) -> Started:
     Raises `StartError`.
     """
     if environment.fork_would_wait():
-        raise StartError(125, "cannot fork: /proc/self/stat is no file of the kernel's", _EINVAL)
+        raise StartError(125, "cannot fork: /proc/self/stat is not the kernel's", _EINVAL)
     argv = environment.as_given(command)
     # Without changes nothing but exec itself can hang, as it can in posix_spawn(3).
     flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if setup.changes is not None else 0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("*.md", "docs/**/*.md", "tests/README.md")
-MODULES: tuple[str, ...] = ()
+MODULES = ("pyinit/**/*.py",)
 
 # Blanked with as many characters, so that lines keep their numbers.
 _NO_PROSE = re.compile(

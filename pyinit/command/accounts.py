@@ -125,5 +125,5 @@ def _number(word: str) -> int | None:
 def _id(word: str, path: str) -> int:
     number = _number(word)
     if number is None:
-        raise UsageError(f"option '--user': '{word}' in {path} is no number of a user or group")
+        raise UsageError(f"option '--user': '{word}' in {path} is not a user or group ID")
     return number

@@ -121,7 +121,7 @@ def _denied(path: bytes) -> str:
     if stat.S_ISDIR(info.st_mode):
         return "it is a directory"
     if not stat.S_ISREG(info.st_mode):
-        why = "it is no regular file"
+        why = "it is not a regular file"
     elif not info.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
         why = "it has no execute bit"
     elif posix.statvfs(path).f_flag & posix.ST_NOEXEC:

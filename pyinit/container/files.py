@@ -50,7 +50,11 @@ class CommandFiles:
         fd = terminal[0]
         if self.terminal is None or not devpts.is_ptmx(os.fstat(fd)):
             os.close(fd)
-            raise NamespaceError("recvmsg(SCM_RIGHTS)", errno.ENOTTY, "that is no terminal of ours")
+            raise NamespaceError(
+                "recvmsg(SCM_RIGHTS)",
+                errno.ENOTTY,
+                "the descriptor is not a terminal that we can use",
+            )
         os.close(self.terminal)
         self.terminal = fd
 

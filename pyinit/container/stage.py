@@ -175,7 +175,7 @@ def _furnish(order: "dict[str, Any]", caller: CallerSocket) -> None:
 def _check_proc() -> None:
     """Refuse an image's own /proc that would keep us waiting.  Raises StageError."""
     if environment.fork_would_wait():
-        reason = "that is no /proc of the kernel"
+        reason = "/proc is not the kernel's"
         raise StageError("stat(/proc/self/stat)", OSError(errno.EINVAL, ""), reason)
 
 

@@ -48,7 +48,7 @@ class Place:
         try:
             # To open a FIFO or a device has effects.
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise OSError(errno.EINVAL, "it is no regular file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
             # Without O_NONBLOCK one who holds a lease on it, see fcntl(2), keeps us for 45 s.
             own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(own, "rb") as file:

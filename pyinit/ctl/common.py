@@ -65,7 +65,7 @@ def need_own_proc() -> None:
     if not proc.is_ours():
         raise CommandError(
             "/proc is missing, or shows another PID namespace than ours, whose "
-            "numbers are other processes: mount it anew (`mount -t proc proc /proc`, or "
+            "numbers are other processes: mount it again (`mount -t proc proc /proc`, or "
             "`unshare --mount-proc`)"
         )
 

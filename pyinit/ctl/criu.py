@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REQUIREMENT = (
     "CRIU does the work (criu(8)): it has to be installed, or be named by the variable CRIU, and "
-    "takes root.  What CRIU cannot do is said in the log in DIR: a terminal from outside needs "
+    "needs root.  The log in DIR says what CRIU cannot do: a terminal from outside needs "
     "-- --shell-job, for example."
 )
 

@@ -22,7 +22,7 @@ SHELL = "shell"
 # What a PID 1 is to whom signals and sockets are for.
 COMMAND = "around one command, to which it relays signals"
 MUTE = "around one command, which hears nothing from it"
-SERVICE = "it is itself whom they are for"
+SERVICE = "it gets them itself"
 
 
 class Kind(NamedTuple):
@@ -51,7 +51,7 @@ class Kind(NamedTuple):
         return self.role != SERVICE
 
 
-_KERNEL_ENDS = "the kernel kills whoever is left at once, without TERM"
+_KERNEL_ENDS = "the kernel kills all that are left at once, without TERM"
 _REAPS = "reaped"
 _NOT_REAPED = "never reaped: each stays as a zombie"
 _HANDLES = "those that it handles are its own affair; the others do not reach it"
@@ -66,7 +66,7 @@ KINDS = {
             COMMAND,
             "relayed to its command",
             _REAPS,
-            "whoever is left gets TERM and CONT, the grace, and then KILL",
+            "processes that are left get TERM and CONT, the grace, and then KILL",
         ),
         Kind(
             program.TINI,
@@ -104,7 +104,7 @@ KINDS = {
             "systemd",
             "systemd",
             SERVICE,
-            "RTMIN+3 stops it; TERM makes it start itself anew, and stops nothing",
+            "RTMIN+3 stops it; TERM makes it re-execute itself, and stops nothing",
             _REAPS,
             "its services are stopped in order, each with its own time-out",
         ),
@@ -138,13 +138,13 @@ KINDS = {
             MUTE,
             "TERM and INT stop its services; others are not passed on",
             _REAPS,
-            "whoever is left gets TERM and, after a time, KILL; 0 is reported for a killed command",
+            "those left get TERM and, after a time, KILL; 0 is reported for a killed command",
         ),
         Kind(
             SHELL,
             "a shell",
             MUTE,
-            "passed on to nobody; those without a trap do not reach it either",
+            "not passed on; those without a trap do not reach the shell either",
             "reaped while it waits for its commands",
             _KERNEL_ENDS,
         ),
@@ -155,13 +155,13 @@ KINDS = {
             "nginx",
             "nginx",
             SERVICE,
-            "QUIT lets it finish its requests, TERM does not; its workers are told by it",
+            "QUIT lets it finish its requests, TERM does not; it tells its workers",
             _REAPS,
             _KERNEL_ENDS,
         ),
         Kind(
             "program",
-            "a program that is no init",
+            "a program that is not an init",
             SERVICE,
             _HANDLES,
             "never reaped, unless it waits for any child, as few programs do",

@@ -47,7 +47,9 @@ def checked(names: Iterable[str]) -> list[str]:
     """
     wanted = set(names)
     for name in sorted(wanted - KINDS.keys()):
-        raise ValueError(f"'{name}' is no kind of namespace: expected some of {', '.join(KINDS)}")
+        raise ValueError(
+            f"'{name}' is not a kind of namespace: expected some of {', '.join(KINDS)}"
+        )
     return [name for name in KINDS if name in wanted]
 
 
@@ -71,7 +73,7 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
         except PermissionError:
             raise PermissionError(
                 errno.EACCES,
-                f"the namespaces of process {who} cannot be seen: that takes the right to trace "
+                f"the namespaces of process {who} cannot be seen: that needs the right to trace "
                 "it, as its user and root have in most cases (ptrace(2))",
             ) from None
         found[kind] = Namespace(kind, info.st_ino, info.st_dev)

@@ -63,7 +63,7 @@ def why_not_entered(kind: str, number: int) -> str:
     """Return why setns(2) to a namespace of ``kind`` failed with errno ``number``."""
     if number == errno.EPERM:
         return (
-            "it takes CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
+            "it needs CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
         ) + _or_a_filter()
     if number == errno.EINVAL and kind == "pid":
         return "only a PID namespace below our own can be entered"
@@ -94,7 +94,7 @@ def why_not_made(names: "Iterable[str]", number: int) -> str:
             "one that we are in"
         )
     if number == errno.EPERM and not _is_capable():
-        wanted = "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
+        wanted = "it needs CAP_SYS_ADMIN, which a new user namespace gives: add 'user'"
         return wanted + _or_a_filter()
     return why_refused(number)
 

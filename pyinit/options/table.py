@@ -248,7 +248,7 @@ still begins the stop: with `TERM:QUIT`, TERM begins the stop and the command ge
 KILL or STOP, which no process can catch, nor CHLD, which pyinit needs itself, nor ILL, TRAP, ABRT,
 BUS, FPE, SEGV or SYS, which report a fault of the process that receives them.
 
-Apache httpd stops gracefully at WINCH, and a terminal sends WINCH whenever its window is resized.
+Apache httpd takes WINCH for a stop, and a terminal sends WINCH whenever its window is resized.
 With `WINCH:ignore` a resized window does not stop Apache. If the image names WINCH as its stop
 signal (`STOPSIGNAL`), stop the container with TERM and use `--rewrite WINCH:ignore,TERM:WINCH`.
 
@@ -367,7 +367,7 @@ sets. The command is searched in the PATH that is set here.""",
                 "unset-env", NAME,
                 "remove a variable for the command; repeatable",
                 "--unset-env DEBUG",
-                "It is no error if there is no such variable.",
+                "A variable that does not exist is ignored.",
                 attribute="env", variable="",
             ),
             Option(

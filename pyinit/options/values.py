@@ -130,7 +130,7 @@ def _check_relayed(number: int, value: str, source: str) -> None:
         )
     if number == _signal.SIGCHLD:
         raise UsageError(
-            f"{source}: '{value}' tells of children and is not relayed: "
+            f"{source}: '{value}' reports the end of children and is not relayed: "
             "expected a signal that is, such as TERM"
         )
     from pyinit.signals import SYNCHRONOUS  # most options name no signal

@@ -22,7 +22,7 @@ _USUAL = {
     "SIGHUP": "its terminal was closed, or a process did",
     "SIGINT": "^C at its terminal, or a process did",
     "SIGQUIT": "^\\ at its terminal, or a process did",
-    "SIGPIPE": "it wrote to a pipe or socket that nobody reads, or a process did",
+    "SIGPIPE": "it wrote to a pipe or socket without a reader, or a process did",
     "SIGALRM": "its own timer, or a process did",
     "SIGXCPU": "its limit of CPU time, or a process did",
     "SIGXFSZ": "its limit of file size, or a process did",

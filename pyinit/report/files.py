@@ -29,7 +29,7 @@ PATIENCE_S = 1.0
 
 _CUT = "...\n"
 
-_NO_READER = "nobody reads it"
+_NO_READER = "no process reads it"
 
 
 def cut(line: str, most: int) -> str:
@@ -150,7 +150,7 @@ class File:
         else:
             return
         if before is None or not stat.S_ISREG(before.st_mode):
-            text = f"directory '{self._place.path}' is read-only or belongs to somebody else"
+            text = f"directory '{self._place.path}' is read-only or belongs to another user"
             raise PermissionError(errno.EACCES, text)
         self._check_owner(before)
         os.close(os.open(self._place.name, _FLAGS, dir_fd=directory))
@@ -332,7 +332,7 @@ class File:
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
         if isinstance(found, int):
-            raise PermissionError(errno.EPERM, "it was no descriptor at the start")
+            raise PermissionError(errno.EPERM, "it was not a descriptor at the start")
         owner = os.fstat(found.fd).st_uid
         is_theirs = owner == os.fstat(self._place.fd).st_uid and not paths.is_trusted(owner)
         if not found.is_fixed and not is_theirs:

@@ -99,7 +99,7 @@ def test_what_the_system_refuses(
         ({"pid"}, {"binds": [("/", "/mnt")]}, "add 'mount'"),
         ({"mount"}, {"binds": [("/", "mnt")]}, "is not absolute"),
         ({"user"}, {"uid_map": "all"}, "neither 'auto' nor rows"),
-        ({"network"}, {}, "is no kind of namespace"),
+        ({"network"}, {}, "is not a kind of namespace"),
         ({"pid"}, {"terminal": True, "stdin": subprocess.DEVNULL}, "expected none of them"),
         ({"pid"}, {"grace_s": -1}, "grace_s"),
     ],
@@ -159,7 +159,7 @@ def test_without_the_right() -> None:
     drop = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"]
     with spawn([*drop, sys.executable, "-c", program], "user") as container:
         text = rest(container.stdout)
-    assert text.startswith("unshare(CLONE_NEWPID|CLONE_NEWNS): EPERM; it takes CAP_SYS_ADMIN")
+    assert text.startswith("unshare(CLONE_NEWPID|CLONE_NEWNS): EPERM; it needs CAP_SYS_ADMIN")
     assert "add 'user'" in text
 
 

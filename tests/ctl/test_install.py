@@ -353,7 +353,7 @@ def test_a_launcher_whose_package_is_gone_says_so(tmp_path: Path, other_package:
     shutil.rmtree(other_package / "pyinit")
     done = subprocess.run([path, "true"], capture_output=True, text=True, check=False)
     assert done.returncode == 125
-    expected = f"is gone from {other_package}: 'pyinitctl install' writes this launcher anew"
+    expected = f"is gone from {other_package}: 'pyinitctl install' writes this launcher again"
     assert done.stderr == f"pyinit: {expected}\n"
 
 

@@ -256,4 +256,4 @@ def test_an_interval_that_is_none(word: str, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as end:
         ctl.main(["status", f"--interval={word}"])
     assert end.value.code == 2
-    assert "is no interval" in capsys.readouterr().err
+    assert "is not an interval" in capsys.readouterr().err

@@ -97,12 +97,12 @@ def test_nothing_else_is_read(inside: tuple[int, Path]) -> None:
         "/secret": "No such file",
         "/../secret": "No such file",
         "/loop": "Too many levels",
-        "/etc": "no regular file",
+        "/etc": "not a regular file",
         "/": "Is a directory",
         "..": "Is a directory",
         "/etc/status/below": "Not a directory",
         "/nowhere/status": "No such file",
-        "/fifo": "no regular file",
+        "/fifo": "not a regular file",
     }.items():
         with pytest.raises(OSError, match=error), place(inside[0], path) as found:
             found.read(100)
@@ -213,7 +213,7 @@ def test_what_is_no_status_file_is_not_used(
     for text in ("", "{}", "[]", "null", "7", '{"schema": 1', "\x00", "[" * 100000):
         found = told(kept, capsys, text)
         assert found["facts"] is None
-        assert found["status_file"]["problem"] == "it is no status file of pyinit"
+        assert found["status_file"]["problem"] == "it is not a status file of pyinit"
 
 
 def test_one_that_was_made_up_is_not_used(

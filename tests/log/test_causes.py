@@ -43,7 +43,7 @@ def asks(name: str) -> list[str]:
         ("kill -TERM $$", 143, (f"ended by SIGTERM, {NOT_SENT}: "
          "the command itself or another process did")),
         ("kill -PIPE $$", 141, (f"ended by SIGPIPE, {NOT_SENT}: "
-         "it wrote to a pipe or socket that nobody reads, or a process did")),
+         "it wrote to a pipe or socket without a reader, or a process did")),
         ("kill -SEGV $$", 139, "crashed by SIGSEGV"),
         ("kill -ABRT $$", 134, "crashed by SIGABRT"),
     ],

@@ -215,7 +215,7 @@ def test_a_fifo_without_a_reader(tmp_path: Path) -> None:
         [*PYINIT, "--log-file", str(path), "true"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 125
-    assert "nobody reads" in done.stderr
+    assert "no process reads" in done.stderr
 
 
 def test_the_log_of_a_program_of_another_name(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_full_pipe_is_not_waited_for(mode: str) -> None:
         code, _, errors = run(EXITS, options=fd_option(writer), mode=mode, pass_fds=[writer])
     assert code == 7
     assert '"event": "not_written"' in errors
-    assert f'"path": "fd:{writer}", "reason": "nobody reads it"' in errors
+    assert f'"path": "fd:{writer}", "reason": "no process reads it"' in errors
 
 
 def test_a_pipe_without_a_reader(namespaces: None) -> None:

@@ -179,7 +179,7 @@ def test_a_fifo_that_nobody_reads(namespaces: None, tmp_path: Path) -> None:
     os.mkfifo(path)
     code, _, errors = run(EXITS, options=option(path))
     assert code == 7
-    assert not_written(errors, path) == "nobody reads it"
+    assert not_written(errors, path) == "no process reads it"
 
 
 def test_a_full_device(namespaces: None) -> None:
@@ -245,7 +245,7 @@ def test_a_directory_of_somebody_else_is_told_before_the_start(
     finally:
         tmp_path.chmod(0o755)
     assert (code, out) == (125, "")
-    assert f"directory '{tmp_path}' is read-only or belongs to somebody else" in errors
+    assert f"directory '{tmp_path}' is read-only or belongs to another user" in errors
 
 
 def test_by_a_variable(tmp_path: Path, namespaces: None) -> None:

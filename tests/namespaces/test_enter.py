@@ -252,7 +252,7 @@ def test_without_the_right_to_it(way: str) -> None:
     with spawn(SLEEP, kinds={"uts", "user"}) as container:
         (line,) = program(container.pid, way + "refused(['uts'])", UNPRIVILEGED)
         assert line == (
-            f"NamespaceError setns(CLONE_NEWUTS) to process {container.pid}: EPERM; it takes "
+            f"NamespaceError setns(CLONE_NEWUTS) to process {container.pid}: EPERM; it needs "
             "CAP_SYS_ADMIN in the user namespace that the namespace belongs to, and here"
         )
 
@@ -276,7 +276,7 @@ end.set()
 
 
 @pytest.mark.parametrize(
-    ("names", "text"), [(["pid", "mnt"], "'mnt' is no kind"), ("pid", "'d' is no kind")]
+    ("names", "text"), [(["pid", "mnt"], "'mnt' is not a kind"), ("pid", "'d' is not a kind")]
 )
 def test_an_unknown_kind(names: Iterable[str], text: str) -> None:
     """Is refused before anything else is looked at, also with those that there are."""

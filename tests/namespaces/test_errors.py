@@ -74,7 +74,7 @@ def test_without_the_right_to_it() -> None:
     assert making("uts", before) == [
         "unshare(CLONE_NEWUTS)",
         "EPERM",
-        "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'",
+        "it needs CAP_SYS_ADMIN, which a new user namespace gives: add 'user'",
     ]
 
 
@@ -147,5 +147,5 @@ def test_the_caller_stays_where_it_was() -> None:
 
 def test_an_unknown_kind() -> None:
     """ValueError, before anything is started."""
-    with pytest.raises(ValueError, match="'network' is no kind of namespace: expected some of"):
+    with pytest.raises(ValueError, match="'network' is not a kind of namespace: expected some of"):
         pyinit.spawn(["true"], namespaces=["network"])

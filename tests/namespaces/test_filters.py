@@ -65,7 +65,7 @@ def test_another_kind() -> None:
     """Whoever has the capability is refused by nobody else; else both may be the reason."""
     text = told(errno.EPERM, "unshare", "spawn", {"namespaces": ["mount"]})
     if USER:
-        add = "it takes CAP_SYS_ADMIN, which one has in a new user namespace: add 'user'"
+        add = "it needs CAP_SYS_ADMIN, which a new user namespace gives: add 'user'"
         reason = f"{add}; {FILTER} may forbid it as well"
     else:
         reason = f"{FILTER} forbids it"
@@ -108,7 +108,7 @@ def test_entering() -> None:
     """It takes a capability over both sides, and no filter that forbids it."""
     with spawn(["sleep", "1000"], "uts") as container:
         text = told(errno.EPERM, "setns", "enter", [container.pid, ["uts", *USER]])
-        assert "EPERM; it takes CAP_SYS_ADMIN in the user namespace that" in text
+        assert "EPERM; it needs CAP_SYS_ADMIN in the user namespace that" in text
         assert text.endswith(f", and here; {FILTER} may forbid it as well")
         done = filtered(errno.EPERM, "setns", PYINITCTL, "exec", str(container.pid), "--", "true")
         assert done.returncode == 125

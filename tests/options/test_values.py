@@ -86,7 +86,7 @@ def test_what_is_no_signal_is_named(word: str) -> None:
 
 
 UNCATCHABLE = {"KILL": "cannot be caught", "SIGSTOP": "cannot be caught", "9": "cannot be caught"}
-OWN = {"CHLD": "tells of children", "17": "tells of children"}
+OWN = {"CHLD": "reports the end of children", "17": "reports the end of children"}
 FAULTS = dict.fromkeys(
     ("ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "SEGV", "SYS", "11"), "reports a fault"
 )

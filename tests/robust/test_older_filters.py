@@ -63,7 +63,7 @@ def test_what_cannot_be_asked_is_a_mistake_all_the_same(tmp_path: Path) -> None:
     options = ["--report", str(tmp_path / "report")]
     code, out, errors = run(["echo", "started"], options=options, before=before)
     assert (code, out) == (125, "")
-    assert f"directory '{tmp_path}' is read-only or belongs to somebody else" in errors
+    assert f"directory '{tmp_path}' is read-only or belongs to another user" in errors
 
 
 def test_why_a_command_cannot_be_executed(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_report_to_a_terminal_that_is_read_no_more(before: list[str]) -> None:
         command = ["sh", "-c", "exit 7", "\x01" * SMALLEST_PIPE]  # five bytes each
         code, _, errors = run(command, options=options, before=before, pass_fds=[slave])
     assert code == 7
-    assert '"reason": "nobody reads it"' in errors
+    assert '"reason": "no process reads it"' in errors
 
 
 def test_a_log_to_a_full_pipe_under_a_filter(tmp_path: Path) -> None:

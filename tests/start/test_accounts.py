@@ -171,7 +171,7 @@ def test_files_written_by_hand(write: Callable[..., None]) -> None:
 def test_a_number_that_is_none_is_said_with_its_file(write: Callable[..., None]) -> None:
     """Where it concerns the one who is asked for; in another's line it is nothing."""
     write("a:x:one:2::/:\nb:x:2:::/:\nc:x:3:4::/:\n", "g:x:-5:\nh:x::c\ni:x:5:c\n")
-    no_number = "is no number of a user or group"
+    no_number = "is not a user or group ID"
     assert refused("a") == f"option '--user': 'one' in {accounts.PASSWD} {no_number}"
     assert refused("b") == f"option '--user': '' in {accounts.PASSWD} {no_number}"
     assert refused("c:g") == f"option '--user': '-5' in {accounts.GROUP} {no_number}"

@@ -70,7 +70,7 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         "Permission denied: it has no execute bit",
     ),
     "directory": (lambda path: path.mkdir(), "it is a directory"),
-    "fifo": (lambda path: os.mkfifo(path, 0o755), "Permission denied: it is no regular file"),
+    "fifo": (lambda path: os.mkfifo(path, 0o755), "Permission denied: it is not a regular file"),
     "missing interpreter": (
         lambda path: program(path, b"#!/no/such/sh -e\n"),
         "its interpreter '/no/such/sh' does not exist",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HELP = "start a command in new namespaces, with pyinit as their init"
 DESCRIPTION = (
     "Start CMD in new namespaces, under pyinit.  Signals are passed on, the exit code is that "
-    "of CMD, and nobody is left when either end dies.  Without any kind of namespace named: "
+    "of CMD, and no process is left when either end dies.  Without any kind of namespace named: "
     "--pid --mount, and --map-root-user for an ordinary user."
 )
 

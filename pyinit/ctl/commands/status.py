@@ -56,7 +56,7 @@ def _interval(word: str) -> float:
         number = math.nan
     if not 0.1 <= number <= _MOST_INTERVAL_S:
         raise argparse.ArgumentTypeError(
-            f"'{word}' is no interval: expected 0.1 to {_MOST_INTERVAL_S:.0f} seconds"
+            f"'{word}' is not an interval: expected 0.1 to {_MOST_INTERVAL_S:.0f} seconds"
         )
     return number
 

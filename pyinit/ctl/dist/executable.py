@@ -102,7 +102,7 @@ def _try(init: list[str]) -> None:
             out, err = process.communicate(timeout=TRY_S)
         except subprocess.TimeoutExpired:
             raise InstallError(
-                f"what was to be written does not work, so it was not put in place: it has not "
+                f"the new file does not work, and is not put in place: it has not "
                 f"said its version within {TRY_S} s"
             ) from None
         finally:
@@ -112,7 +112,7 @@ def _try(init: list[str]) -> None:
     expected = f"pyinit {pyinit.__version__}\n"
     if process.returncode or out != expected:
         raise InstallError(
-            f"what was to be written does not work, so it was not put in place: it exits with "
+            f"the new file does not work, and is not put in place: it exits with "
             f"{process.returncode} and says {out + err!r}"
         )
 

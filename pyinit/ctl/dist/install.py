@@ -63,7 +63,7 @@ try:
 except BaseException as error:
     text = f"cannot be loaded: {{error!r}}"
     if isinstance(error, ModuleNotFoundError) and error.name == "pyinit":
-        text = f"is gone from {{sys.path[0]}}: 'pyinitctl install' writes this launcher anew"
+        text = f"is gone from {{sys.path[0]}}: 'pyinitctl install' writes this launcher again"
     posix.write(2, f"pyinit: {{text}}\\n".encode(errors="backslashreplace"))
     posix._exit(125)
 

@@ -62,7 +62,7 @@ _SIGNALS = """\
 pyinit relays every signal each time it is sent, real-time signals too, from inside and from outside
 of the namespace. The exceptions: KILL and STOP cannot be caught. CHLD tells pyinit itself of its
 children. ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS report a fault of the process that gets them; if
-somebody sends one to pyinit, it has no effect. TTIN and TTOU from the kernel concern pyinit itself.
+one is sent to pyinit, it has no effect. TTIN and TTOU from the kernel concern pyinit itself.
 A signal from the terminal to a group that the command shares with pyinit has reached the command
 already. TSTP is relayed as STOP where the kernel would discard it, because the command's process
 group is orphaned (setpgid(2)).
@@ -123,7 +123,7 @@ _EXAMPLES = (
         "pyinit --drain 5 --stop-timeout 15 --grace 5 -- gunicorn app:app",
     ),
     (
-        "Apache httpd with a terminal, as one that TERM stops gracefully",
+        "Apache httpd with a terminal, stopped by TERM without dropping requests",
         "pyinit --rewrite WINCH:ignore,TERM:WINCH -- httpd -DFOREGROUND",
     ),
     (

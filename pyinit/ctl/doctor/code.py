@@ -99,7 +99,7 @@ def threads(case: Case) -> Iterator[Finding]:
                 HINT,
                 f"{process.says()} has {number} thread{'s'[: number > 1]} that pyinit has not "
                 "started, and that can take TERM",
-                "a preloaded library or a module has started it; pyinit is told of the signals "
+                "a preloaded library or a module has started it; pyinit learns of the signals "
                 "that it takes, but not of who has sent them",
                 "no LD_PRELOAD, /etc/ld.so.preload or PYTHONPATH for the init: `--env NAME=VALUE` "
                 "of pyinit sets variables for the command alone",

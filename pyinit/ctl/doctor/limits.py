@@ -22,7 +22,7 @@ _NEAR = 0.8
 # CAP_SYS_ADMIN and CAP_SYS_RESOURCE, either of which lifts RLIMIT_NPROC; see getrlimit(2).
 _UNLIMITED = (21, 24)
 
-_MOUNT = "mount it anew: `mount -t proc proc /proc`, or `unshare --mount-proc`"
+_MOUNT = "mount it again: `mount -t proc proc /proc`, or `unshare --mount-proc`"
 
 
 def proc_missing(case: Case) -> Iterator[Finding | NotChecked]:
@@ -73,7 +73,7 @@ def _no_proc(what: str) -> Finding:
         PROBLEM,
         what,
         "ps, kill by name, many runtimes and libraries need it; an init that is a subreaper cannot "
-        "see whom it has to end",
+        "see which processes it has to end",
         _MOUNT,
     )
 
@@ -83,8 +83,8 @@ def _other_proc(what: str) -> Finding:
         "proc-of-another-namespace",
         PROBLEM,
         what,
-        "its numbers are other processes: whoever signals by them (pkill, PID files) hits the "
-        "wrong ones, and tools do not find themselves",
+        "its numbers are other processes: tools that signal by them (pkill, PID files) hit the "
+        "wrong ones, and do not find themselves",
         _MOUNT,
     )
 
@@ -113,7 +113,7 @@ def proc_hidden(case: Case) -> Iterator[Finding | NotChecked]:
                 "proc-hidepid",
                 HINT,
                 f"/proc is mounted with {hidden[0]}",
-                "whoever is not root sees none of the others' processes: tools, probes and an init "
+                "users but root do not see the processes of others: tools, probes and an init "
                 "that runs as a user and is not PID 1 miss them",
                 "mount -o remount,hidepid=0 /proc, where that matters",
             )
@@ -129,9 +129,9 @@ def oom_kills(case: Case) -> Iterator[Finding | NotChecked]:
         yield Finding(
             "oom-kills",
             PROBLEM,
-            f"the kernel has killed {common.count(number)} of this cgroup for want of memory",
-            "who is not the main child dies unseen: the container goes on with a part missing",
-            "a higher memory limit, fewer workers or threads, or a look for who leaks; "
+            f"the kernel has killed {common.count(number)} of this cgroup: no memory left",
+            "the death of another process than the main child is unseen: the rest goes on",
+            "a higher memory limit, fewer workers or threads, or find the leak; "
             "`pyinit --on-oom stop` ends the container when it happens",
         )
 

@@ -84,7 +84,7 @@ def _why_not_reaped(case: Case, pid: int, parent: ProcessView | None) -> tuple[s
     if parent.inner == 1:
         return (
             f"PID 1, {parent.says()}, which does not reap",
-            f"orphans come to PID 1, and nobody else can reap them: {holds}",
+            f"orphans are children of PID 1, and only PID 1 can reap them: {holds}",
             "an init in front of it: `pyinit -- COMMAND`, or `docker run --init`",
         )
     return (
@@ -103,7 +103,7 @@ def stopped(case: Case) -> Iterator[Finding]:
             "stopped-processes",
             PROBLEM,
             f"PID 1, {init.process.says()}, is stopped",
-            "it relays no signal and reaps nobody",
+            "it relays no signal and reaps no process",
             f"kill -CONT {init.process.pid}, from outside; or end its tracer",
             (init.process,),
         )
@@ -140,7 +140,7 @@ def frozen(case: Case) -> Iterator[Finding | NotChecked]:
         "frozen",
         PROBLEM,
         f"the container is frozen, by {directory}",
-        "nobody in it does anything or takes a signal, not even KILL with cgroups of version 1",
+        "its processes do not run and take no signal, not even KILL with cgroups of version 1",
         f"`pyinitctl thaw {case.init.process.pid}`, `docker unpause`",
         (case.init.process,),
     )
@@ -197,8 +197,8 @@ def foreground(case: Case) -> Iterator[Finding]:
             HINT,
             f"the foreground of the terminal of {process.says()} belongs to a process group "
             + (f"that is stopped: {who}" if group else f"that has ended, {process.foreground}"),
-            "what is typed reaches nobody, and whoever reads from the terminal is stopped by TTIN",
-            "`fg` in the shell there, or end it; who hands the terminal over (tcsetpgrp(3)) has to "
+            "input reaches no program, and TTIN stops a process that reads from the terminal",
+            "`fg` in the shell there, or end it; what hands a terminal over (tcsetpgrp(3)) has to "
             "take it back",
             tuple(group) or (process,),
         )
@@ -217,7 +217,7 @@ def subreaper(case: Case) -> Iterator[Finding | NotChecked]:
                 "not-a-subreaper",
                 HINT if reaped else PROBLEM,
                 f"{init.process.says()} is neither PID 1 nor a subreaper",
-                "orphans below it go to somebody else: it neither reaps nor ends them"
+                "orphans below it go to another process: it neither reaps nor ends them"
                 + (", PID 1 does" if reaped else ""),
                 _how_to_reap(init),
                 (init.process,),
@@ -287,9 +287,9 @@ def listen_pid(case: Case) -> Iterator[Finding | NotChecked]:
                 "listen-pid",
                 PROBLEM,
                 f"LISTEN_PID of {process.says()} is {named or 'missing'}, and not {process.inner}",
-                "the sockets that it was handed are not for it then: it ignores them, and whoever "
+                "the service takes the sockets for another's and ignores them: a client that "
                 "connects waits",
-                "pyinit or catatonit as init, which set it right when it names them; who starts "
+                "pyinit or catatonit as init, which correct it when it names them; whatever starts "
                 "the init has to name it, by its number in the container",
                 (process,),
             )

@@ -24,9 +24,7 @@ _OF_NODE = (signal.SIGINT, signal.SIGTERM)
 # They block what they take, by signalfd(2).
 _BY_SIGNALFD = ("systemd", "s6")
 
-_WAITS = (
-    "a stop takes its whole time-out, and then KILL ends everybody at once, with work unfinished"
-)
+_WAITS = "a stop takes its whole time-out, and then KILL ends all at once, with work unfinished"
 
 
 def init_kind(case: Case) -> Iterator[Finding]:
@@ -164,7 +162,7 @@ def _shell_is_command(case: Case, init: Init) -> Iterator[Finding]:
         f"{_word(stop)} ends the shell, and then the kernel kills {child.name} at once: it is "
         "never told",
         f"the exec form of CMD, or `exec` in front of the command, or {init.kind.name} -g; pyinit "
-        "gives TERM and a grace to whoever is left",
+        "gives TERM and a grace to processes that are left",
         (shell, child),
     )
 
@@ -249,7 +247,7 @@ def stop_timeout(case: Case) -> Iterator[Finding | NotChecked]:
             PROBLEM,
             f"a stop can take {needs_s:g} s ({sum_of}), and has {case.stop_timeout_s:g} s "
             f"({case.stop_timeout_of})",
-            "the runtime's KILL comes first: whoever is still in its grace is cut off",
+            "the runtime's KILL comes first and cuts the grace short",
             f"`docker stop -t {needs_s:g}` (`docker run --stop-timeout`, stop_grace_period, "
             "terminationGracePeriodSeconds), or a smaller --drain, --stop-timeout or --grace; "
             "where the runtime gives another time, --stop-timeout here",

@@ -80,7 +80,7 @@ class StatusFile:
         self._init = init
         self._why_not = ""
         if not path and not init.is_pyinit:
-            self._why_not = "it is no pyinit, and keeps none"
+            self._why_not = "it is not a pyinit, and keeps none"
         elif not path and init.asked is None:
             self._why_not = init.why_not
         elif not path and init.asked is not None:
@@ -127,7 +127,7 @@ class StatusFile:
             written = _age_of(facts["written"])
             stale = self._is_of_another_run(facts)
         except (ValueError, RecursionError):
-            return self._wrong("it is no status file of pyinit")
+            return self._wrong("it is not a status file of pyinit")
         if stale:
             return self._wrong(f"it is stale: an earlier run, which began {facts['started']}")
         return Found(self.path, facts, written, "")
