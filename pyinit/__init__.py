@@ -21,6 +21,7 @@ _HOMES = {
     "namespaces_of": "namespaces.found",
     "run": "api.run",
     "spawn": "container.spawn",
+    "supervise": "api.supervise",
 }
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "namespaces_of",
     "run",
     "spawn",
+    "supervise",
 ]
 
 

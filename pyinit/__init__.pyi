@@ -1,5 +1,6 @@
 from pyinit.api.fork_init import fork_init
 from pyinit.api.run import run
+from pyinit.api.supervise import supervise
 from pyinit.api.types import Exit, Options
 from pyinit.container.process import Process
 from pyinit.container.spawn import Container, spawn
@@ -23,4 +24,5 @@ __all__ = [
     "namespaces_of",
     "run",
     "spawn",
+    "supervise",
 ]

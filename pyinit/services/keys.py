@@ -172,7 +172,7 @@ def success(value: object) -> frozenset[int]:
 def limit(value: object) -> tuple[int, float]:
     """Return how often something is restarted within how many seconds; 0 times: without limit."""
     if value == "none":
-        return 0, 0.0
+        return 0, model.Service.restart_within_s
     if not isinstance(value, dict) or set(value) - {"times", "within"} or not value:
         raise WrongValueError(
             f"{show(value)} is no limit: expected {{times = 5, within = 60}} or 'none'"

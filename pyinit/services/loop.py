@@ -35,6 +35,7 @@ class Loop:
         self._timers: dict[object, tuple[float, Callable[[], None]]] = {}
         self._signals: Callable[[int], None] | None = None
         self._wakeup = (-1, -1)
+        self._former = -1
 
     def now(self) -> float:
         """Return the time of a clock that nobody sets, in seconds."""
@@ -65,7 +66,7 @@ class Loop:
         """
         self._wakeup = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
         self._signals = then
-        _signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+        self._former = _signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         for number in numbers:
             _signal.signal(number, _do_nothing)
         self.watch(self._wakeup[0], READ, self._read_signals)
@@ -73,7 +74,7 @@ class Loop:
 
     def leave_signals(self) -> None:
         """Give the wake-up descriptor back; the handlers are the caller's to restore."""
-        _signal.set_wakeup_fd(-1)
+        _signal.set_wakeup_fd(self._former)
         self.unwatch(self._wakeup[0])
         for fd in self._wakeup:
             posix.close(fd)

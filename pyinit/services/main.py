@@ -35,7 +35,12 @@ def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int
     except ServicesError as error:
         _tell(error.lines)
         return error.code
-    for note in services.notes:
+    notes = services.notes
+    if any(service.user for service in services.by_name.values()):
+        from pyinit.services import check
+
+        notes = [*notes, *check.writable_by(services)]
+    for note in notes:
         log.emit(events.WARNING, "services_note", note=note)
     if asked.notify:
         made.on_ready = lambda: _notify_ready(log)

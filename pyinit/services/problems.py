@@ -9,7 +9,7 @@ class WrongValueError(ValueError):
     """A value is wrong; the text says what it is and what would be right."""
 
 
-class ServicesError(Exception):
+class ServicesError(ValueError):
     """Nothing was started: the file says what cannot be.
 
     ``lines`` are the problems, of the form ``FILE:LINE: what is wrong: what would be right``.
@@ -18,7 +18,7 @@ class ServicesError(Exception):
 
     def __init__(self, lines: "Iterable[str]") -> None:
         self.lines = tuple(lines)
-        super().__init__(self.lines[0])
+        super().__init__("\n".join(self.lines))
         self.code = 125
         self.prefix = "pyinit: "
         self.more = tuple(self.prefix + line for line in self.lines[1:])

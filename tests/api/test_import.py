@@ -19,7 +19,7 @@ import pytest
 import pyinit
 
 PACKAGES = str(Path(pyinit.__file__).parents[1])
-FUNCTIONS = ("run", "fork_init", "spawn", "enter", "namespaces_of")
+FUNCTIONS = ("run", "fork_init", "spawn", "enter", "namespaces_of", "supervise")
 HOMES: dict[str, str] = vars(pyinit)["_HOMES"]
 CLASSES = tuple(name for name in pyinit.__all__ if name[0].isupper())
 

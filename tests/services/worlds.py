@@ -33,28 +33,39 @@ def services(draw: st.DrawFn) -> model.Services:
     made = []
     for name in names:
         kind = kinds[name]
+        restarts = (
+            {}
+            if kind == model.JOB
+            else {
+                "restart_times": draw(st.integers(0, 2)),
+                "restart_delay_s": draw(st.sampled_from(((0.0, 0.0), (0.5, 30.0)))),
+                "give_up": draw(st.sampled_from((model.STOP, model.IGNORE))),
+                "start_timeout_s": draw(st.sampled_from((None, 0.0, 3.0))),
+            }
+        )
         made.append(
             model.Service(
                 name,
                 ("x",),
                 type=kind,
                 after=tuple(each for each in after[name] if kinds[each] != model.JOB),
-                on_success=draw(st.sampled_from(("", *_actions(kind)))),
+                on_success=draw(st.sampled_from(("", *_after_success(kind)))),
                 on_failure=draw(st.sampled_from(("", *_actions(kind)))),
-                restart_times=draw(st.integers(0, 2)),
-                restart_delay_s=draw(st.sampled_from(((0.0, 0.0), (0.5, 30.0)))),
-                give_up=draw(st.sampled_from((model.STOP, model.IGNORE))),
-                start_timeout_s=draw(st.sampled_from((None, 0.0, 3.0))),
+                **restarts,
                 every_s=7.0 if kind == model.JOB else 0.0,
             ).settle()
         )
-    if draw(st.booleans()):
+    if made[-1].type == model.SERVICE and draw(st.booleans()):
         made[-1].main = True
     return model.Services(made)
 
 
 def _actions(kind: str) -> tuple[str, ...]:
     return (model.STOP, model.IGNORE) if kind == model.JOB else model.ACTIONS
+
+
+def _after_success(kind: str) -> tuple[str, ...]:
+    return model.ACTIONS if kind == model.SERVICE else (model.STOP, model.IGNORE)
 
 
 class Processes:

@@ -1,0 +1,74 @@
+"""pyinit.supervise: services below a program in Python."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyinit
+from tests.services.boxes import shell, stays
+
+PROGRAM = """
+import signal, sys
+sys.path.append(sys.argv[1])
+import pyinit
+signal.signal(signal.SIGTERM, lambda *_: print('own'))
+try:
+    print('code', pyinit.supervise(sys.argv[2], command=sys.argv[3:]), flush=True)
+except ValueError as error:
+    print(error)
+    sys.exit()
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def run(path: Path, *command: str) -> subprocess.Popen[str]:
+    """Start a program that supervises the services of ``path``."""
+    package = str(Path(pyinit.__file__).parents[1])
+    argv = [sys.executable, "-IS", "-c", PROGRAM, package, str(path), *command]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_program_supervises_and_goes_on(tmp_path: Path) -> None:
+    """It gets the exit code, its signal mask and its handlers back."""
+    path = tmp_path / "s.toml"
+    path.write_text("[service.db]\n" + stays("db"))
+    with run(path, "sh", "-c", "echo main; exit 3") as program:
+        assert program.stdout
+        assert program.stdout.read() == "db\nmain\ndb stops\ncode 3\nown\n"
+    with run(path) as program:
+        assert program.stdout
+        assert program.stdout.readline() == "db\n"
+        program.send_signal(signal.SIGTERM)
+        assert program.stdout.read() == "db stops\ncode 0\nown\n"
+
+
+def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
+    """All of it in one text, before anything was started."""
+    path = tmp_path / "s.toml"
+    path.write_text("[service.db]\nusr = 'x'\n" + shell("echo no") + "nice = 99\n")
+    with run(path) as program:
+        assert program.stdout
+        assert [line.partition(" ")[0] for line in program.stdout] == [f"{path}:2:", f"{path}:4:"]
+
+
+def test_not_as_pid_1_and_not_beside_threads(tmp_path: Path) -> None:
+    """Both are said before the file is read."""
+    import threading
+
+    event = threading.Event()
+    thread = threading.Thread(target=event.wait)
+    thread.start()
+    try:
+        with pytest.raises(RuntimeError, match="other threads"):
+            pyinit.supervise("/no/such/file")
+    finally:
+        event.set()
+        thread.join()
+    assert os.getpid() != 1
