@@ -4,7 +4,7 @@ from pyinit import events
 from pyinit.log import lines
 from pyinit.log.sink import Sink
 from pyinit.log.text import printable
-from pyinit.services import readers
+from pyinit.services import apart
 from pyinit.services.problems import ServicesError
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int
     It is 125 when nothing was started; why is said.
     """
     try:
-        services = readers.read(asked.services, asked.command)
+        services = apart.read(asked.services, asked.command)
         log = open_log(asked)
         from pyinit.services import supervisor  # nothing of it is needed to refuse a file
 

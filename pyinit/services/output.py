@@ -154,6 +154,11 @@ class Stream:
             if not self._finishes or self._reader < 0 or self._outlet.is_full:
                 break
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether something is left in the pipe of a service that has ended."""
+        return self._finishes and self._reader >= 0
+
     def last_lines(self) -> list[str]:
         """Return the last lines, 20 at most."""
         lines = self._kept.split(b"\n")[:-1][-_KEPT_LINES:]
@@ -268,4 +273,5 @@ class Outputs:
 
     def is_waiting(self) -> bool:
         """Return whether something is still to be written."""
-        return any(outlet.is_full for outlet in self._outlets.values())
+        outlets, streams = self._outlets.values(), self._streams.values()
+        return any(each.is_full for each in outlets) or any(each.is_unread for each in streams)

@@ -4,8 +4,7 @@ import _signal
 import posix
 
 from pyinit import events, fork, settings
-from pyinit.services import machine, model, session
-from pyinit.services.readiness import ByDescriptor, ByMessage, watcher
+from pyinit.services import machine, model, readiness, session
 from pyinit.services.setup import Setup
 from pyinit.signals import exit_code
 
@@ -128,21 +127,31 @@ class Run:
             return
         post, name = self._around.post, self.service.name
         try:
-            self._watcher = watcher(
-                self.service.ready,
-                self._around.loop,
-                lambda: post(name, machine.READY, 0),
-                uid=self._setup.account_uid,
-                main_pid=self._take_main_pid,
-                start=self._probe,
-            )
+            self._watcher = self._make_watcher(lambda: post(name, machine.READY, 0))
         except OSError as error:
+            # Start-timeout decides.
             self._tell_of_failure(f"cannot watch for its readiness: {error.strerror}")
-            return  # start-timeout decides
-        if isinstance(self._watcher, ByDescriptor):
-            self._setup.ready = self._watcher.writer
-        elif isinstance(self._watcher, ByMessage):
-            self._setup.notify = self._watcher.address
+
+    def _make_watcher(self, ready: "Callable[[], None]") -> "Watcher":
+        """Return who watches for what the service is ready by.  Raises OSError."""
+        asked, loop, setup = self.service.ready, self._around.loop, self._setup
+        if asked.kind == model.FD:
+            by_fd = readiness.ByDescriptor(loop, ready)
+            setup.ready = by_fd.writer
+            return by_fd
+        if asked.kind == model.NOTIFY:
+            from pyinit.services import sockets
+
+            by_message = sockets.ByMessage(loop, ready, setup.account_uid, self._take_main_pid)
+            setup.notify = by_message.address
+            return by_message
+        if asked.kind == model.PORT:
+            from pyinit.services import sockets
+
+            return sockets.ByPort(loop, ready, asked.number)
+        if asked.kind == model.COMMAND:
+            return readiness.ByCommand(loop, ready, self._probe)
+        return readiness.Watcher(loop, ready)
 
     def unwatch(self) -> None:
         """Watch no more."""

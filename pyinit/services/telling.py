@@ -46,7 +46,8 @@ class Teller:
             if group.cause == BY_SERVICE:
                 unit = group.units[group.culprit]
                 fields = self._end_of(group.culprit, unit)
-                self._log.emit(events.WARNING, "services_stop", service=group.culprit, **fields)
+                level = events.INFO if unit.succeeded() else events.WARNING
+                self._log.emit(level, "services_stop", service=group.culprit, **fields)
             else:
                 level = events.WARNING if group.cause == BY_ITSELF else events.INFO
                 self._log.emit(level, "services_stop", cause=group.cause)

@@ -49,7 +49,8 @@ def test_an_end_ends_the_container_with_its_code(
     with box(tmp_path, text + OTHER, mode=mode) as container:
         assert container.wait() == code
         found = [each for each in told(container) if each["event"] == "services_stop"]
-        assert [each["service"] for each in found] == ["web"]
+        # Success is no matter for a log of warnings.
+        assert [each["service"] for each in found] == ["web"] * (code != 0)
 
 
 # The service, whether it is the main one, and the code after a stop by TERM.
