@@ -41,6 +41,9 @@ class Watcher:
     def close(self) -> None:
         """Watch no more."""
 
+    def release(self) -> None:
+        """Let go of what is left, now that the service has ended."""
+
 
 class ByDescriptor(Watcher):
     """It writes a newline to a descriptor; see s6's notification-fd.
@@ -78,11 +81,14 @@ class ByDescriptor(Watcher):
             self.writer = -1
 
     def close(self) -> None:
-        """Close both ends; what is written later on gives the service EPIPE."""
+        """Read no more; what is written later on stays in the pipe, and is no SIGPIPE."""
         self._loop.disarm(self)
         self._loop.unwatch(self._reader)
-        posix.close(self._reader)
         self._close_writer()
+
+    def release(self) -> None:
+        """Close our end."""
+        posix.close(self._reader)
 
 
 class ByLooks(Watcher):

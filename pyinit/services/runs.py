@@ -109,6 +109,7 @@ class Run:
             quiet = model.Service(**(service.values() | output))  # type: ignore[arg-type]
             self._probe_setup = Setup(quiet, hides_notify=True)
         self._watcher: Watcher | None = None
+        self._past: Watcher | None = None  # which has been closed, and is to be released
         self._started: fork.Started | None = None
         self._is_reaped = False
         self._is_told = False  # those left behind have got the signals
@@ -157,6 +158,7 @@ class Run:
         """Watch no more."""
         if self._watcher is not None:
             self._watcher.close()
+            self._past = self._watcher
             self._watcher = None
 
     def start(self) -> None:
@@ -378,6 +380,10 @@ class Run:
         """Say that nobody is left."""
         self._reap()
         self._forget_main_pid()
+        self.unwatch()
+        if self._past is not None:
+            self._past.release()
+            self._past = None
         self.pid = 0
         self._around.outputs.finish(self.service.name)
         self._around.post(self.service.name, machine.GONE, 0)

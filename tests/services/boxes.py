@@ -23,8 +23,10 @@ def shell(script: str) -> str:
 
 
 def stays(name: str, at_stop: str = "exit 0") -> str:
-    """Return a command that stays until TERM and says both."""
-    return shell(f'trap "echo {name} stops; {at_stop}" TERM; echo {name}; {LOOP}')
+    """Return lines for a service that stays until TERM and says both; it is ready when it has."""
+    trap = f'trap "echo {name} stops; {at_stop}" TERM'
+    # In a subshell, which SIGPIPE ends instead: the supervisor may be killed in between.
+    return "ready = {fd = 3}\n" + shell(f"{trap}; echo {name}; (echo >&3); {LOOP}")
 
 
 @contextlib.contextmanager

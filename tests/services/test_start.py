@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import MODES, PYINIT, until
-from tests.services.boxes import box, shell, stays, told
+from tests.services.boxes import LOOP, box, shell, stays, supervisor, switches, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,3 +174,73 @@ def test_all_are_ready_when_the_manager_is_told(
             container.signal(signal.SIGTERM)
             assert manager.recv(100) == b"STOPPING=1"
             container.wait()
+
+
+def test_who_writes_to_the_descriptor_later_on_is_not_ended_for_it(
+    namespaces: None, tmp_path: Path
+) -> None:
+    """Neither when it is ready already, nor when it is stopped while it starts."""
+    text = "[service.a]\nready = {fd = 3}\n"
+    text += shell(f'echo >&3; trap "echo again >&3; echo got; exit 0" TERM; echo a; {LOOP}')
+    text += "[service.b]\nready = {fd = 3}\n"
+    text += shell(f'trap "echo >&3; echo got; exit 0" TERM; echo b; {LOOP}')
+    with box(tmp_path, text) as container:
+        assert sorted(container.line() for _ in "12") == ["a", "b"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+        assert container.rest() == "got\n" * 2
+
+
+DAEMON = """
+import os, socket, time
+name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)
+reader, writer = os.pipe()
+pid = os.fork()
+if pid:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b'MAINPID=%d\\nREADY=1' % pid, name)
+    os._exit(0)
+os.close(writer)
+os.read(reader, 1)
+print('alone', flush=True)
+time.sleep(0.1)
+print('ends', flush=True)
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_program_that_names_its_main_process_is_watched_there(
+    namespaces: None, tmp_path: Path, mode: str
+) -> None:
+    """The end of what was started is none; the main one's is, with a status nobody has: 1."""
+    words = f"'{sys.executable}', '-IS', '-c', '''{DAEMON}'''"
+    text = f"[service.a]\nready = 'notify'\ncommand = [{words}]\n"
+    text += "[service.b]\nafter = ['a']\n" + stays("b")
+    with box(tmp_path, text, mode=mode) as container:
+        assert container.wait() == 1
+        assert sorted(container.rest().splitlines()) == ["alone", "b", "b stops", "ends"]
+
+
+FLOOD = """
+import os, socket, time
+name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    try:
+        while True: sock.sendto(b'STATUS=' + b'x' * 1000, name)
+    except OSError:
+        pass
+time.sleep(1000)
+"""
+
+
+def test_a_flood_of_messages_costs_little(namespaces: None, tmp_path: Path) -> None:
+    """Of CPU, as so many are read at once and then none for a while; the timeout comes in time."""
+    text = "[service.a]\nready = 'notify'\nstart-timeout = 0.5\n"
+    text += f"command = ['{sys.executable}', '-IS', '-c', '''{FLOOD}''']\n"
+    text += "[service.b]\n" + stays("b")
+    with box(tmp_path, text) as container:
+        container.expect("b")
+        pid = supervisor(container)
+        before = switches(pid)
+        until(lambda: switches(pid) >= before + 3, "some were read", container.pid)
+        assert container.wait() == 124

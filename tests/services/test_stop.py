@@ -80,7 +80,7 @@ def test_what_is_left_of_a_session_is_ended_with_its_service(
     (tmp_path / "rest").write_text(f'trap "echo rest stops; exit" TERM; echo rest; {LOOP}')
     words = "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
     rest = f'{sys.executable} -IS -c "{words}" sh {tmp_path}/rest &'
-    script = f'{rest} trap "echo web stops; exit 0" TERM; echo web; {LOOP}'
+    script = f'{rest} trap "echo web stops; exit 0" TERM; echo web; echo >&3; {LOOP}'
     text = "[service.db]\n" + stays("db") + "[service.web]\nafter = ['db']\n" + shell(script)
     with box(tmp_path, text, mode=mode) as container:
         assert sorted(container.line() for _ in "123") == ["db", "rest", "web"]
@@ -140,7 +140,7 @@ def test_an_init_that_is_killed_has_its_services_stopped(tmp_path: Path) -> None
 def test_without_proc_the_order_holds(namespaces: None, tmp_path: Path) -> None:
     """What is left of a service's group is ended; other groups are the init's."""
     rest = f'(trap "echo rest stops; exit" TERM; echo rest; {LOOP}) &'
-    web = f'{rest} trap "echo web stops; exit 0" TERM; echo web; {LOOP}'
+    web = f'{rest} trap "echo web stops; exit 0" TERM; echo web; echo >&3; {LOOP}'
     text = CHAIN.rpartition("command")[0] + shell(web)
     before = ("sh", "-c", 'umount -l /proc && exec "$@"', "sh")
     with box(tmp_path, text, before=before) as container:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness import python, until
-from tests.services.boxes import box, shell, stays, supervisor
+from tests.services.boxes import LOOP, box, shell, stays, supervisor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,7 @@ def test_the_supervisor_is_named_and_holds_no_pipe_of_one_who_inherits(
     namespaces: None, tmp_path: Path
 ) -> None:
     """Its descriptors: the three, the two of its own wake-up."""
-    with box(tmp_path, "[service.web]\n" + stays("web")) as container:
+    with box(tmp_path, "[service.web]\n" + shell(f"echo web; {LOOP}")) as container:
         container.expect("web")
         fds = f"/proc/{supervisor(container)}/fd"
         until(lambda: len(os.listdir(fds)) == 5, "it has five descriptors", container.pid)
