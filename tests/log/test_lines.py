@@ -238,6 +238,21 @@ def test_the_rest_of_a_line_comes_before_the_next_one(
     assert taken == "one\ntwo\nthr"
 
 
+def test_a_line_that_the_rest_of_another_keeps_out_is_counted(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is lost like one for which there was no room."""
+    reader, writer = pipe
+    log = log_to(writer)
+    with monkeypatch.context() as patch:
+        patch.setattr("posix.pwritev", lambda fd, data, *_: os.write(fd, data[0][:3]))
+        for event in ("torn", "lost"):
+            log.emit(events.INFO, event)
+    log.emit(events.INFO, "next")
+    torn, after = map(json.loads, os.read(reader, 65536).splitlines())
+    assert (torn["event"], after["event"], after["dropped_lines"]) == ("torn", "next", 1)
+
+
 @pytest.mark.parametrize("style", settings.LOG_FORMATS)
 def test_an_event_has_the_same_fields_in_every_form(style: str, pipe: tuple[int, int]) -> None:
     """One schema: of each event of the registry, with every type that its fields may have."""
