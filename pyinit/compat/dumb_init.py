@@ -5,7 +5,7 @@ import _signal
 from pyinit import settings as choices
 from pyinit import signals
 from pyinit.compat.getopt import Words
-from pyinit.compat.program import DEBUG, DUMB_INIT, INFO, Program, failure, prefix
+from pyinit.compat.program import DEBUG, DUMB_INIT, INFO, Program, failure
 from pyinit.options import values
 from pyinit.options.values import UsageError
 
@@ -120,13 +120,6 @@ def _rules(settings: "Settings") -> dict[int, int]:
     return _TO_STOP if settings.place == choices.SESSION else {}
 
 
-def _greeting(settings: "Settings", _: bool) -> tuple[str, ...]:  # noqa: FBT001
-    """Return the lines that dumb-init writes before it starts its command."""
-    if settings.verbose > 1 and settings.place == choices.SAME:
-        return (f"{prefix(DUMB_INIT, '')}Not running in setsid mode.",)
-    return ()
-
-
 def _not_started(name: str, command: str, number: int, reason: str) -> UsageError:  # noqa: ARG001
     """Return the error that dumb-init ends with when the command could not be started."""
     return failure(name, f"{command}: {reason}", code=2)
@@ -140,6 +133,6 @@ PROGRAM = Program(
     lines=_LINES,
     parse=_parse,
     rules=_rules,
-    greeting=_greeting,
+    greeting=lambda *_: (),
     not_started=_not_started,
 )
