@@ -8,6 +8,7 @@ is said, and `pyinit.fallback` goes on.
 import _signal
 import posix
 import sys
+import time  # every interpreter has it built in
 
 from pyinit import __version__, environment, fallback
 from pyinit.settings import GROUP, SESSION
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pyinit.process.restart import Findings
     from pyinit.reaper import Reaper
     from pyinit.report.outlets import Outlets
+    from pyinit.report.start import Start
     from pyinit.settings import Settings
     from pyinit.supervisor import Supervisor
 
@@ -47,6 +49,8 @@ class Init:
         self.kills: Kills | None = None
         self.outlets: Outlets | None = None
         self.findings: Findings | None = None
+        self.started: events.When | None = None  # when the command was
+        self._writer: events.Writer | None = None  # where it had to be there before that
         self._problem: str | None = None  # why orphans do not come to us
 
     def prepare(self) -> None:
@@ -92,6 +96,9 @@ class Init:
             terminal = terminal_for(self.settings)
             if self.settings.keeps_record():
                 self.kills = kills_before()
+            if self.settings.verbose > 0:
+                self._prepare_terminal_log()
+            self.started = time.time(), time.monotonic()
             self.pid = launch(self.settings, self.mask, environ, terminal, self.linux)
         except Exception as error:
             self._tell_of_failure(error)
@@ -101,6 +108,19 @@ class Init:
                 close(terminal)
         self.had_terminal = terminal is not None and self.settings.place == GROUP
 
+    def _prepare_terminal_log(self) -> None:
+        """Load what writes the log of a terminal: its first lines come before a shell's prompt."""
+        settings = self.settings
+        fd = settings.log_to
+        is_asked = not settings.quiet and not settings.alias
+        if is_asked and isinstance(fd, int) and posix.isatty(fd):
+            try:
+                from pyinit import events  # noqa: F401 - the first lines are written at once
+
+                self._writer = _open_writer(settings)
+            except Exception:
+                pass  # it is tried again for the first event
+
     def _tell_of_failure(self, error: Exception) -> None:
         """Write where that is asked for that the command could not be started.  Raises nothing."""
         if not self.settings.tells_of_failure():
@@ -109,9 +129,10 @@ class Init:
             self.settings.verbose = min(
                 self.settings.verbose, 0
             )  # whoever is told of the error knows
-            record = self._open_log().record
-            if record is not None:
-                record.not_started(getattr(error, "code", 125), str(error))
+            log = self._open_log()
+            log.flush()
+            if log.record is not None:
+                log.record.not_started(getattr(error, "code", 125), str(error))
         except Exception as other:
             fallback.tell(f"internal error: {other!r}")  # the first error is the one to be raised
 
@@ -154,10 +175,9 @@ class Init:
         from pyinit import events  # the child starts up meanwhile
 
         settings = self.settings
-        # Loading what the log needs takes longer than all that happens until then.
-        when = events.now() if settings.verbose > 0 else None
-        log = self._open_log(when)
-        log.emit(events.INFO, "child_started", when, pid=self.pid, command=settings.command)
+        log = self._open_log()
+        command = settings.command
+        log.emit(events.INFO, "child_started", log.started, pid=self.pid, command=command)
         if settings.user:
             log.guard(lambda: _warn_of_no_relay(self.pid, settings.user, log))
         self._say_ready(log)
@@ -201,23 +221,26 @@ class Init:
         if self.settings.notify and not self.settings.services:
             log.guard(lambda: _notify_ready(log))
 
-    def _open_log(self, when: "events.When | None" = None) -> "events.Log":
+    def _open_log(self) -> "events.Log":
         """Return the log, which tells first what problem there was on the way to it."""
         from pyinit import events
 
         settings = self.settings
-        level = 0 if settings.quiet else events.WARNING + settings.verbose
+        level = level_of(settings)
         fd = settings.log_to if isinstance(settings.log_to, int) else 2
-        log = events.Log(level, lambda: _open_writer(settings, fd, level), fd)
+        writer = self._writer
+        log = events.Log(level, lambda: writer or _open_writer(settings), fd, self.started)
         log.plain = fallback.say_plainly
+        log.explains = not settings.alias
+        log.waits = self._writer is None
         if settings.keeps_record():
             log.guard(lambda: _keep_record(settings, log, self.outlets))
         if log.level >= events.INFO:
             pid = posix.getpid()
             role = "init" if pid == 1 else "subreaper" if settings.subreaper else "parent"
-            log.emit(events.INFO, "init_started", when, version=__version__, pid=pid, role=role)
-        for variable, meant in settings.misspelt:
-            log.emit(events.WARNING, "unknown_variable", variable=variable, meant=meant)
+            log.emit(
+                events.INFO, "init_started", log.started, version=__version__, pid=pid, role=role
+            )
         if self.findings is not None:
             self.findings.tell(log)
         if self._problem:
@@ -225,19 +248,35 @@ class Init:
         return log
 
 
+def level_of(settings: "Settings") -> int:
+    """Return the level of the log; see `pyinit.events`."""
+    return 0 if settings.quiet else 1 + settings.verbose
+
+
 def _keep_record(settings: "Settings", log: "events.Log", outlets: "Outlets | None") -> None:
     """Have everything noted for the report."""
+    from pyinit.report import start
+
+    begun = start.Start()
+    log.keep(lambda: _open_record(settings, log, begun, outlets))
+
+
+def _open_record(settings: "Settings", log: "events.Log", start: "Start", outlets: "Outlets | None") -> "events.Record":
+    """Return what keeps a record."""
     from pyinit.report import record
 
-    log.keep(record.Record(settings, log, outlets))
+    if settings.verbose > 0 or settings.report != "" or settings.status_file:
+        from pyinit.log import senders  # noqa: F401 - who has sent a signal is soon gone
+    return record.Record(settings, log, start, outlets)
 
 
-def _open_writer(settings: "Settings", fd: int, level: int) -> "events.Writer":
+def _open_writer(settings: "Settings") -> "events.Writer":
     """Return what writes the log."""
+    fd = settings.log_to if isinstance(settings.log_to, int) else 2
     if settings.alias and not settings.log_format:
         from pyinit.compat import log
 
-        return log.Writer(fd, settings.alias, level)
+        return log.Writer(fd, settings.alias, level_of(settings))
     from pyinit.log import lines
 
     return lines.Writer(fd, settings.log_format)

@@ -33,6 +33,9 @@ class Child:
         self.alive = True
         self.status = 0
         self.had_terminal = False
+        self.ended: events.When | None = None
+        self.relayed: dict[int, _signal.struct_siginfo] = {}  # the last of each number
+        self.expected = 0  # a bit for each signal of a stop: to end by it is no bad end
         self.target = -pid if settings.group else pid
         self.plain = signals.PLAIN
         if settings.rewrite or stop_signals is not signals.STOP_SIGNALS:
@@ -66,9 +69,21 @@ class Child:
         else:
             self.alive = False
             self.status = status
+            self.ended = events.now()
             if status == signals.KILLED:
                 command = self._settings.command
                 self._reaper.note_kill(pid, command[0].rpartition("/")[2] if command else None)
+
+    def has_ended_badly(self) -> bool:
+        """Return whether it was ended by a signal that is not that of a stop.
+
+        Nor that of a key: who presses one at the terminal, knows.
+        """
+        number = self.status & 0x7F
+        expected = self.expected
+        if self.had_terminal:
+            expected |= 1 << _signal.SIGINT | 1 << _signal.SIGQUIT
+        return bool(number) and not expected >> number & 1
 
     def tell_of_end(self) -> None:
         """Say how it has ended."""
@@ -86,6 +101,10 @@ class Child:
     def relay(self, info: _signal.struct_siginfo) -> None:
         """Send it what becomes of a signal that was sent to us."""
         number = self._map_signal(info.si_signo, info.si_code)
+        is_stop = info.si_signo in self._stop_signals
+        if is_stop:
+            # What is not relayed of a terminal's, the child has from there.
+            self.expected |= 1 << (number or info.si_signo)
         if not number:
             self._tell_of_ignored(info)
             return
@@ -97,7 +116,8 @@ class Child:
             return
         if not self._send(number):
             return
-        if info.si_signo in self._stop_signals and number != _signal.SIGSTOP:
+        self.relayed[info.si_signo] = info
+        if is_stop and number != _signal.SIGSTOP:
             self._continue_if_stopped()
         if self._log.level >= events.DEBUG:
             self._tell_of_relay(number, info)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from pyinit.settings import Settings
 
+    FirstStop = tuple[_signal.struct_siginfo, events.When, dict[str, object] | None]
+
 
 class Inbox:
     """The signals that an init with these settings takes.
@@ -24,6 +26,8 @@ class Inbox:
 
     def __init__(self, settings: "Settings", log: events.Log) -> None:
         self._log = log
+        # The first stop signal, when it came, and who sent it if somebody inside did.
+        self.first_stop: FirstStop | None = None
         self.stop_signals = signals.STOP_SIGNALS
         if settings.stop_signals is not None:
             self.stop_signals = settings.stop_signals
@@ -47,6 +51,28 @@ class Inbox:
         while (info := _signal.sigtimedwait(numbers, 0)) is not None:
             numbers = numbers.replace(bytes((info.si_signo,)), b"")
             yield info
+
+    def note_stop(self, info: _signal.struct_siginfo, main: int) -> None:
+        """Keep the first stop signal in mind: whoever asks has none yet.
+
+        A stop by somebody inside is none that was planned.  Who is outside has the number 0 for
+        PID 1; when not PID 1 only the main child is known to be inside.
+        """
+        self.first_stop = info, events.now(), None
+        own = posix.getpid()
+        is_inside = info.si_pid not in (0, own) if own == 1 else info.si_pid == main
+        if not is_inside or info.si_code == signals.SI_KERNEL:
+            return
+        self._log.is_bad = True
+        if self._log.level == events.WARNING:
+            self._log.guard(self._note_sender)  # who has sent it is soon gone
+
+    def _note_sender(self) -> None:
+        from pyinit.log import senders
+
+        assert self.first_stop is not None
+        info, when, _ = self.first_stop
+        self.first_stop = info, when, senders.describe_sender(info, is_init=posix.getpid() == 1)
 
     def tell(self, info: _signal.struct_siginfo) -> None:
         """Say who has sent us a signal: a stop to all who want to know anything, else to most.

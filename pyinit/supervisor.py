@@ -61,6 +61,7 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until everything has ended; return the main child's exit code."""
         guard = self._log.guard
+        self._log.take_signals = self._take_waiting
         if self._settings.installs_handlers:
             guard(_install_handlers)
         while self.main.alive:
@@ -75,8 +76,21 @@ class Supervisor:
         guard(self.main.take_terminal_back)
         code = self._settings.remap_exit.get(code, code)
         guard(self._reaper.end)
-        self._log.finish(code)
+        is_bad = self._log.is_bad or self.main.has_ended_badly()
+        self._log.finish(code, (lambda: self._explain(code)) if is_bad else None)
         return code
+
+    def _explain(self, code: int) -> "dict[str, object]":
+        """Return what the log says of a bad end, where there is no record of the run."""
+        from pyinit.report import ending
+
+        return ending.explain(self._settings, self._log, self.main, self._inbox, code)
+
+    def _take_waiting(self) -> None:
+        """Take the signals that wait, while something is loaded that takes long."""
+        if self.main.alive:
+            for info in self._inbox.waiting():
+                self._log.guard(lambda info=info: self._handle_signal(info))  # type: ignore[misc]
 
     def _run_once(self) -> None:
         """Relay and reap until the main child has ended, or what one turn may do is done."""
@@ -105,7 +119,7 @@ class Supervisor:
     def _wait(self) -> None:
         """Wait for signals without a deadline, and take as many as one turn may."""
         wait, kill, awaited = _signal.sigwaitinfo, posix.kill, self._inbox.awaited
-        target = self.main.target
+        target, relayed = self.main.target, self.main.relayed
         # Most are relayed as they are: this loop is what stands between the sender and the child.
         tells = self._log.level >= events.DEBUG
         plain: frozenset[int] = frozenset() if tells else self.main.plain
@@ -119,10 +133,12 @@ class Supervisor:
                     return
                 self._log.flush()
                 continue
+            relayed[info.si_signo] = info
             try:
                 kill(target, info.si_signo)
             except OSError as error:
                 self.main.not_relayed(info.si_signo, error)
+                self._log.flush()
 
     def _handle_signal(self, info: _signal.struct_siginfo) -> None:
         """Deal with one signal that was sent to us while the main child lives."""
@@ -140,11 +156,18 @@ class Supervisor:
         # What comes of any signal now is that it is relayed: only of a stop the lifecycle
         # has to know, and asking it takes as long as kill(2).
         if number in self._inbox.stop_signals:
-            if self.stop is not None:
-                self._stop_with(self.stop, info)
-                return
+            self._begin_stop(info)
+        else:
+            self.main.relay(info)
+
+    def _begin_stop(self, info: _signal.struct_siginfo) -> None:
+        if self.stop is not None:
+            self._stop_with(self.stop, info)
+        else:
             self.lifecycle.step(lifecycle.STOP)
-        self.main.relay(info)
+            self.main.relay(info)
+        if self._inbox.first_stop is None:
+            self._inbox.note_stop(info, self.main.pid)
 
     def _stop_with(self, stop: "Stop", info: _signal.struct_siginfo) -> None:
         try:
@@ -158,6 +181,7 @@ class Supervisor:
         self._settings.leftovers = END
         self.lifecycle.grace_s = 0.0
         self.main.kill()
+        self.main.expected |= 1 << _signal.SIGKILL
 
     def _end_leftovers(self) -> None:
         """End those who are left, or do with them what is asked for."""

@@ -314,6 +314,12 @@ def logged(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def unexplained(errors: str) -> str:
+    """Return what is on stderr without the line that explains a bad end."""
+    lines = errors.splitlines(keepends=True)
+    return "".join(line for line in lines if '"event": "exiting"' not in line)
+
+
 def run(command: Sequence[str | bytes], **options: object) -> tuple[int, str, str]:
     """Run ``command`` in a `Container` to its end; return exit code, stdout and stderr."""
     with Container(command, **options) as container:  # type: ignore[arg-type]

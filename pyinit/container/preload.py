@@ -19,7 +19,7 @@ _LATE = (
     *("pyinit.child", "pyinit.inbox", "pyinit.lifecycle", "pyinit.reaper", "pyinit.supervisor"),
     *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
     *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.sink"),
-    "pyinit.log.text",
+    *("pyinit.log.senders", "pyinit.log.text", "pyinit.report.ending"),
     *("pyinit.options.values", "pyinit.stopping.teardown"),
 )
 _LATE_FOR = {
@@ -28,8 +28,8 @@ _LATE_FOR = {
     "notify": ("pyinit.stopping.notify",),
     "changes": ("pyinit.command.changes", "pyinit.command.accounts"),
     "record": (
-        *("resource", "pyinit.report.cause", "pyinit.report.metrics", "pyinit.report.outlets"),
-        *("pyinit.report.record", "pyinit.log.senders"),
+        *("resource", "pyinit.report.metrics", "pyinit.report.outlets", "pyinit.report.record"),
+        *("pyinit.report.start", "pyinit.report.writing"),
     ),
     # posix.wait4() imports it.
     "orphans": ("resource",),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NamedTuple
 
 from pyinit import environment
 
@@ -22,16 +21,19 @@ _MOST_LINKS = 40
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-class Place(NamedTuple):
+class Place:
     """A name in a directory, which is open (O_PATH in open(2)) as ``fd``; ``path`` is its path.
 
     ``is_fixed`` says that nobody but root and we can have put this directory there.
     """
 
-    fd: int
-    name: str
-    path: str
-    is_fixed: bool
+    __slots__ = ("fd", "is_fixed", "name", "path")
+
+    def __init__(self, fd: int, name: str, path: str, *, is_fixed: bool) -> None:
+        self.fd = fd
+        self.name = name
+        self.path = path
+        self.is_fixed = is_fixed
 
 
 def find(path: str) -> Place | int:
@@ -50,7 +52,7 @@ def find(path: str) -> Place | int:
             name = way.step()
             if name:
                 fd = above_standard(os.dup(way.fd))
-                return Place(fd, name, way.path, way.is_fixed)
+                return Place(fd, name, way.path, is_fixed=way.is_fixed)
     finally:
         os.close(way.fd)
     raise IsADirectoryError(errno.EISDIR, "it is a directory")

@@ -27,14 +27,12 @@ class Writer:
         self._sink = sink.Sink(fd)
         self._style = style or (CONSOLE if self._sink.is_terminal else JSON)
         self._dropped = 0
-        self._render: Callable[[Fields], str] | None = None
         self._is_missing = False
+        self._render = self._load()
 
     def emit(self, level: int, event: str, fields: "Fields", when: "text.When") -> None:
         """Say that ``event`` happened; raises nothing."""
         try:
-            if self._render is None:
-                self._render = self._load()
             if self._is_missing and level >= _INFO:
                 self._is_missing = False
                 effect: Fields = {"effect": "lines have no time and no color"}
@@ -44,7 +42,6 @@ class Writer:
             self._dropped += 1
 
     def _say(self, level: int, event: str, fields: "Fields", when: "text.When") -> None:
-        assert self._render is not None
         told = text.head(level, event, when) | fields
         if self._dropped:
             told["dropped_lines"] = self._dropped

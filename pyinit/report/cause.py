@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import _signal
-from typing import TYPE_CHECKING, Any
 
 from pyinit import signals
 from pyinit.log import text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     Facts = Mapping[str, Any]
 
@@ -103,11 +104,13 @@ def _ended_by_stop(how: str, facts: Facts) -> str:
 
 
 def _ended_by_relayed(how: str, signal: Facts, facts: Facts) -> str:
-    before = duration(facts["child"]["at_s"] - signal["last_s"])
-    if signal["relayed_as"] == signal["signal"]:
-        return f"{how}, which pyinit relayed {before} before {sender(signal, facts)}"
-    made = f"which pyinit made of {signal['signal']}"
-    return f"{how}, {made} {before} before {sender(signal, facts)}"
+    before = ""
+    if signal["last_s"] is not None:
+        before = f" {duration(facts['child']['at_s'] - signal['last_s'])} before"
+    made = "relayed"
+    if signal["relayed_as"] != signal["signal"]:
+        made = f"made of {signal['signal']}"
+    return f"{how}, which pyinit {made}{before} {sender(signal, facts)}"
 
 
 def _since_stop(facts: Facts) -> str:
@@ -175,7 +178,8 @@ def summary(facts: Facts) -> str:
     if child is not None or facts["stop"] is not None:  # it was started
         parts.append(f"ran {duration(facts['uptime_s'])}")
         parts += _counts(facts)
-        parts += _used(facts["usage"])
+        if facts["usage"] is not None:
+            parts += _used(facts["usage"])
     return "; ".join(parts)
 
 
@@ -197,6 +201,8 @@ def _counts(facts: Facts) -> list[str]:
 def _left(teardown: Facts) -> str:
     """Return who was left, and what became of them."""
     names = [text.printable(name) for name in teardown["leftovers"][:_MOST_NAMES]]
+    if teardown["count"] is None:  # nobody has counted those who ended by themselves
+        return _killed_leftovers(teardown, names)
     if teardown["count"] > len(names) > 0:
         names.append("...")
     # Without a /proc that shows them nobody counts them.
@@ -207,6 +213,19 @@ def _left(teardown: Facts) -> str:
         return f"{left}, {len(teardown['blocked'])} still there after {took} and SIGKILL"
     killed = f", {teardown['kills']} of them by SIGKILL" if teardown["kills"] else ""
     return f"{left} ended in {took}{killed}"
+
+
+def _killed_leftovers(teardown: Facts, names: list[str]) -> str:
+    if teardown["blocked"]:
+        blocked = ", ".join(map(text.printable, teardown["blocked"][:_MOST_NAMES]))
+        return (
+            f"{plural(len(teardown['blocked']), 'leftover')} still there after SIGKILL: {blocked}"
+        )
+    if teardown["kills"] > len(names) > 0:
+        names.append("...")
+    left = plural(teardown["kills"], "leftover") if teardown["kills"] else "leftovers"
+    left += f" ({', '.join(names)})" if names else ""
+    return f"{left} killed after the grace of {duration(teardown['grace_s'])}"
 
 
 def _used(usage: Facts) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 # So many different senders are told apart; what comes from others is counted together.
 MOST_SENDERS = 100
@@ -34,8 +34,8 @@ class Facts:
         if self.child is not None:
             self.child |= fields
 
-    def count_signal(self, signal: str, sender: Mapping[str, Any], at: float) -> None:
-        """Count a signal, which came ``at`` so many seconds after the start."""
+    def count_signal(self, signal: str, sender: Mapping[str, Any], at: float | None) -> None:
+        """Count a signal, which came ``at`` so many seconds after the start, if that is known."""
         key = (signal, sender["origin"], sender["sender_name"], sender["sender_uid"])
         if key not in self._signals and len(self._signals) >= MOST_SENDERS:
             key = (signal, sender["origin"], None, None)
@@ -69,6 +69,19 @@ class Facts:
         """Note a step of the plan of a stop."""
         if self.stop is not None:
             self.stop["escalated"].append({"signal": signal, "after_s": after_s})
+
+    def begin_teardown(self, leftovers: list[str], count: int | None, grace_s: float) -> None:
+        """Note who lives on after the command; ``count`` is None where nobody has counted."""
+        self.teardown = {
+            "leftovers": leftovers,
+            "count": count,
+            "grace_s": grace_s,
+            "killed": [],
+            "kills": 0,
+            "reaped": 0,
+            "blocked": [],
+            "took_s": None,
+        }
 
     def known(self) -> dict[str, Any]:
         """Return the facts as the fields of a report."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from pyinit.kernel import paths
 from pyinit.log.sink import Sink, take_signal_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.kernel.clock import Clock
 
@@ -120,7 +120,7 @@ class File:
         self._end_stream()
         if self._place.fd >= 0:
             os.close(self._place.fd)
-            self._place = self._place._replace(fd=-1)
+            self._place.fd = -1
 
     @property
     def has_more(self) -> bool:

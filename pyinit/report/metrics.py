@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyinit import lifecycle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     Labels = Mapping[str, str]
 
 
-class Metric(NamedTuple):
+class Metric:
     """A family of samples; see the exposition formats in the documentation of Prometheus."""
 
-    name: str
-    kind: str
-    text: str
-    samples: list[tuple[Labels, float]]
+    def __init__(
+        self, name: str, kind: str, text: str, samples: list[tuple[Labels, float]]
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.text = text
+        self.samples = samples
 
 
 def render(facts: Mapping[str, Any]) -> str:

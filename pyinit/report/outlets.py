@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from pyinit.options.values import UsageError
 from pyinit.report import files
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.settings import Settings
 

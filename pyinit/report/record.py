@@ -1,57 +1,55 @@
-"""What has happened in this run: events become facts, and facts the report and other files.
+"""What has happened in this run: events become facts, and facts what a report has.
 
 Loaded when somebody wants to know: with ``--report``, ``--status-file`` and so on, or from
-``-v`` on.  Whatever goes wrong here is logged, and ends nothing.
+``-v`` on.
 """
 
 from __future__ import annotations
 
 import posix
-import resource
 import time
-from typing import TYPE_CHECKING, Any
 
-from pyinit import __version__, events, lifecycle, signals
+from pyinit import __version__, lifecycle, signals
 from pyinit.kernel import proc
-from pyinit.kernel.clock import Clock
-from pyinit.log.text import as_json, utc
-from pyinit.report import cause, files, registry
+from pyinit.log.text import utc
+from pyinit.report import cause, registry
 from pyinit.report.facts import Facts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyinit.events import Log, When
-    from pyinit.report.outlets import Outlet, Outlets
+    from pyinit.report.outlets import Outlets
+    from pyinit.report.start import Start
+    from pyinit.report.writing import Writing
     from pyinit.settings import Settings
 
 SCHEMA = 1
-TERMINATION_LOG = "/dev/termination-log"
 
 # So much of the command is kept, in characters: a report has to fit into a pipe (pipe(7)).
 _LONGEST_COMMAND = 4096
-
-# What Kubernetes reads of it, in bytes.
-_LONGEST_MESSAGE = 4096
 
 
 class Record:
     """The facts of one run, as ``asked``; `take` is given every event.
 
-    Times are those of time.monotonic(), and become seconds since the start.
+    Times are those of time.monotonic(), and become seconds since the start of the ``log``.
     """
 
-    def __init__(self, asked: Settings, log: Log, outlets: Outlets | None) -> None:
-        self._asked = asked
+    def __init__(
+        self, asked: Settings, log: Log, start: Start, outlets: Outlets | None
+    ) -> None:
         self._log = log
-        self._report = outlets.report if outlets is not None else None
-        self._status_file = outlets.status_file if outlets is not None else None
-        self._metrics_file = outlets.metrics_file if outlets is not None else None
-        self._started = time.monotonic()
-        self._cpu_before = _usage()  # of those who were reaped before, in a program that has run()
+        self._start = start
+        clock, self._started = log.started
+        self._writing: Writing | None = None
+        if outlets is not None or asked.termination_log:
+            from pyinit.report import writing
+
+            self._writing = writing.Writing(outlets, log, termination_log=asked.termination_log)
         self._dirty = False
-        self._broken: set[str] = set()  # those that could not be written last time
         self._facts = Facts(_name(asked.end_signal))
-        # Our own memory stands in the child's peak from before its exec(2).
-        self._own_peak = max(map(_peak_bytes, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
         # In the order in which a report has them.
         self._run: dict[str, Any] = {
             "schema": SCHEMA,
@@ -60,11 +58,11 @@ class Record:
             "role": None,
             "command": _cut(asked.command),
             "parent": {
-                "pid": posix.getppid() or None,
+                "pid": start.parent or None,
                 "ended": None,
                 "death_signal": _name(asked.parent_death_signal),
             },
-            "started": utc(time.time()),
+            "started": utc(clock),
             "start_ticks": _start_ticks(),
             "written": None,
             "state": lifecycle.RUNNING,
@@ -83,34 +81,34 @@ class Record:
 
     def flush(self) -> None:
         """Write the files that are kept up to date, if anything has changed; wait for nobody."""
-        if self._status_file is None and self._metrics_file is None:
+        if self._writing is None or not self._writing.is_kept:
             return
         if self._dirty:
             self._dirty = False
-            self._write_kept(self.snapshot())
-            return
-        for outlet in (self._status_file, self._metrics_file):
-            if outlet is not None and outlet.has_more:
-                try:
-                    outlet.go_on()
-                except OSError as error:
-                    self._failed(outlet, error)
+            self._writing.keep(self.snapshot())
+        else:
+            self._writing.go_on()
 
     def finish(self, exit_code: int) -> dict[str, object]:
         """Write all files for the last time; return what the log is to say of the end."""
         self._run["exit_code"] = exit_code
         facts = self.snapshot()
         facts["cause"] = cause.cause(facts)
-        summary = cause.summary(facts)
-        self._write_last(facts, summary)
-        return {"uptime_s": facts["uptime_s"], "cause": facts["cause"], "summary": summary}
+        return self._finish(facts)
 
     def not_started(self, code: int, reason: str) -> None:
         """Write that the command could not be started."""
         self._run["exit_code"] = code
         facts = self.snapshot()
         facts["cause"] = f"could not be started: {reason}"
-        self._write_last(facts, cause.summary(facts))
+        self._finish(facts)
+
+    def _finish(self, facts: dict[str, Any]) -> dict[str, object]:
+        facts["state"] = lifecycle.DONE
+        summary = cause.summary(facts)
+        if self._writing is not None:
+            self._writing.finish(facts, summary)
+        return {"uptime_s": facts["uptime_s"], "cause": facts["cause"], "summary": summary}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the facts as they stand now."""
@@ -122,72 +120,13 @@ class Record:
         parent = facts["parent"]
         ended = posix.getppid() != parent["pid"] if parent["pid"] else None
         facts["parent"] = parent | {"ended": ended}
-        facts["usage"] = self._used()
+        peak_bytes = self._log.peak_bytes
+        peak = peak_bytes() if peak_bytes is not None else None
+        facts["usage"] = self._start.used() | {"peak_cgroup_bytes": peak}
         return facts
-
-    def _used(self) -> dict[str, Any]:
-        used = _usage(self._cpu_before)
-        peak = _peak_bytes(resource.RUSAGE_CHILDREN)
-        used["peak_process_bytes"] = peak if peak > self._own_peak else None
-        used["peak_cgroup_bytes"] = (
-            self._log.peak_bytes() if self._log.peak_bytes is not None else None
-        )
-        return used
 
     def _since_start(self, moment: float) -> float:
         return round(moment - self._started, 6)
-
-    def _write_kept(self, facts: dict[str, Any], clock: Clock | None = None) -> None:
-        if self._status_file is not None:
-            self._write(self._status_file, f"{as_json(facts)}\n", clock)
-        if self._metrics_file is not None:
-            from pyinit.report import metrics
-
-            self._write(self._metrics_file, metrics.render(facts), clock)
-
-    def _write_last(self, facts: dict[str, Any], summary: str) -> None:
-        """Write all files.  Nobody is left to be relayed to: readers are given some time."""
-        facts["state"] = lifecycle.DONE
-        clock = Clock()
-        self._write_kept(facts, clock)
-        if self._report is not None:
-            self._write(self._report, f"{as_json(facts)}\n", clock)
-        if self._asked.termination_log:
-            self._write_termination_log(f"{summary}\n", clock)
-
-    def _write_termination_log(self, text: str, clock: Clock) -> None:
-        """Write to the file that Kubernetes mounts there; elsewhere there is none to be made.
-
-        After what the command has written there: Kubernetes reads the end.
-        """
-        try:
-            file = files.find(TERMINATION_LOG)
-            try:
-                if isinstance(file, files.File):
-                    file.append(text, _LONGEST_MESSAGE, clock)
-            finally:
-                file.close()
-        except OSError as error:
-            level = events.INFO if isinstance(error, FileNotFoundError) else events.WARNING
-            self._not_written(level, TERMINATION_LOG, error)
-
-    def _write(self, outlet: Outlet, text: str, clock: Clock | None) -> None:
-        try:
-            outlet.write(text, clock)
-        except OSError as error:
-            self._failed(outlet, error)
-        else:
-            self._broken.discard(outlet.name)
-
-    def _failed(self, outlet: Outlet, error: OSError) -> None:
-        """Warn that a file was not written: once until it is again."""
-        if outlet.name not in self._broken:
-            self._broken.add(outlet.name)
-            self._not_written(events.WARNING, outlet.name, error)
-
-    def _not_written(self, level: int, path: str, error: OSError) -> None:
-        reason = error.strerror or str(error)
-        self._log.emit(level, "not_written", path=path, reason=reason)
 
 
 def _start_ticks() -> int | None:
@@ -219,18 +158,3 @@ def _cut(command: list[str]) -> list[str]:
         found.append(word)
         room -= len(word) + 1
     return found
-
-
-def _usage(before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return what those have used who have been reaped, less what stood there ``before``."""
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    since = before or {"cpu_user_s": 0.0, "cpu_system_s": 0.0}
-    return {
-        "cpu_user_s": round(ended.ru_utime - since["cpu_user_s"], 6),
-        "cpu_system_s": round(ended.ru_stime - since["cpu_system_s"], 6),
-    }
-
-
-def _peak_bytes(who: int) -> int:
-    """Return the peak memory of a process, or of the largest child; see getrusage(2)."""
-    return resource.getrusage(who).ru_maxrss * 1024  # KiB

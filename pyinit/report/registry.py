@@ -10,8 +10,7 @@ there only when there is something to say; with ``?`` it may be null.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,14 +20,17 @@ if TYPE_CHECKING:
     Note = Callable[..., None]
 
 
-class Event(NamedTuple):
+class Event:
     """One entry; ``group`` is the heading under which docs/events.md has it."""
 
-    group: str
-    levels: tuple[str, ...]
-    fields: dict[str, str]
-    text: str
-    note: Note | None
+    __slots__ = ("fields", "group", "levels", "note", "text")
+
+    def __init__(self, group: str, levels: str, fields: dict[str, str], text: str) -> None:
+        self.group = group
+        self.levels = levels.split(", ")
+        self.fields = fields
+        self.text = text
+        self.note: Note | None = None
 
 
 EVENTS: dict[str, Event] = {}
@@ -45,11 +47,10 @@ def _event(
     group: str, name: str, levels: str, text: str, /, **fields: str
 ) -> Callable[[Note], Note]:
     """Enter an event, and return what adds the note that a record takes of it."""
-    entry = Event(group, tuple(levels.split(", ")), fields, text, None)
-    EVENTS[name] = entry
+    entry = EVENTS[name] = Event(group, levels, fields, text)
 
     def add(note: Note) -> Note:
-        EVENTS[name] = entry._replace(note=note)
+        entry.note = note
         return note
 
     return add
@@ -159,8 +160,9 @@ _event(
 _event(
     _RUN,
     "exiting",
-    "info",
-    "pyinit ends; cause says why in words, summary is the whole run in one line",
+    "info, warning",
+    "pyinit ends; cause says why in words, summary is the whole run in one line; at warning after "
+    "[a bad end](#a-bad-end-explains-itself)",
     exit_code="number",
     uptime_s="(number)",
     cause="(text)",
@@ -333,18 +335,9 @@ def _stop_escalated(facts: Facts, _: float, *, signal: str, after_s: float) -> N
     grace_s="number",
 )
 def _teardown_started(
-    facts: Facts, _: float, *, leftovers: list[str], count: int, grace_s: float
+    facts: Facts, _: float, *, leftovers: list[str], count: int | None, grace_s: float
 ) -> None:
-    facts.teardown = {
-        "leftovers": leftovers,
-        "count": count,
-        "grace_s": grace_s,
-        "killed": [],
-        "kills": 0,
-        "reaped": 0,
-        "blocked": [],
-        "took_s": None,
-    }
+    facts.begin_teardown(leftovers, count, grace_s)
 
 
 @_event(
@@ -378,6 +371,8 @@ _event(
     bound_s="number",
 )
 def _leftovers_blocked(facts: Facts, _: float, *, leftovers: list[str], **__: object) -> None:
+    if facts.teardown is None:
+        facts.begin_teardown([], None, 0.0)
     if facts.teardown is not None:
         facts.teardown["blocked"] = leftovers
 

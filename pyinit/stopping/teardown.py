@@ -50,6 +50,7 @@ class Teardown:
         self._has_named_blockers = False
         self._count = 0
         self._killed = 0
+        self._is_asked = not policy.grace_s  # to kill whoever is left
         self._perform = {
             lifecycle.TERMINATE: self._terminate,
             lifecycle.ARM_GRACE: self._arm_grace,
@@ -124,6 +125,7 @@ class Teardown:
         if number in self._inbox.stop_signals:
             self._step(lifecycle.STOP)
         elif number == self._inbox.end_signal:
+            self._is_asked = True
             self._step(lifecycle.HURRY)
 
     def _reap(self) -> None:
@@ -137,13 +139,15 @@ class Teardown:
         met = self._send(_signal.SIGTERM, _signal.SIGCONT)
         self._log.guard(lambda: self._tell_of_leftovers(met))
 
-    def _send(self, *numbers: int) -> "scope.Met | None":
+    def _send(self, *numbers: int, is_bad: bool = False) -> "scope.Met | None":
         """Signal those who are left, and return who they are, as far as that is to be told.
 
+        Where it ``is_bad`` that there is anybody, that is to be told by default.
         What that takes can fail, or take long: the rest is owed, and tried at each look.
         """
         self._owed = numbers
-        met = scope.Met() if self._log.level >= events.INFO else None
+        is_told = self._log.level >= (events.WARNING if is_bad else events.INFO)
+        met = scope.Met() if is_told else None
         if self._scope.signal(*numbers, met=met):
             self._owed = ()
         if self._scope.asks:
@@ -155,7 +159,7 @@ class Teardown:
 
     def _kill(self) -> None:
         self._reaper.has_killed = True
-        met = self._send(_signal.SIGKILL)
+        met = self._send(_signal.SIGKILL, is_bad=self._log.explains and not self._is_asked)
         self._log.guard(lambda: self._tell_of_killed(met))
 
     def _arm_bound(self) -> None:
@@ -176,6 +180,7 @@ class Teardown:
     def _tell_of_blockers(self, left: "list[Process]", bound_s: float) -> None:
         from pyinit.log import names
 
+        self._log.is_bad = True
         blockers = names.blockers(left)
         self._log.emit(events.WARNING, "leftovers_blocked", leftovers=blockers, bound_s=bound_s)
 
@@ -200,12 +205,21 @@ class Teardown:
             return
         from pyinit.log import names
 
+        if met.count and not self._is_asked:
+            self._log.is_bad = True
+            self._note_killed(names.names(met.processes), met.count)
         if not self._lifecycle.grace_s:
             self._tell_of_leftovers(met)
         self._killed = met.count
         for process in met.processes:
             name = names.name_of(process)
             self._log.emit(events.INFO, "leftover_killed", pid=process.pid, name=name)
+
+    def _note_killed(self, killed: list[str], count: int) -> None:
+        """Keep in mind who had to be killed: all that a run without a record has of a teardown."""
+        grace_s = self._lifecycle.grace_s
+        self._log.note("teardown_started", leftovers=killed, count=None, grace_s=grace_s)
+        self._log.note("teardown_finished", took_s=round(self._clock.now(), 6), killed=count)
 
     def _tell_of_end(self) -> None:
         self._log.emit(

@@ -64,13 +64,13 @@ def test_options_of_a_command_are_refused(option: str) -> None:
 )
 def test_the_init_exits_with_the_status_of_the_program(mode: str, script: str, code: int) -> None:
     """128+n for signal n."""
-    assert run(["sh", "-c", script], mode=mode, init=forks("fork", mode)) == (code, "", "")
+    assert run(["sh", "-c", script], mode=mode, init=forks("fork", mode))[:2] == (code, "")
 
 
 def test_exit_codes_are_mapped(mode: str) -> None:
     """As by --remap-exit."""
     init = forks("fork", mode, remap_exit={"TERM": 4})
-    assert run(["sh", "-c", "kill $$"], mode=mode, init=init) == (4, "", "")
+    assert run(["sh", "-c", "kill $$"], mode=mode, init=init)[:2] == (4, "")
 
 
 def test_buffers_and_exit_handlers_are_the_child_s_alone(mode: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cases import in_turn
-from tests.harness import Container, children, logged, python, run, until
+from tests.harness import Container, children, logged, python, run, until, unexplained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def warnings(text: str) -> list[tuple[int, str, str]]:
     """Return PID, name and end of each warning; every line has to be one."""
-    found = logged(text)
+    found = logged(unexplained(text))
     assert {(each["level"], each["event"]) for each in found} == {("warning", "orphan_reaped")}
     return [(each["pid"], each["name"], end_of(each)) for each in found]
 

@@ -1,0 +1,101 @@
+"""Why a quiet run has ended badly, from the little that was noted in passing.
+
+Loaded at such an end alone.  The facts are those of a report, as far as they are known.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from pyinit import signals
+from pyinit.log import senders
+from pyinit.report import cause, registry
+from pyinit.report.facts import Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _signal
+    from typing import Any
+
+    from pyinit.child import Child
+    from pyinit.events import Log
+    from pyinit.inbox import Inbox
+    from pyinit.settings import Settings
+
+
+class _Story:
+    """What has happened, told after the end."""
+
+    def __init__(self, log: Log) -> None:
+        self.facts = Facts()
+        self._started = log.started[1]
+
+    def at(self, moment: float) -> float:
+        """Return the seconds from the start to a time of time.monotonic()."""
+        return round(moment - self._started, 6)
+
+    def tell(self, event: str, moment: float, **fields: object) -> None:
+        """Have the facts take note of an event."""
+        note = registry.EVENTS[event].note
+        if note is not None:
+            note(self.facts, self.at(moment), **fields)
+
+
+def explain(
+    settings: Settings, log: Log, main: Child, inbox: Inbox, exit_code: int
+) -> dict[str, object]:
+    """Return what is to be said of the end, as fields of an event."""
+    story = _Story(log)
+    if main.pid:
+        story.tell("child_started", log.started[1], pid=main.pid)
+    _tell_of_stop(story, settings, main, inbox)
+    for _, event, fields, when in log.explaining:
+        story.tell(event, when[1], **fields)
+    if main.pid:
+        _tell_of_child(story, settings, main)
+    facts: dict[str, Any] = {
+        "command": settings.command,
+        "parent": {"pid": None, "ended": False, "death_signal": None},
+        "exit_code": exit_code,
+        "uptime_s": story.at(time.monotonic()),
+        "usage": None,
+        **story.facts.known(),
+    }
+    facts["cause"] = why = cause.cause(facts)
+    summary = cause.summary(facts)
+    return {"uptime_s": facts["uptime_s"], "cause": why, "summary": summary}
+
+
+def _tell_of_stop(story: _Story, settings: Settings, main: Child, inbox: Inbox) -> None:
+    if inbox.first_stop is None:
+        return
+    info, when, sender = inbox.first_stop
+    sender = sender or _sender(info)
+    name = signals.name(info.si_signo)
+    story.tell("signal_received", when[1], signal=name, stop=True, **sender)
+    if info.si_signo in main.relayed:
+        made = signals.name(settings.rewrite.get(info.si_signo, info.si_signo))
+        story.tell("signal_relayed", when[1], signal=made, received=name)
+
+
+def _tell_of_child(story: _Story, settings: Settings, main: Child) -> None:
+    """Tell of its end, and of a signal that was relayed to it and has ended it."""
+    number = main.status & 0x7F
+    for received, info in main.relayed.items():
+        if number and settings.rewrite.get(received, received) == number:
+            name, made = signals.name(received), signals.name(number)
+            story.facts.count_signal(name, _sender(info), None)
+            story.facts.note_relay(name, made, 0.0)
+    ended = main.ended[1] if main.ended is not None else time.monotonic()
+    story.tell(
+        "child_exited",
+        ended,
+        exit_code=signals.exit_code(main.status),
+        signal=signals.name(number) if number else None,
+        core_dumped=bool(main.status & 0x80),
+    )
+
+
+def _sender(info: _signal.struct_siginfo) -> dict[str, object]:
+    return senders.describe_sender(info, is_init=posix.getpid() == 1)
