@@ -261,7 +261,9 @@ def _keep_record(settings: "Settings", log: "events.Log", outlets: "Outlets | No
     log.keep(lambda: _open_record(settings, log, begun, outlets))
 
 
-def _open_record(settings: "Settings", log: "events.Log", start: "Start", outlets: "Outlets | None") -> "events.Record":
+def _open_record(
+    settings: "Settings", log: "events.Log", start: "Start", outlets: "Outlets | None"
+) -> "events.Record":
     """Return what keeps a record."""
     from pyinit.report import record
 

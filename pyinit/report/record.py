@@ -37,9 +37,7 @@ class Record:
     Times are those of time.monotonic(), and become seconds since the start of the ``log``.
     """
 
-    def __init__(
-        self, asked: Settings, log: Log, start: Start, outlets: Outlets | None
-    ) -> None:
+    def __init__(self, asked: Settings, log: Log, start: Start, outlets: Outlets | None) -> None:
         self._log = log
         self._start = start
         clock, self._started = log.started

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests import memory
-from tests.harness import Container, python
+from tests.harness import Container, python, unexplained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def run(
         stream.write(stdin.encode())
         stream.close()
         container.rest()
-        errors = container.errors()
+        errors = unexplained(container.errors())
         return container.wait(), errors
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import SUBREAPER, Container, children, python, status_field, until, unexplained
+from tests.harness import SUBREAPER, Container, children, python, status_field, unexplained, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cases import in_turn
-from tests.harness import Container, children, logged, python, run, until, unexplained
+from tests.harness import Container, children, logged, python, run, unexplained, until
 
 if TYPE_CHECKING:
     from pathlib import Path

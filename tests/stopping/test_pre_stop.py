@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 
 from tests import conftest
 from tests.cases import in_turn
-from tests.harness import DEADLINE_S, SUBREAPER, Container, children, python, status_field, until, unexplained
+from tests.harness import (
+    DEADLINE_S,
+    SUBREAPER,
+    Container,
+    children,
+    python,
+    status_field,
+    unexplained,
+    until,
+)
 from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:
