@@ -317,7 +317,7 @@ def logged(text: str) -> list[dict[str, Any]]:
 def unexplained(errors: str) -> str:
     """Return what is on stderr without the line that explains a bad end."""
     lines = errors.splitlines(keepends=True)
-    return "".join(line for line in lines if '"event": "exiting"' not in line)
+    return "".join(line for line in lines if '"level": "warning", "event": "exiting"' not in line)
 
 
 def run(command: Sequence[str | bytes], **options: object) -> tuple[int, str, str]:
