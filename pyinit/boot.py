@@ -243,6 +243,8 @@ class Init:
             )
         if self.findings is not None:
             self.findings.tell(log)
+        for variable, meant in settings.misspelt:
+            log.emit(events.WARNING, "unknown_variable", variable=variable, meant=meant)
         if self._problem:
             log.emit(events.WARNING, "not_a_subreaper", reason=self._problem)
         return log
