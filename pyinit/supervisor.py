@@ -107,7 +107,7 @@ class Supervisor:
         if not self.main.alive:
             return
         self._log.flush()
-        if self._reaper.is_behind:
+        if self._reaper.is_behind or not self.main.alive:
             return
         if self.stop is not None and (deadline := self.stop.deadline) is not None:
             taken = self.stop.clock.wait(self._inbox.awaited, deadline)
@@ -127,11 +127,10 @@ class Supervisor:
             info = wait(awaited)
             if info.si_signo not in plain:
                 self._handle_signal(info)
-                if not self.main.alive or self._reaper.is_behind:
+                if not self._is_due():
+                    self._log.flush()
+                if self._is_due():
                     return
-                if self.stop is not None and self.stop.deadline is not None:
-                    return
-                self._log.flush()
                 continue
             relayed[info.si_signo] = info
             try:
@@ -139,6 +138,12 @@ class Supervisor:
             except OSError as error:
                 self.main.not_relayed(info.si_signo, error)
                 self._log.flush()
+
+    def _is_due(self) -> bool:
+        """Return whether something else has to be done than to wait for signals."""
+        if not self.main.alive or self._reaper.is_behind:
+            return True
+        return self.stop is not None and self.stop.deadline is not None
 
     def _handle_signal(self, info: _signal.struct_siginfo) -> None:
         """Deal with one signal that was sent to us while the main child lives."""

@@ -14,7 +14,7 @@ from pyinit import __version__
 from pyinit.options import help as help_text
 from pyinit.options import parser
 from tests.cases import in_turn
-from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run
+from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run, unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,8 @@ LEFTOVER = 'trap "" TERM; (sleep 3; echo survived) & exit 7'
 def test_grace_is_how_long_leftovers_have(mode: str, way: str, seconds: str) -> None:
     """One that ignores TERM lives no longer; the variable is as good as the option."""
     words = given(way, f"--grace={seconds}", "PYINIT_GRACE", seconds)
-    assert run(["sh", "-c", LEFTOVER], mode=mode, **words) == (7, "", "")
+    code, out, err = run(["sh", "-c", LEFTOVER], mode=mode, **words)
+    assert (code, out, unexplained(err)) == (7, "", "")
 
 
 def test_the_command_line_wins_over_the_variable(mode: str) -> None:

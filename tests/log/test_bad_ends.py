@@ -1,0 +1,135 @@
+"""A bad end explains itself by default, in one line; any other end is as quiet as the run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from tests.cases import in_turn
+from tests.harness import PID1, SUBREAPER, Container, logged, run
+from tests.log import schema
+from tests.log.reports import timeless
+
+SOMEBODY = "a process inside or outside of the namespace did, or the kernel"
+
+
+def explained(text: str) -> dict[str, Any]:
+    """Return the one event of a log, which explains the end; its sentences without times."""
+    found = logged(text)
+    schema.check(found)
+    assert [(each["level"], each["event"]) for each in found] == [("warning", "exiting")]
+    found[0]["cause"] = timeless(found[0]["cause"])
+    found[0]["summary"] = timeless(found[0]["summary"])
+    return found[0]
+
+
+@in_turn(
+    ("script", "code", "cause"),
+    [
+        (
+            "kill -KILL $$",
+            137,
+            f"killed by SIGKILL, which pyinit did not send: {SOMEBODY}",
+        ),
+        ("kill -SEGV $$", 139, "crashed by SIGSEGV"),
+        (
+            "kill -USR1 $PPID; exec sleep 1000",
+            138,
+            "ended by SIGUSR1, which pyinit relayed from the command itself",
+        ),
+    ],
+)
+def test_a_signal_that_is_no_stop(mode: str, script: str, code: int, cause: str) -> None:
+    """The command's own, a fault, or one that was relayed to it."""
+    ended, _, err = run(["sh", "-c", f"ulimit -c 0; {script}"], mode=mode)
+    told = explained(err)
+    assert (ended, told["exit_code"], told["cause"]) == (code, code, cause)
+    assert told["summary"] == f"sh -c ulimit -c 0; {script}: {cause}; ran T"
+
+
+def test_a_time_out_of_the_plan(mode: str) -> None:
+    """Who stopped it, what came of that, and after which time."""
+    script = "trap '' TERM; echo ready; while :; do sleep 1; done"
+    options = ["--stop-timeout", "0.1", "--grace", "0"]
+    with Container(["sh", "-c", script], mode=mode, options=options) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTERM)
+        escalated, line = container.errors().splitlines()
+        assert container.wait() == 137
+    assert '"stop_escalated"' in escalated
+    cause = explained(line)["cause"]
+    assert cause.startswith("killed by pyinit with SIGKILL, T after the stop by SIGTERM from ")
+
+
+def test_leftovers_that_had_to_be_killed(mode: str) -> None:
+    """Their names, though the run was a quiet one."""
+    script = "trap '' TERM; sleep 1000 & exit 3"
+    code, _, err = run(["sh", "-c", script], mode=mode, options=["--grace", "0.1"])
+    told = explained(err)
+    assert (code, told["cause"]) == (3, "exited with 3")
+    assert told["summary"].endswith(" killed after the grace of T")
+    assert "sleep[" in told["summary"]
+
+
+def test_a_stop_from_inside(namespaces: None) -> None:
+    """Its sender is named, though it has ended long before PID 1 does."""
+    script = "trap 'exit 0' TERM; sh -c 'kill -TERM 1'; while :; do sleep 1; done"
+    code, _, err = run(["sh", "-c", script], mode=PID1)
+    told = explained(err)
+    assert code == 0
+    assert told["cause"].startswith("exited with 0, T after the stop by SIGTERM from ")
+    assert told["cause"].endswith(" of user 0") or os.geteuid()
+
+
+@pytest.mark.parametrize("code", [0, 1, 125, 137, 143])
+def test_an_exit_of_its_own(mode: str, code: int) -> None:
+    """With whatever code."""
+    assert run(["sh", "-c", f"exit {code}"], mode=mode) == (code, "", "")
+
+
+def test_a_stop_that_went_as_planned(mode: str) -> None:
+    """From outside, with leftovers that heed TERM: the command has no handler of its own."""
+    script = "sleep 1000 & echo ready; exec sleep 1000"
+    with Container(["sh", "-c", script], mode=mode) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTERM)
+        assert container.errors() == ""
+        assert container.wait() == 143
+
+
+def test_who_asks_for_a_kill_knows(mode: str) -> None:
+    """--grace 0 is no grace that was not enough."""
+    script = "sleep 1000 & exit 3"
+    assert run(["sh", "-c", script], mode=mode, options=["--grace", "0"]) == (3, "", "")
+
+
+def test_quiet_is_quiet(mode: str) -> None:
+    """-q."""
+    assert run(["sh", "-c", "kill -KILL $$"], mode=mode, options=["-q"]) == (137, "", "")
+
+
+@pytest.mark.parametrize("name", ["tini", "dumb-init", "catatonit"])
+def test_nothing_is_added_to_what_another_init_says(namespaces: None, name: str) -> None:
+    """Under its name."""
+    assert run(["sh", "-c", "kill -KILL $$"], mode=PID1, options=["--as", name]) == (137, "", "")
+
+
+@pytest.mark.parametrize("options", [("-v",), ("--report", "fd:1")])
+def test_a_log_has_it_once(mode: str, options: tuple[str, ...]) -> None:
+    """With -v and with a report it is the event that tells of the end anyway."""
+    _, _, err = run(["sh", "-c", "kill -KILL $$"], mode=mode, options=options)
+    found = logged(err)
+    schema.check(found)
+    ends = [(each["level"], each["exit_code"]) for each in found if each["event"] == "exiting"]
+    assert ends == [("warning", 137)]
+
+
+def test_a_subreaper_does_not_take_a_neighbour_for_somebody_inside(namespaces: None) -> None:
+    """A shell that stops it is outside, though it has a number here."""
+    with Container(["sh", "-c", "echo ready; exec sleep 1000"], mode=SUBREAPER) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTERM)
+        assert container.errors() == ""
