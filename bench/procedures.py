@@ -143,7 +143,7 @@ def namespaces_too(contestant: Contestant, _: Scale) -> Sequence[float]:
     command = contestant.around([program("true")])
     begun_ns = time.monotonic_ns()
     if contestant.key == contestants.SPAWN:
-        with pyinit.spawn(command, stdin=subprocess.DEVNULL, environment=ENVIRON) as made:
+        with pyinit.spawn(command, stdin=subprocess.DEVNULL, env=ENVIRON) as made:
             made.wait()
     else:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env=ENVIRON)

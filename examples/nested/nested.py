@@ -38,7 +38,7 @@ def main() -> int:
     container = pyinit.spawn(
         [sys.executable, __file__, str(levels)],
         namespaces=NAMESPACES,
-        environment={**os.environ, "LEVEL": str(level + 1)},
+        env={**os.environ, "LEVEL": str(level + 1)},
     )
     with container:
         inside = numbers(container.pid)

@@ -15,8 +15,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pyinit import StartError
-from pyinit.container.execute import enter_process
+from pyinit import StartError, exec_in
 
 WELL, SICK, NO_PROBE = 0, 1, 2
 
@@ -24,7 +23,7 @@ WELL, SICK, NO_PROBE = 0, 1, 2
 def probe(pid: int, time_s: float, command: list[str]) -> int:
     """Run the command in the container of ``pid``; return the exit code of the probe."""
     try:
-        process = enter_process(
+        process = exec_in(
             pid,
             command,
             stdin=subprocess.DEVNULL,
@@ -41,7 +40,7 @@ def probe(pid: int, time_s: float, command: list[str]) -> int:
             ended = process.wait(time_s)
         except TimeoutError:
             # Its init ends all of them, in good order, and then itself.
-            process.stop(timeout_s=10)
+            process.stop(timeout=10)
             print(f"probe: no answer within {time_s:g} s", file=sys.stderr)
             return SICK
     return WELL if ended.code == 0 else SICK

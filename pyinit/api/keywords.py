@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from pyinit.api.types import Options, Signal
+    from pyinit.api.types import Options, Signal, Word, Words
     from pyinit.boot import Init
 
 KEYWORDS = {option.keyword: option for option in table.TABLE if option.keyword}
@@ -28,17 +28,17 @@ OF_A_COMMAND = (
 
 
 def settings_of(
-    argv: "Sequence[str | os.PathLike[str]] | Settings", options: "Options"
+    argv: "Words[Word] | Settings", options: "Options", function: "Callable[..., Any]"
 ) -> Settings:
     """Return the settings that ``options`` ask for; an ``argv`` that is some is taken as it is.
 
     Raises TypeError for an unknown keyword or a value of a wrong type, ValueError for one
-    that is wrong otherwise; both name the keyword.
+    that is wrong otherwise; both name the keyword.  ``function`` is the one that has been called.
     """
     if isinstance(argv, Settings):
         return argv
     settings = Settings(_words(argv))
-    apply(settings, options)
+    apply(settings, options, function)
     if not settings.command and not settings.pause:
         raise ValueError("argv is empty: expected a command, or pause=True")
     if settings.command and settings.pause:
@@ -46,7 +46,7 @@ def settings_of(
     return settings
 
 
-def _words(argv: "Sequence[str | os.PathLike[str]]") -> list[str]:
+def _words(argv: "Words[Word]") -> list[str]:
     if isinstance(argv, str | bytes | os.PathLike):
         raise TypeError(f"argv: expected a sequence of words, not one word: {argv!r}")
     try:
@@ -59,14 +59,22 @@ def _words(argv: "Sequence[str | os.PathLike[str]]") -> list[str]:
     return words
 
 
-def apply(settings: Settings, options: "Options") -> None:
-    """Set ``options``.  Raises TypeError and ValueError, which name the keyword."""
+def apply(
+    settings: Settings,
+    options: "Options",
+    function: "Callable[..., Any]",
+    refused: "Sequence[str]" = (),
+) -> None:
+    """Set ``options``.  Raises TypeError and ValueError, which name the keyword.
+
+    ``function`` is the one that has been called, ``refused`` are those that it does not take.
+    """
     given: set[str] = set()
     # A variable that is both removed and set is set.
     for name, value in sorted(options.items(), key=lambda item: item[0] != "unset_env"):
         option = KEYWORDS.get(name)
         if option is None:
-            raise TypeError(_unknown(name))
+            raise TypeError(_unknown(name, function, refused))
         try:
             found = OF_KIND[option.kind](name, value)
         except UsageError as error:
@@ -86,12 +94,38 @@ def prepare(init: "Init") -> None:
         raise ValueError(str(error)) from None
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, function: "Callable[..., Any]", refused: "Sequence[str]") -> str:
+    import inspect
+
     from pyinit.options.spelling import nearest
 
-    near = nearest(name.replace("_", "-"), [each.replace("_", "-") for each in KEYWORDS])
+    own = [
+        each.name
+        for each in inspect.signature(function).parameters.values()
+        if each.kind is each.KEYWORD_ONLY
+    ]
+    known = [*own, *(each for each in KEYWORDS if each not in refused)]
+    near = nearest(name.replace("_", "-"), [each.replace("_", "-") for each in known])
     hint = f"did you mean '{near.replace('-', '_')}'? " if near else ""
-    return f"there is no option '{name}': {hint}expected one of {', '.join(KEYWORDS)}"
+    listed = ", ".join(known)
+    return f"{function.__name__}() has no keyword '{name}': {hint}expected some of {listed}"
+
+
+def signal_of(signal: "Signal", name: str = "signal") -> int:
+    """Return the number of a signal.  Raises TypeError and ValueError, which name the keyword."""
+    try:
+        return _number(name, signal)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def variables_of(env: "Mapping[str, str]") -> "dict[str, str]":
+    """Return a whole environment.  Raises TypeError and ValueError."""
+    try:
+        _env("env", env)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return dict(env)
 
 
 # -- values by type ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posix
 import threading
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyinit import (  # noqa: F401
     boot,
     child,
+    environment,
     events,
     inbox,
     lifecycle,
@@ -19,27 +21,33 @@ from pyinit import (  # noqa: F401
     supervisor,
 )
 from pyinit.api import held, keywords
-from pyinit.api.types import Exit
+from pyinit.api.types import Exit, exit_of
 from pyinit.kernel import descendants, kills  # noqa: F401
 from pyinit.log import orphans  # noqa: F401
 from pyinit.stopping import teardown  # noqa: F401
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from typing import Unpack
 
-    from pyinit.api.types import Options
+    from pyinit.api.types import Options, Word, Words
 
 
-def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> Exit:
+def run(
+    argv: Words[Word],
+    *,
+    cwd: Word | None = None,
+    env: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> Exit:
     """Be the init of a command until it and all that it left behind have ended; return its end.
 
-    ``argv`` is the command; ``options`` are those of the command line, see
-    `Options`.  As PID 1 this process reaps everybody and ends the namespace's other
-    processes; otherwise it becomes a child subreaper and ends the command's
-    descendants.  Signals that it receives are relayed meanwhile.  Signal mask,
-    dispositions and subreaper flag are afterwards as they were before.
+    ``argv`` is the command, ``cwd`` its working directory, and ``env`` its environment
+    instead of ours; ``options`` are those of the command line, see `Options`.  As PID 1
+    this process reaps everybody and ends the namespace's other processes; otherwise it
+    becomes a child subreaper and ends the command's descendants.  Signals that it receives
+    are relayed meanwhile.  Signal mask, dispositions and subreaper flag are afterwards as
+    they were before.
 
     To be called in the main thread; other threads should have all signals blocked.
     Raises ValueError and TypeError for options, RuntimeError in another thread or
@@ -47,7 +55,11 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
     `StartError` when the command could not be started.  See signal(7),
     PR_SET_CHILD_SUBREAPER in prctl(2).
     """
-    asked = keywords.settings_of(argv, options)
+    asked = keywords.settings_of(argv, options, run)
+    if cwd is not None:
+        keywords.apply(asked, {"chdir": cwd}, run)
+    if env is not None:
+        _replace_environment(asked, keywords.variables_of(env))
     # Python could not put back those of the program's C libraries, faulthandler's for one.
     asked.installs_handlers = False
     if posix.getpid() != 1 and scope.has_children():
@@ -67,6 +79,21 @@ def run(argv: Sequence[str | os.PathLike[str]], **options: Unpack[Options]) -> E
             init.outlets.close()
 
 
+def _replace_environment(asked: settings.Settings, env: dict[str, str]) -> None:
+    """Have the command get ``env`` alone, and what the options change in it.
+
+    With another user also its own HOME, USER and LOGNAME, where ``env`` has none.
+    """
+    kept = {b"HOME", b"USER", b"LOGNAME"} if asked.user else set()
+    # What Python was started with, and what the program has set since.
+    removed = {*environment.current(), *os.environb} - kept
+    asked.env = (
+        *((os.fsdecode(name), None) for name in sorted(removed)),
+        *env.items(),
+        *asked.env,
+    )
+
+
 def _supervise(init: boot.Init) -> Exit:
     """Start the command and be its init.  Raises ValueError, `StartError`."""
     keywords.prepare(init)
@@ -74,4 +101,4 @@ def _supervise(init: boot.Init) -> Exit:
         return Exit(init.pause())
     init.start()
     code = init.supervise()
-    return Exit(code, init.status & 0x7F)
+    return exit_of(code, init.status & 0x7F)

@@ -6,36 +6,40 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from pyinit.api.deprecated import renamed
 from pyinit.container import order as orders
 from pyinit.container import starter
-from pyinit.container.files import CommandFiles
+from pyinit.container.files import CommandFiles, form_of
 from pyinit.container.process import Process
 from pyinit.kernel import cgroups
 from pyinit.namespaces import found
 from pyinit.namespaces.found import open_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
-    from pyinit.api.types import Options
+    from pyinit.api.types import Options, Word, Words
     from pyinit.container.files import File
-    from pyinit.container.order import Word
     from pyinit.settings import Settings
 
 
-def enter_process(
+@renamed(directory="cwd", environment="env")
+def exec_in(
     pid: int,
-    argv: Sequence[Word] | Settings,
+    argv: Words[Word] | Settings,
     *,
-    namespaces: Iterable[str] | None = None,
+    namespaces: Words[str] | None = None,
     pidfd: int | None = None,
+    cwd: Word | None = None,
+    env: Mapping[str, str] | None = None,
     stdin: File = None,
     stdout: File = None,
     stderr: File = None,
+    text: bool = False,
+    encoding: str | None = None,
+    errors: str | None = None,
     pass_fds: Sequence[int] = (),
-    environment: Mapping[str, str] | None = None,
-    directory: Word | None = None,
     terminal: bool = False,
     **options: Unpack[Options],
 ) -> Process:
@@ -48,35 +52,34 @@ def enter_process(
     TypeError, ProcessLookupError and PermissionError; see setns(2).
     """
     names = _to_enter(pid, namespaces)
-    order = orders.new(argv, options)
+    order = orders.new(argv, options, exec_in)
+    environ = orders.environment(order, env)
     passed = (*pass_fds, *orders.outlets(order))
     target = open_process(pid) if pidfd is None else os.dup(pidfd)
     try:
+        whole = namespaces is None
         order.update(
             enter=pid,
             pidfd=target,
             namespaces=names,
-            root="mount" in names or (namespaces is None and _has_other_root(pid)),
-            cgroups=[(path, False) for path in cgroups.directories_of(pid)]
-            if namespaces is None
-            else [],
-            directory=os.fsdecode(directory) if directory is not None else "",
+            root="mount" in names or (whole and _has_other_root(pid)),
+            cgroups=[(path, False) for path in cgroups.directories_of(pid)] if whole else [],
+            directory=orders.path(cwd),
             terminal=terminal,
         )
-        files = CommandFiles(stdin, stdout, stderr, (*passed, target), terminal=terminal)
-        return Process(starter.start(order, files, environment, None))
+        form = form_of(text=text, encoding=encoding, errors=errors)
+        passed = (*passed, target)
+        files = CommandFiles(stdin, stdout, stderr, passed, terminal=terminal, form=form)
+        return Process(starter.start(order, files, environ, None))
     finally:
         os.close(target)
 
 
-def _to_enter(pid: int, wanted: Iterable[str] | None) -> list[str]:
+def _to_enter(pid: int, wanted: Words[str] | None) -> list[str]:
     """Return the kinds that differ from ours, of all or of those wanted."""
+    asked = None if wanted is None else found.checked(wanted)
     differing = found.differing(pid)
-    return (
-        differing
-        if wanted is None
-        else [each for each in found.checked(wanted) if each in differing]
-    )
+    return differing if asked is None else [each for each in asked if each in differing]
 
 
 def _has_other_root(pid: int) -> bool:

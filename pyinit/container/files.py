@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 File = int | IO[Any] | None
 
 
+def form_of(*, text: bool, encoding: str | None, errors: str | None) -> dict[str, Any]:
+    """Return which form the files at our ends of pipes have: keywords of `subprocess.Popen`.
+
+    Binary ones have no buffer, so that select(2) tells what there is to read.
+    """
+    if text or encoding or errors:
+        return {"text": True, "encoding": encoding, "errors": errors}
+    return {"bufsize": 0}
+
+
 class CommandFiles:
     """What becomes 0, 1 and 2 of the init, and what is passed on besides."""
 
@@ -27,8 +37,10 @@ class CommandFiles:
         pass_fds: Sequence[int],
         *,
         terminal: bool,
+        form: dict[str, Any],
     ) -> None:
         self.pass_fds = tuple(pass_fds)
+        self.form = form  # of the files at our ends of pipes: keywords of `subprocess.Popen`
         self.terminal: int | None = None
         self._inner: int | None = None
         if terminal:

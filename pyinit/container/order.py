@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any
 from pyinit.api import keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pyinit.api.types import Options
+    from pyinit.api.types import Options, Word, Words
     from pyinit.settings import Settings
-
-    Word = str | os.PathLike[str]
 
 # Settings that have a word of their own in the order.
 _ELSEWHERE = ("command", "mask")
 
 
-def new(argv: Sequence[Word] | Settings, options: Options) -> dict[str, Any]:
-    """Return the order for `pyinit.container.stage`, with nothing asked for but the command."""
-    asked = keywords.settings_of(argv, options)
+def new(
+    argv: Words[Word] | Settings, options: Options, function: Callable[..., Any]
+) -> dict[str, Any]:
+    """Return the order for `pyinit.container.stage`, with nothing asked for but the command.
+
+    ``function`` is the one that has been called.  Raises ValueError, TypeError.
+    """
+    asked = keywords.settings_of(argv, options, function)
     chosen = {name: value for name, value in vars(asked).items() if name not in _ELSEWHERE}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if asked.mask is None else asked.mask
     return {
@@ -87,7 +90,27 @@ def bind(each: Sequence[Any]) -> tuple[str, str, bool]:
     return os.path.abspath(os.fsdecode(source)), place, bool(read_only and read_only[0])
 
 
-def paths(cgroup: Word | Sequence[Word]) -> list[str]:
+def path(word: Word | None) -> str:
+    """Return a path, or nothing for None."""
+    return "" if word is None else os.fsdecode(word)
+
+
+def environment(order: dict[str, Any], env: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Return the init's environment, which the command inherits; None is ours.
+
+    For a command of another user the order has it once more: HOME, USER and LOGNAME are that
+    user's then, unless ``env`` has some.  Raises ValueError, TypeError.
+    """
+    if env is None:
+        return None
+    variables = keywords.variables_of(env)
+    settings = order["settings"]
+    if settings.get("user"):
+        settings["env"] = (*variables.items(), *settings.get("env", ()))
+    return variables
+
+
+def paths(cgroup: Word | Words[Word]) -> list[str]:
     """Return the directories of one cgroup or several."""
     if isinstance(cgroup, str | os.PathLike):
         return [os.fsdecode(cgroup)]

@@ -8,16 +8,23 @@ import select
 import signal
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
-from pyinit.api.types import Exit
+from pyinit.api.deprecated import renamed
+from pyinit.api.keywords import signal_of
+from pyinit.api.types import Exit, exit_of
+from pyinit.container import abandoned
+from pyinit.container.conversation import Conversation
+from pyinit.container.errors import TimeoutExpired
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from typing import IO
 
-    from pyinit.container import starter
+    from pyinit.api.types import Signal
+    from pyinit.container.starter import StartedInit
 
 # From KILL to the end of those who were killed, in seconds; who is in D state is not waited for.
 _KILL_BOUND_S = 10.0
@@ -27,30 +34,37 @@ _KILL_POLL_S = 0.01
 class Process:
     """A command under an init of its own, which is a child of this process.
 
-    ``pid`` is the init's number, as it is seen here, and ``pidfd`` a descriptor that becomes
-    readable when it ends (pidfd_open(2)), for selectors and event loops.  ``stdin``, ``stdout`` and
-    ``stderr`` are binary files where `subprocess.PIPE` was asked for, ``terminal`` the
-    descriptor of the terminal's other side where one was.  In a ``with`` statement it is
-    killed at the end.  A coroutine can ``await`` it for its `Exit`.
+    Much of it is as in `subprocess.Popen`.  ``args`` is the command.  ``pid`` is the init's number,
+    as it is seen here, and ``pidfd`` a descriptor that becomes readable when it ends
+    (pidfd_open(2)), for selectors and event loops.  ``stdin``, ``stdout`` and ``stderr`` are files
+    where `subprocess.PIPE` was asked for, ``terminal`` the descriptor of the terminal's other side
+    where one was.  In a ``with`` statement it is killed at the end.  A coroutine can ``await`` it
+    for its `Exit`.  After `close` all that needs the process raises ValueError.
     """
 
     __module__ = "pyinit"
+    _kind = "process"
 
-    def __init__(self, started: starter.StartedInit) -> None:
+    def __init__(self, started: StartedInit) -> None:
+        self.args = started.args
         self.pid = started.pid
         self.pidfd = started.pidfd
-        self.stdin = started.stdin
-        self.stdout = started.stdout
-        self.stderr = started.stderr
+        self.stdin: IO[Any] | None = started.stdin
+        self.stdout: IO[Any] | None = started.stdout
+        self.stderr: IO[Any] | None = started.stderr
         self.terminal = started.terminal
         self.channel = started.channel  # on which the init tells what happens, for pyinitctl
+        # Called, in any thread, for each process that comes to be among those of `running_inside`.
+        self.on_inside: list[Callable[[Process], None]] = []
+        self._may_outlive_us = started.is_detached
         self._exit: Exit | None = None
         self._lock = threading.Lock()
+        self._conversation: Conversation | None = None
 
     def __repr__(self) -> str:
         """Return what it is and how it stands."""
-        state = f"{self._exit}" if self._exit else "running"
-        return f"<{type(self).__name__} pid={self.pid} {state}>"
+        state = self._exit or ("running" if self.pidfd >= 0 else "closed")
+        return f"<pyinit.{type(self).__name__} pid={self.pid} {state} args={self.args!r}>"
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -58,35 +72,48 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         """Kill it, and close what belongs to it."""
+        if self.pidfd < 0:
+            return
+        try:
+            self.end()
+        finally:
+            self.close()
+
+    def end(self) -> None:
+        """Kill it, whoever waits for it.  Raises TimeoutError as `kill`."""
         try:
             self.kill()
         except ChildProcessError:
             pass  # somebody else has waited for it: it has ended, which is what is wanted
-        finally:
-            self.close()
+
+    def __del__(self) -> None:
+        """Warn of one that runs and was not closed; it is not touched."""
+        if getattr(self, "pidfd", -1) < 0:
+            return
+        try:
+            is_running = self.poll() is None
+        except OSError:
+            is_running = False  # somebody else has waited for it
+        if is_running:
+            abandoned.add(self.pidfd)
+            if not self._may_outlive_us:
+                text = f"{self._kind} {self.pid} is still running"
+                warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+        self.close()
 
     def __await__(self) -> Generator[Any, None, Exit]:
         """Wait for the end in an event loop of asyncio, without a thread."""
-        return self._wait_in_loop().__await__()
+        from pyinit.container import in_loop
 
-    async def _wait_in_loop(self) -> Exit:
-        import asyncio
+        return in_loop.wait(self).__await__()
 
-        if self._exit is None:
-            loop = asyncio.get_running_loop()
-            waits = [loop.create_task(each._wait_in_loop()) for each in self._running_inside()]
-            ended = loop.create_future()
-            # A descriptor of its own: several may wait.
-            fd = os.dup(self.pidfd)
-            loop.add_reader(fd, lambda: _settle(ended))
-            try:
-                await ended
-            finally:
-                loop.remove_reader(fd)
-                os.close(fd)
-                for wait in waits:
-                    wait.cancel()
-        return self.wait()
+    @property
+    def returncode(self) -> int | None:
+        """Return the end as `subprocess.Popen` has it, -N after signal N; None until it is known.
+
+        It is known after `poll`, `wait` and `communicate`.
+        """
+        return None if self._exit is None else self._exit.returncode
 
     def poll(self) -> Exit | None:
         """Return how it ended, or None while it has not."""
@@ -95,27 +122,44 @@ class Process:
         except TimeoutError:
             return None
 
-    def wait(self, timeout_s: float | None = None) -> Exit:
+    @renamed(timeout_s="timeout")
+    def wait(self, timeout: float | None = None) -> Exit:
         """Wait until the command and all that it left behind have ended; return its end.
 
-        Raises TimeoutError after ``timeout_s`` seconds, and ChildProcessError when
+        Raises `TimeoutExpired` after ``timeout`` seconds, and ChildProcessError when
         somebody else has waited for our child; see waitid(2).
         """
         if self._exit is not None:
             return self._exit
-        if not self._await_end(None if timeout_s is None else time.monotonic() + timeout_s):
-            raise TimeoutError(f"process {self.pid} has not ended within {timeout_s} seconds")
-        with self._lock:
-            if self._exit is None:
-                self._exit = self._reap()
-        return self._exit
+        if not self._await_end(None if timeout is None else time.monotonic() + timeout):
+            assert timeout is not None
+            raise self._late(timeout)
+        return self.reap()
+
+    def _late(self, timeout: float, output: Any = None, stderr: Any = None) -> TimeoutExpired:
+        return TimeoutExpired(self.args, timeout, output, stderr, f"{self._kind} {self.pid}")
 
     def _await_end(self, deadline: float | None) -> bool:
         """Wait until it has ended or the deadline is over; return whether it has."""
+        news = os.eventfd(0)
+
+        def tell(_: Process) -> None:
+            os.eventfd_write(news, 1)
+
+        self.on_inside.append(tell)
+        try:
+            return self._await_end_or(news, deadline)
+        finally:
+            self.on_inside.remove(tell)
+            os.close(news)
+
+    def _await_end_or(self, news: int, deadline: float | None) -> bool:
+        """Wait as `_await_end`; ``news`` is readable when another process has come."""
         while True:
             poll = select.poll()
-            poll.register(self.pidfd, select.POLLIN)
-            others = self._running_inside()
+            for fd in (self.open_pidfd(), news):
+                poll.register(fd, select.POLLIN)
+            others = self.running_inside()
             for each in others:
                 poll.register(each.pidfd, select.POLLIN)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -125,35 +169,77 @@ class Process:
                     each.poll()
             if self.pidfd in ready:
                 return True
+            if news in ready:
+                os.eventfd_read(news)
             if not ready:
                 return False
 
-    def _running_inside(self) -> list[Process]:
+    def running_inside(self) -> list[Process]:
         """Return the children of ours that have to be waited for before this one can end."""
         return []
 
-    def _reap(self) -> Exit:
-        info = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
-        assert info is not None  # only None with WNOHANG
-        told = self.channel.last()
-        if info.si_code == os.CLD_EXITED:
-            return Exit(info.si_status, told)
-        return Exit(128 + info.si_status, info.si_status)
+    def reap(self) -> Exit:
+        """Return the end of one whose pidfd is readable; see waitid(2)."""
+        with self._lock:
+            if self._exit is None:
+                info = os.waitid(os.P_PIDFD, self.open_pidfd(), os.WEXITED)
+                assert info is not None  # only None with WNOHANG
+                told = self.channel.last()
+                if info.si_code == os.CLD_EXITED:
+                    self._exit = exit_of(info.si_status, told)
+                else:
+                    self._exit = exit_of(128 + info.si_status, info.si_status)
+        return self._exit
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the init, which relays it; pidfd_send_signal(2).
+    def communicate(
+        self,
+        input: str | bytes | None = None,  # noqa: A002 - as there
+        timeout: float | None = None,
+    ) -> tuple[Any, Any]:
+        """Write ``input``, read stdout and stderr to their end, and wait; return what was read.
 
-        Raises ProcessLookupError when it has ended.
+        None stands for what is no pipe.  Raises `TimeoutExpired` after ``timeout`` seconds: then
+        nothing is lost, and it can be called again, without ``input``.
         """
-        if self._exit is not None:
-            raise ProcessLookupError(errno.ESRCH, f"process {self.pid} has ended")
-        signal.pidfd_send_signal(self.pidfd, number)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self.open_pidfd()
+        if self._conversation is None:
+            self._conversation = Conversation(self.stdin, self.stdout, self.stderr, input)
+        elif input is not None:
+            raise ValueError("input was given to the first call, which has timed out")
+        is_over = self._conversation.go_on(deadline)
+        said = self._conversation.said()
+        if not is_over or (self._exit is None and not self._await_end(deadline)):
+            assert timeout is not None
+            raise self._late(timeout, *said)
+        self.reap()
+        return said
 
-    def stop(self, timeout_s: float = 10.0, number: int = signal.SIGTERM) -> Exit:
-        """Send signal ``number``, and kill what has not ended ``timeout_s`` seconds later."""
-        self._try_signal(number)
+    @renamed(number="signal")
+    def send_signal(self, signal: Signal) -> None:
+        """Send a signal, a number or a name such as "TERM", to the init, which relays it.
+
+        See pidfd_send_signal(2).  Raises ProcessLookupError when it has ended.
+        """
+        number = signal_of(signal)
+        pidfd = self.open_pidfd()
+        if self._exit is not None:
+            raise self.ended()
+        _send(pidfd, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM; do nothing when it has ended."""
+        if self.poll() is None:
+            self._try_signal(signal.SIGTERM)
+
+    @renamed(timeout_s="timeout", number="signal")
+    def stop(self, timeout: float = 10.0, signal: Signal = "TERM") -> Exit:
+        """Send ``signal``, and kill what has not ended ``timeout`` seconds later."""
+        number = signal_of(signal)
+        if self.poll() is None:
+            self._try_signal(number)
         try:
-            return self.wait(timeout_s)
+            return self.wait(timeout)
         except TimeoutError:
             return self.kill()
 
@@ -165,7 +251,7 @@ class Process:
         clock = Clock()
         while self.poll() is None:
             if clock.now() > _KILL_BOUND_S:
-                raise TimeoutError(f"process {self.pid} has been killed and has not ended")
+                raise TimeoutError(f"{self._kind} {self.pid} has been killed and has not ended")
             self._kill_all()
             again = clock.now() + _KILL_POLL_S
             try:
@@ -193,7 +279,7 @@ class Process:
 
     def _try_signal(self, number: int) -> None:
         try:
-            self.send_signal(number)
+            _send(self.open_pidfd(), number)
         except ProcessLookupError:
             pass  # it has ended, which is what is wanted
 
@@ -213,8 +299,19 @@ class Process:
             self.terminal = None
         self.channel.close()
 
+    def open_pidfd(self) -> int:
+        """Return ``pidfd``.  Raises ValueError after `close`."""
+        if self.pidfd < 0:
+            raise ValueError(f"{self._kind} {self.pid} is closed")
+        return self.pidfd
+
+    def ended(self) -> ProcessLookupError:
+        """Return the error that says that it has."""
+        return ProcessLookupError(errno.ESRCH, f"{self._kind} {self.pid} has ended: {self._exit}")
+
     def resize(self, columns: int, rows: int) -> None:
         """Set the size of the terminal; TIOCSWINSZ in ioctl_tty(2).  Raises ValueError, OSError."""
+        self.open_pidfd()
         if self.terminal is None:
             raise ValueError("there is no terminal: expected terminal=True")
         import fcntl
@@ -225,6 +322,6 @@ class Process:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
 
 
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _send(pidfd: int, number: int) -> None:
+    """Send a signal.  Raises ProcessLookupError when the process has ended."""
+    signal.pidfd_send_signal(pidfd, number)

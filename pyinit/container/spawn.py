@@ -2,136 +2,56 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
+from pyinit.api.deprecated import renamed
 from pyinit.container import order as orders
 from pyinit.container import starter
-from pyinit.container.execute import enter_process
-from pyinit.container.files import CommandFiles
-from pyinit.container.process import Process
+from pyinit.container.container import Container
+from pyinit.container.errors import TimeoutExpired
+from pyinit.container.events import EventStream
+from pyinit.container.files import CommandFiles, form_of
 from pyinit.namespaces import found, idmaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
-    from pyinit.api.types import Options
+    from pyinit.api.types import Exit, Options, Word, Words
     from pyinit.container.files import File
-    from pyinit.container.order import Word
-    from pyinit.namespaces.found import Namespace
+    from pyinit.container.options import SpawnOptions
     from pyinit.namespaces.idmaps import IdMap
     from pyinit.settings import Settings
 
 
-class Container(Process):
-    """New namespaces with a command in them; made by `spawn`.
-
-    ``namespaces`` are those of the init, by kind; none where no /proc shows our children.
-    """
-
-    __module__ = "pyinit"
-
-    def __init__(self, started: starter.StartedInit, made: list[str]) -> None:
-        super().__init__(started)
-        self.namespaces: dict[str, Namespace] = started.namespaces
-        self._is_pid_1 = "pid" in made
-        self._is_frozen = False
-        self._inside: list[Process] = []
-
-    def _running_inside(self) -> list[Process]:
-        # The kernel keeps the init until all PIDs of its namespace are free, and theirs are when
-        # we, their parent, have waited for them; see pid_namespaces(7).
-        self._inside = [each for each in self._inside if each._exit is None and each.pidfd >= 0]
-        return list(self._inside)
-
-    def _kill_all(self) -> None:
-        if self._is_pid_1:
-            self._try_signal(signal.SIGKILL)  # the kernel ends the others
-        else:
-            super()._kill_all()
-        if self._is_frozen:
-            # In a frozen cgroup v1 nobody ends, and a stopped subreaper does not see who does.
-            try:
-                self.thaw()
-            except OSError:
-                pass  # it has ended meanwhile
-
-    def exec(
-        self,
-        argv: Sequence[Word],
-        *,
-        stdin: File = None,
-        stdout: File = None,
-        stderr: File = None,
-        pass_fds: Sequence[int] = (),
-        environment: Mapping[str, str] | None = None,
-        terminal: bool = False,
-        **options: Unpack[Options],
-    ) -> Process:
-        """Start another command in the container; see `enter_process`."""
-        if self.poll() is not None:
-            raise ProcessLookupError(errno.ESRCH, f"the container has ended: {self._exit}")
-        process = enter_process(
-            self.pid,
-            argv,
-            pidfd=self.pidfd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=pass_fds,
-            environment=environment,
-            terminal=terminal,
-            **options,
-        )
-        self._inside.append(process)
-        return process
-
-    def processes(self) -> list[Any]:
-        """Return the `Member` processes of the container's PID namespace and those below it."""
-        from pyinit.namespaces import members
-
-        return list(members.of(self.pid))
-
-    def freeze(self) -> str:
-        """Stop all processes of the container; return by what: its cgroup, or signals."""
-        from pyinit.container import freezer
-
-        self._is_frozen = True
-        return freezer.freeze(self.pid)
-
-    def thaw(self) -> str:
-        """Let them go on; return by what, as `freeze`."""
-        from pyinit.container import freezer
-
-        by = freezer.thaw(self.pid)
-        self._is_frozen = False
-        return by
-
-
+@renamed(directory="cwd", environment="env")
 def spawn(
-    argv: Sequence[Word] | Settings,
+    argv: Words[Word] | Settings,
     *,
-    namespaces: Iterable[str] = ("pid", "mount"),
+    namespaces: Words[str] = ("pid", "mount"),
     uid_map: IdMap | str | None = None,
     gid_map: IdMap | str | None = None,
     mount_proc: bool | None = None,
     hostname: str | None = None,
     root: Word | None = None,
     binds: Sequence[tuple[Word, Word] | tuple[Word, Word, bool]] = (),
-    cgroup: Word | Sequence[Word] = (),
+    cgroup: Word | Words[Word] = (),
     loopback: bool = True,
     time_offsets: Mapping[str, float] | None = None,
-    directory: Word | None = None,
-    environment: Mapping[str, str] | None = None,
+    cwd: Word | None = None,
+    env: Mapping[str, str] | None = None,
     stdin: File = None,
     stdout: File = None,
     stderr: File = None,
+    text: bool = False,
+    encoding: str | None = None,
+    errors: str | None = None,
     pass_fds: Sequence[int] = (),
     terminal: bool = False,
     detach: bool = False,
+    events: bool = False,
     **options: Unpack[Options],
 ) -> Container:
     """Start a command in new namespaces, under pyinit as their init.
@@ -144,11 +64,12 @@ def spawn(
     directory (pivot_root(2)), ``binds`` are (source, target[, read only]), the targets
     have to exist.  ``cgroup`` names directories of cgroups to join.  A new network has
     nothing but its ``loopback``.  ``time_offsets`` are seconds to add to the clocks
-    "monotonic" and "boottime" (time_namespaces(7)).  ``directory`` is the init's working
-    directory, ``environment`` its environment (default: ours).  Files are as
-    in `subprocess.Popen`; with ``terminal`` the command gets a new one.  The
-    container is killed when this process ends, unless ``detach``.  ``options``
-    are those of the init, see `Options`.
+    "monotonic" and "boottime" (time_namespaces(7)).
+
+    ``cwd``, ``env``, the files, ``text``, ``encoding``, ``errors`` and ``pass_fds`` are as in
+    `subprocess.Popen`; ``cwd`` is looked for after the change of the root.  With ``terminal`` the
+    command gets a new one.  The container is killed when this process ends, unless ``detach``.
+    With ``events`` see `Container.events`.  ``options`` are those of the init, see `Options`.
 
     The caller's own namespaces, its next children and other threads are not touched.
     Raises `NamespaceError` with the system call and the reason, `StartError` when the command
@@ -156,7 +77,7 @@ def spawn(
     namespaces(7), clone(2), unshare(2).
     """
     names = found.checked(namespaces)
-    order = orders.new(argv, options)
+    order = orders.new(argv, options, spawn)
     order.update(
         namespaces=names,
         mount_proc="pid" in names and "mount" in names if mount_proc is None else mount_proc,
@@ -166,14 +87,84 @@ def spawn(
         cgroups=[(path, True) for path in orders.paths(cgroup)],
         loopback=loopback and "net" in names,
         time_offsets=sorted((time_offsets or {}).items()),
-        directory=os.fsdecode(directory) if directory is not None else "",
+        directory=orders.path(cwd),
         terminal=terminal,
         detach=detach,
     )
     orders.check(order)
-    maps = idmaps.maps(uid_map, gid_map) if "user" in names else None
-    if maps is None and (uid_map is not None or gid_map is not None):
-        raise ValueError("uid_map and gid_map are for a new user namespace: add 'user'")
-    passed = (*pass_fds, *orders.outlets(order))
-    files = CommandFiles(stdin, stdout, stderr, passed, terminal=terminal)
-    return Container(starter.start(order, files, environment, maps), names)
+    maps = idmaps.maps_for(names, uid_map, gid_map)
+    environ = orders.environment(order, env)
+    stream = EventStream(order["settings"]) if events else None
+    try:
+        passed = (*pass_fds, *orders.outlets(order))
+        form = form_of(text=text, encoding=encoding, errors=errors)
+        files = CommandFiles(stdin, stdout, stderr, passed, terminal=terminal, form=form)
+        started = starter.start(order, files, environ, maps)
+    except BaseException:
+        if stream is not None:
+            stream.close()
+        raise
+    return Container(started, names, stream)
+
+
+class Completed(subprocess.CompletedProcess[Any]):
+    """The end of a container of `run_container`; ``exit`` is its `Exit`.
+
+    The others are as in `subprocess.CompletedProcess`: ``returncode`` is -N after signal N.
+    """
+
+    __module__ = "pyinit"
+
+    def __init__(self, args: Any, exit: Exit, stdout: Any = None, stderr: Any = None) -> None:  # noqa: A002 - its name
+        super().__init__(args, exit.returncode, stdout, stderr)
+        self.exit = exit
+
+
+def run_container(
+    argv: Words[Word],
+    *,
+    input: str | bytes | None = None,  # noqa: A002 - as there
+    capture_output: bool = False,
+    timeout: float | None = None,
+    check: bool = False,
+    **how: Unpack[SpawnOptions],
+) -> Completed:
+    """Start a container as `spawn` does, communicate with it, and return how it has ended.
+
+    As `subprocess.run`: ``input`` is written to it, ``capture_output`` reads stdout and stderr.
+    After ``timeout`` seconds it is killed, with all that it has started.  Raises `TimeoutExpired`
+    then, `subprocess.CalledProcessError` with ``check`` when its exit code is not 0, and as
+    `spawn`; see namespaces(7).
+    """
+    with spawn(argv, **run_options(how, input, capture_output=capture_output)) as container:
+        try:
+            out, err = container.communicate(input, timeout)
+        except TimeoutExpired as error:
+            container.kill()
+            error.output, error.stderr = container.communicate()
+            raise
+        return completed(container.args, container.wait(), (out, err), check=check)
+
+
+def run_options(
+    how: SpawnOptions, given: str | bytes | None, *, capture_output: bool
+) -> SpawnOptions:
+    """Return the keywords of `spawn` for those of `run_container`.  Raises ValueError."""
+    more: SpawnOptions = {**how}
+    if given is not None:
+        if "stdin" in how:
+            raise ValueError("input is written to a pipe: expected no stdin")
+        more["stdin"] = subprocess.PIPE
+    if capture_output:
+        if "stdout" in how or "stderr" in how:
+            raise ValueError("capture_output is stdout and stderr: expected none of them")
+        more["stdout"] = more["stderr"] = subprocess.PIPE
+    return more
+
+
+def completed(args: Sequence[str], end: Exit, said: tuple[Any, Any], *, check: bool) -> Completed:
+    """Return what `run_container` does.  Raises CalledProcessError."""
+    done = Completed([*args], end, *said)
+    if check:
+        done.check_returncode()
+    return done

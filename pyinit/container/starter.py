@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pyinit
 from pyinit import signals
-from pyinit.container import parent_thread
+from pyinit.container import abandoned, parent_thread
 from pyinit.container.init_socket import InitSocket
 from pyinit.fork import StartError
 from pyinit.namespaces.found import NamespaceError, namespaces_of, open_process
@@ -45,9 +45,11 @@ class StartedInit:
         self.pid = pid
         self.pidfd = pidfd
         self.channel = channel
-        self.stdin: IO[bytes] | None = None
-        self.stdout: IO[bytes] | None = None
-        self.stderr: IO[bytes] | None = None
+        self.args: list[str] = []
+        self.is_detached = False
+        self.stdin: IO[Any] | None = None
+        self.stdout: IO[Any] | None = None
+        self.stderr: IO[Any] | None = None
         self.terminal: int | None = None
         self.namespaces: dict[str, Namespace] = {}
 
@@ -59,6 +61,7 @@ def start(
     maps: Maps | None,
 ) -> StartedInit:
     """Have the order carried out by a stage; return once the command runs."""
+    abandoned.reap()
     ours, theirs = _sockets(files)
     channel = InitSocket(ours)
     stage = None
@@ -74,6 +77,7 @@ def start(
         theirs.close()
     started.stdin, started.stdout, started.stderr = stage.stdin, stage.stdout, stage.stderr
     started.terminal = files.terminal
+    started.args, started.is_detached = order["argv"], order["detach"]
     return started
 
 
@@ -88,9 +92,7 @@ def _sockets(files: CommandFiles) -> tuple[socket.socket, socket.socket]:
         raise
 
 
-def _abandon(
-    stage: subprocess.Popen[bytes] | None, files: CommandFiles, channel: InitSocket
-) -> None:
+def _abandon(stage: subprocess.Popen[Any] | None, files: CommandFiles, channel: InitSocket) -> None:
     """Leave nothing behind of a start that failed."""
     channel.close()
     files.close()
@@ -107,7 +109,7 @@ def _open_stage(
     theirs: socket.socket,
     files: CommandFiles,
     environment: Mapping[str, str] | None,
-) -> subprocess.Popen[bytes]:
+) -> subprocess.Popen[Any]:
     order_fd = os.memfd_create("order", os.MFD_CLOEXEC)
     try:
         os.write(order_fd, marshal.dumps(order))
@@ -118,7 +120,7 @@ def _open_stage(
         return parent_thread.call_there(
             lambda: _popen(
                 [sys.executable, "-IS", "-c", program],
-                bufsize=0,
+                **files.form,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -130,7 +132,7 @@ def _open_stage(
         os.close(order_fd)
 
 
-def _popen(argv: list[str], **how: Any) -> subprocess.Popen[bytes]:
+def _popen(argv: list[str], **how: Any) -> subprocess.Popen[Any]:
     try:
         return subprocess.Popen(argv, **how)
     except OSError as error:
@@ -139,7 +141,7 @@ def _popen(argv: list[str], **how: Any) -> subprocess.Popen[bytes]:
 
 
 def _follow(
-    stage: subprocess.Popen[bytes],
+    stage: subprocess.Popen[Any],
     channel: InitSocket,
     files: CommandFiles,
     maps: Maps | None,
@@ -165,7 +167,7 @@ def _follow(
 
 
 def _hear_stage(
-    stage: subprocess.Popen[bytes], channel: InitSocket, maps: Maps | None
+    stage: subprocess.Popen[Any], channel: InitSocket, maps: Maps | None
 ) -> StartedInit:
     """Hear what the stage says, until there is an init.  Raises NamespaceError, StartError."""
     pidfd = open_process(stage.pid)

@@ -19,6 +19,8 @@ from pyinit.namespaces.kinds import KINDS, NamespaceError, why_refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pyinit.api.types import Words
+
 __all__ = ["Namespace", "NamespaceError", "enter", "namespaces_of"]
 
 # Of ioctl_ns(2).
@@ -43,8 +45,13 @@ class Namespace(NamedTuple):
 def checked(names: Iterable[str]) -> list[str]:
     """Return the kinds in ``names``, in the order in which they are to be entered.
 
-    Raises ValueError.
+    Raises TypeError, ValueError.
     """
+    if isinstance(names, str):
+        raise TypeError(
+            "namespaces: expected a set of words such as {'pid', 'mount'}, "
+            f"not the string '{names}'"
+        )
     wanted = set(names)
     for name in sorted(wanted - KINDS.keys()):
         raise ValueError(
@@ -96,7 +103,7 @@ def differing(pid: int) -> list[str]:
     return [kind for kind, each in namespaces_of(pid).items() if own.get(kind) != each]
 
 
-def enter(pid: int, namespaces: Iterable[str] | None = None) -> None:
+def enter(pid: int, namespaces: Words[str] | None = None) -> None:
     """Enter namespaces of process ``pid``: all that differ from our own, or those named.
 
     Either all of them are entered or none; before Linux 5.8 some may have been.  For a PID

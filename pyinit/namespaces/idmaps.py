@@ -72,6 +72,20 @@ class Maps:
             raise NamespaceError(program, errno.EPERM, done.stderr.strip())
 
 
+def maps_for(
+    names: Sequence[str], uid_map: IdMap | str | None, gid_map: IdMap | str | None
+) -> Maps | None:
+    """Return the maps of a new user namespace, or None where none is among ``names``.
+
+    Raises ValueError.
+    """
+    if "user" in names:
+        return maps(uid_map, gid_map)
+    if uid_map is not None or gid_map is not None:
+        raise ValueError("uid_map and gid_map are for a new user namespace: add 'user'")
+    return None
+
+
 def maps(uid_map: IdMap | str | None, gid_map: IdMap | str | None) -> Maps:
     """Return the maps for rows, for "auto" or for None, which is root alone.  Raises ValueError."""
     return Maps(

@@ -361,7 +361,7 @@ user. It needs CAP_KILL to send signals to another user, and logs a warning if i
                 """\
 `--env` and `--unset-env` take effect in the order in which they are given, and after what `--user`
 sets. The command is searched in the PATH that is set here.""",
-                variable="",
+                keyword="add_env", variable="",
             ),
             Option(
                 "unset-env", NAME,

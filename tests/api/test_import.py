@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import traceback
@@ -19,7 +21,12 @@ import pytest
 import pyinit
 
 PACKAGES = str(Path(pyinit.__file__).parents[1])
-FUNCTIONS = ("run", "fork_init", "spawn", "enter", "namespaces_of", "supervise")
+FUNCTIONS = (
+    *("run", "fork_init", "spawn", "run_container", "spawn_async", "run_container_async"),
+    *("enter", "exec_in", "namespaces_of", "supervise"),
+)
+# As in subprocess, whose unit everybody knows.
+TIMEOUT = "timeout"
 HOMES: dict[str, str] = vars(pyinit)["_HOMES"]
 CLASSES = tuple(name for name in pyinit.__all__ if name[0].isupper())
 
@@ -122,7 +129,8 @@ def test_each_has_a_docstring(name: str) -> None:
         assert re.search(r"\bRaises\b", text)
         assert re.search(r"\b[a-z_]+\([1-8]\)", text)
         for parameter in inspect.signature(thing).parameters:
-            assert not re.search("timeout|grace|time$", parameter) or parameter.endswith("_s")
+            named = re.search("timeout|grace|time$", parameter)
+            assert not named or parameter.endswith("_s") or parameter == TIMEOUT
 
 
 def test_the_package_says_that_it_is_typed() -> None:
@@ -135,17 +143,31 @@ async def typed() -> None:
     end = pyinit.run(["make", Path("all")], grace_s=5, rewrite={"TERM": 3}, env={"A": "1"})
     assert_type(end, pyinit.Exit)
     assert_type(end.code, int)
-    assert_type(end.signal, int)
+    assert_type(end.signal, signal.Signals | None)
     options: pyinit.Options = {"grace_s": 0.5, "stop_signals": ["TERM"]}
     pyinit.fork_init(always=True, **options)
-    with pyinit.spawn(["sh"], namespaces={"pid", "net"}, **options) as container:
+    with pyinit.spawn(["sh"], namespaces={"pid", "net"}, text=True, **options) as container:
         assert_type(container, pyinit.Container)
         assert_type(container.pid, int)
-        assert_type(container.wait(timeout_s=1), pyinit.Exit)
+        assert_type(container.wait(timeout=1), pyinit.Exit)
+        assert_type(container.returncode, int | None)
         assert_type(await container, pyinit.Exit)
-        assert_type(container.exec(["ps"]), pyinit.Process)
+        assert_type(container.exec(["ps"], cwd="/", env={}), pyinit.Process)
         assert_type(container.namespaces, dict[str, pyinit.Namespace])
+        assert_type(container.processes(), list[pyinit.Member])
+        assert_type(container.processes()[0].inner_pid, int)
+    async with pyinit.spawn_async(("sh", "-c", "ls"), cwd=Path("/")) as each:
+        assert_type(each, pyinit.AsyncContainer)
+        assert_type(each.stdout, asyncio.StreamReader | None)
+        assert_type(await each.wait(), pyinit.Exit)
+        assert_type(await each.communicate(b""), tuple[bytes | None, bytes | None])
+        assert_type(await each.exec(["ps"]), pyinit.AsyncProcess)
+    assert_type(pyinit.run_container(["ls"], check=True), pyinit.Completed)
     assert_type(pyinit.namespaces_of(os.getpid()), dict[str, pyinit.Namespace])
     pyinit.run(["make"], grace=5)  # type: ignore[call-arg]
     pyinit.run(["make"], grace_s="5")  # type: ignore[arg-type]
+    pyinit.run("true")  # type: ignore[arg-type]
+    pyinit.spawn("true")  # type: ignore[arg-type]
+    pyinit.spawn(["true"], namespaces="pid")  # type: ignore[arg-type]
+    pyinit.spawn_async("true")  # type: ignore[arg-type]
     pyinit.fork_init(gracious=True)  # type: ignore[call-arg]

@@ -37,10 +37,10 @@ SAME: list[tuple[dict[str, Any], list[str]]] = [
     ({"remap_exit": {143: 0, "KILL": 7, 3: 4}}, ["--remap-exit", "143:0,KILL:7,3:4"]),
     ({"user": "app:1000"}, ["--user", "app:1000"]),
     ({"chdir": Path("/srv")}, ["--chdir", "/srv"]),
-    ({"env": {"A": "1", "B": "x=y"}}, ["--env", "A=1", "--env", "B=x=y"]),
+    ({"add_env": {"A": "1", "B": "x=y"}}, ["--env", "A=1", "--env", "B=x=y"]),
     ({"unset_env": ["A", "B"]}, ["--unset-env", "A", "--unset-env", "B"]),
     # A map has no order against a list: what is set is set.
-    ({"env": {"A": "1"}, "unset_env": ["A"]}, ["--unset-env", "A", "--env", "A=1"]),
+    ({"add_env": {"A": "1"}, "unset_env": ["A"]}, ["--unset-env", "A", "--env", "A=1"]),
     ({"umask": 0o027}, ["--umask", "027"]),
     ({"no_new_privs": True}, ["--no-new-privs"]),
     ({"session": True}, ["--session"]),
@@ -77,7 +77,7 @@ def test_every_option_has_a_keyword() -> None:
 @in_one_test(("asked", "words"), SAME)
 def test_a_keyword_does_what_the_option_does(asked: dict[str, Any], words: list[str]) -> None:
     """It leads to the same settings."""
-    by_keyword = vars(keywords.settings_of(["true"], asked))  # type: ignore[arg-type]
+    by_keyword = vars(keywords.settings_of(["true"], asked, pyinit.run))  # type: ignore[arg-type]
     by_word = vars(parser.parse([*words, "true"], {}))
     assert by_keyword == by_word
 
@@ -90,15 +90,15 @@ def kinds_of(names: Iterable[str]) -> set[table.Kind]:
 def test_each_kind_is_among_them() -> None:
     """So that every keyword is checked as one of them is; and pause, which has no command."""
     assert kinds_of(name for asked, _ in SAME for name in asked) == kinds_of(keywords.KEYWORDS)
-    by_keyword = vars(keywords.settings_of([], {"pause": True}))
+    by_keyword = vars(keywords.settings_of([], {"pause": True}, pyinit.run))
     assert by_keyword == vars(parser.parse(["--pause"], {}))
 
 
 @in_one_test("switch", ["group", "no_new_privs", "session", "notify", "warn_on_reap", "quiet"])
 def test_a_switch_can_be_off(switch: str) -> None:
     """False is the default, said aloud."""
-    asked = keywords.settings_of(["true"], {switch: False})  # type: ignore[misc]
-    default = keywords.settings_of(["true"], {})
+    asked = keywords.settings_of(["true"], {switch: False}, pyinit.run)  # type: ignore[misc]
+    default = keywords.settings_of(["true"], {}, pyinit.run)
     assert {**vars(default), **vars(asked)} == vars(asked)
     assert all(getattr(default, name) == value for name, value in vars(asked).items())
 
@@ -126,8 +126,8 @@ TYPES: list[tuple[str, Any, str]] = [
     ("remap_exit", {143: None}, "expected exit codes"),
     ("user", 1000, "expected a string"),
     ("chdir", 3, "expected a path"),
-    ("env", ["A=1"], "expected a map such as"),
-    ("env", {"A": 1}, "expected names and values that are strings"),
+    ("add_env", ["A=1"], "expected a map such as"),
+    ("add_env", {"A": 1}, "expected names and values that are strings"),
     ("unset_env", "A", "expected a collection of names"),
     ("unset_env", [b"A"], "expected names that are strings"),
     ("umask", "022", "expected a number such as"),
@@ -165,9 +165,9 @@ VALUES: list[tuple[str, Any, str]] = [
     ("user", "a\0b", "has a NUL"),
     ("chdir", "", "expected a path"),
     ("chdir", "/\0", "has a NUL"),
-    ("env", {"A=B": "1"}, "expected a name"),
-    ("env", {"": "1"}, "expected a name"),
-    ("env", {"A": "\0"}, "has a NUL"),
+    ("add_env", {"A=B": "1"}, "expected a name"),
+    ("add_env", {"": "1"}, "expected a name"),
+    ("add_env", {"A": "\0"}, "has a NUL"),
     ("unset_env", ["A=B"], "expected a name"),
     ("umask", 0o1000, "expected 0 to 0o777"),
     ("umask", -1, "expected 0 to 0o777"),
@@ -210,9 +210,19 @@ def test_wrong_values_of_each_kind_are_tried() -> None:
 
 def test_an_unknown_keyword_is_named() -> None:
     """With the nearest, and all those that there are."""
-    said = r"there is no option 'gruop': did you mean 'group'\? expected one of group, rewrite, "
-    with pytest.raises(TypeError, match=said):
+    said = (
+        r"run\(\) has no keyword 'gruop': did you mean 'group'\? expected some of cwd, env, group"
+    )
+    with pytest.raises(TypeError, match=said) as raised:
         pyinit.run(["true"], gruop=True)  # type: ignore[call-arg]
+    assert "hostname" not in str(raised.value)
+    said = r"spawn\(\) has no keyword 'namespace': did you mean 'namespaces'\? expected .*group"
+    with pytest.raises(TypeError, match=said):
+        pyinit.spawn(["true"], namespace={"pid"})  # type: ignore[call-arg]
+    said = r"fork_init\(\) has no keyword 'graceful': .*expected some of always, group"
+    with pytest.raises(TypeError, match=said) as raised:
+        pyinit.fork_init(graceful=1)  # type: ignore[call-arg]
+    assert "chdir" not in str(raised.value)
 
 
 @in_one_test(
@@ -236,5 +246,5 @@ def test_argv_is_words(argv: Any, error: type[Exception], expected: str) -> None
 
 def test_argv_takes_what_subprocess_takes() -> None:
     """Bytes that are no UTF-8 come through; see os.fsencode()."""
-    asked = keywords.settings_of([Path("/bin/true"), os.fsdecode(b"\xff")], {})
+    asked = keywords.settings_of([Path("/bin/true"), os.fsdecode(b"\xff")], {}, pyinit.run)
     assert [os.fsencode(word) for word in asked.command] == [b"/bin/true", b"\xff"]

@@ -38,8 +38,8 @@ def test_the_command_has_an_init_that_is_pid_1() -> None:
 def test_wait_returns_the_exit_code(word: str, expected: int) -> None:
     """As often as it is asked."""
     with spawn(["sh", "-c", word]) as container:
-        assert container.wait(DEADLINE_S) == Exit(expected, 0)
-        assert container.wait() == container.poll() == Exit(expected, 0)
+        assert container.wait(DEADLINE_S) == Exit(expected)
+        assert container.wait() == container.poll() == Exit(expected)
         assert f"code={expected}" in repr(container)
 
 
@@ -48,7 +48,7 @@ def test_the_signal_that_killed_the_command_is_told() -> None:
     with spawn(["sh", "-c", "kill -USR1 $$"]) as container:
         assert container.wait(DEADLINE_S) == Exit(128 + signal.SIGUSR1, signal.SIGUSR1)
     with spawn(["sh", "-c", "exit 138"]) as container:
-        assert container.wait(DEADLINE_S) == Exit(138, 0)
+        assert container.wait(DEADLINE_S) == Exit(138)
 
 
 def test_a_wait_can_time_out() -> None:

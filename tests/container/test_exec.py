@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyinit import Exit, namespaces_of
-from pyinit.container.execute import enter_process
+from pyinit.container.execute import exec_in
 from pyinit.namespaces.found import NamespaceError
 from tests import harness, images
 from tests.harness import DEADLINE_S, python
@@ -118,7 +118,7 @@ def output_of_environment() -> str:
     """Return what a command is told by its environment."""
     environment = {"PATH": os.environ["PATH"], "SAID": "yes"}
     with started() as inside:
-        return output(inside, ["sh", "-c", "echo $SAID"], environment=environment)
+        return output(inside, ["sh", "-c", "echo $SAID"], env=environment)
 
 
 def test_it_inherits_no_descriptor() -> None:
@@ -208,7 +208,7 @@ def test_a_zombie_cannot_be_entered() -> None:
     with spawn(["true"]) as inside:
         os.waitid(os.P_PIDFD, inside.pidfd, os.WEXITED | os.WNOWAIT)
         with pytest.raises((NamespaceError, ProcessLookupError), match="ended"):
-            enter_process(inside.pid, ["true"])
+            exec_in(inside.pid, ["true"])
 
 
 def test_nobody_with_that_number() -> None:
@@ -216,14 +216,14 @@ def test_nobody_with_that_number() -> None:
     with spawn(["true"]) as inside:
         inside.wait(DEADLINE_S)
         with pytest.raises(ProcessLookupError):
-            enter_process(inside.pid, ["true"])
+            exec_in(inside.pid, ["true"])
 
 
 def test_only_namespaces_that_are_named() -> None:
     """With the caller's root then, and its other namespaces."""
     wanted = {"uts", *({"user"} if os.geteuid() else ())}
     with started("uts", hostname="inside") as inside:
-        process = enter_process(
+        process = exec_in(
             inside.pid,
             ["sh", "-c", "uname -n; readlink /proc/self/ns/pid /proc/self/ns/mnt"],
             namespaces=wanted,
@@ -238,7 +238,7 @@ def test_a_process_of_our_own_namespaces() -> None:
     """Nothing differs, so nothing has to be entered, and no right is needed."""
     with subprocess.Popen(["sleep", "1000"]) as target:
         try:
-            with enter_process(target.pid, ["echo", "x"], stdout=subprocess.PIPE) as each:
+            with exec_in(target.pid, ["echo", "x"], stdout=subprocess.PIPE) as each:
                 assert rest(each.stdout) == "x"
                 assert each.wait(DEADLINE_S) == Exit(0)
         finally:

@@ -191,18 +191,18 @@ def test_the_callers_network() -> None:
 def test_the_environment() -> None:
     """As given, and ours by default; the init's own start leaves no trace in it."""
     given = {"PATH": os.environ["PATH"], "WORD": "a b", "EMPTY": ""}
-    assert sorted(output(["env"], environment=given).splitlines()) == sorted(
+    assert sorted(output(["env"], env=given).splitlines()) == sorted(
         f"{name}={value}" for name, value in given.items()
     )
     assert output(["sh", "-c", "echo $PATH"]) == os.environ["PATH"]
-    assert output(["env"], environment={"PATH": os.environ["PATH"]}, env={"A": "1"}).endswith("A=1")
+    assert output(["env"], env={"PATH": os.environ["PATH"]}, add_env={"A": "1"}).endswith("A=1")
 
 
 def test_the_working_directory(tmp_path: Path) -> None:
     """Of init and command; `chdir` is the command's alone."""
-    assert output(["pwd"], directory=tmp_path) == str(tmp_path)
+    assert output(["pwd"], cwd=tmp_path) == str(tmp_path)
     assert output(["pwd"]) == str(Path.cwd())
-    assert output(["sh", "-c", "pwd; readlink /proc/1/cwd"], directory=tmp_path, chdir="/") == (
+    assert output(["sh", "-c", "pwd; readlink /proc/1/cwd"], cwd=tmp_path, chdir="/") == (
         f"/\n{tmp_path}"
     )
 

@@ -51,7 +51,7 @@ def test_a_shell_has_job_control() -> None:
     """It stops a job by the key, and continues it."""
     argv = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
     environment = {"PATH": os.environ["PATH"], "PS1": "$ "}
-    with spawn(argv, terminal=True, environment=environment) as container:
+    with spawn(argv, terminal=True, env=environment) as container:
         screen = Screen(container.terminal)
         screen.expect("$ ")
         screen.type("sh -c 'echo star''ted; exec sleep 1000'\n")

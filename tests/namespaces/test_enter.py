@@ -22,6 +22,8 @@ from tests.spawning import USER, output, own_namespaces, spawn
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pyinit.api.types import Words
+
 pytestmark = pytest.mark.usefixtures("namespaces")
 
 SLEEP = ["sleep", "1000"]
@@ -276,9 +278,9 @@ end.set()
 
 
 @pytest.mark.parametrize(
-    ("names", "text"), [(["pid", "mnt"], "'mnt' is not a kind"), ("pid", "'d' is not a kind")]
+    ("names", "text"), [(["pid", "mnt"], "'mnt' is not a kind"), ({"d"}, "'d' is not a kind")]
 )
-def test_an_unknown_kind(names: Iterable[str], text: str) -> None:
+def test_an_unknown_kind(names: Words[str], text: str) -> None:
     """Is refused before anything else is looked at, also with those that there are."""
     with pytest.raises(ValueError, match=text) as raised:
         pyinit.enter(2**22 + 1, names)

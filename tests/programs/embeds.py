@@ -84,13 +84,14 @@ def run() -> None:
     except Exception as error:
         say(type(error).__name__, error)
     else:
-        say(*end)
+        say(end.code, end.signal or 0)
 
 
 def run_each() -> None:
     """Run sh -c with each word of the command; say how it ended."""
     for script in COMMAND:
-        say(*pyinit.run(["sh", "-c", script], **OPTIONS))
+        end = pyinit.run(["sh", "-c", script], **OPTIONS)
+        say(end.code, end.signal or 0)
 
 
 def run_and_compare() -> None:

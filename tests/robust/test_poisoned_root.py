@@ -60,7 +60,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "all-of-it": {"verbose": 2, "log_file": "/out/log", **FILES, **PLAN, "on_oom": "stop"},
     "reaping": {"warn_on_reap": True},
     "oom": {"on_oom": "stop"},
-    "changes": {"env": {"A": "B"}, "unset_env": ["C"], "chdir": "/tmp", "umask": 0},
+    "changes": {"add_env": {"A": "B"}, "unset_env": ["C"], "chdir": "/tmp", "umask": 0},
     "no-new-privs": {"no_new_privs": True},
     "session": {"session": True},
     "notify": {"notify": True},

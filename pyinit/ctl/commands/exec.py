@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinit.api.keywords import settings_of
-from pyinit.container.execute import enter_process
+from pyinit.container.execute import exec_in
 from pyinit.ctl import common
 from pyinit.ctl.start import attach
 from pyinit.ctl.start.words import WORDS, add_command, words_of
@@ -66,20 +66,20 @@ def run(asked: argparse.Namespace) -> int:
     """Start it and wait; return its exit code.  Raises CommandError."""
     words = words_of(asked)
     with attach.Blocked() as mask:
-        chosen = settings_of(words, {"grace_s": asked.grace})
+        chosen = settings_of(words, {"grace_s": asked.grace}, exec_in)
         chosen.user = asked.user
         chosen.mask = mask
         chosen.tells_of_stops = True
         if asked.timeout is not None:
             chosen.escalation = ((asked.grace, attach.KILL),)
         return attach.run(
-            lambda: enter_process(
+            lambda: exec_in(
                 asked.pid,
                 chosen,
                 namespaces=asked.namespaces,
-                directory=asked.chdir,
+                cwd=asked.chdir,
                 terminal=asked.terminal,
-                environment=_environment(asked),
+                env=_environment(asked),
             ),
             terminal=asked.terminal,
             timeout_s=asked.timeout,

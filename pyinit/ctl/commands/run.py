@@ -184,7 +184,7 @@ def _arguments(asked: argparse.Namespace) -> dict[str, Any]:
         "root": asked.root,
         "binds": [_bind(word) for word in asked.bind],
         "hostname": asked.hostname,
-        "directory": asked.chdir,
+        "cwd": asked.chdir,
         "cgroup": asked.join_cgroup,
         "loopback": not asked.no_loopback,
         "time_offsets": offsets,
