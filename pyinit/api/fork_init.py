@@ -52,7 +52,7 @@ def _settings_of(options: "Options") -> "Settings":
                     f"{name} changes what a command gets, and fork_init() starts none: "
                     "expected the program to do it itself"
                 )
-        keywords.apply(asked, options, fork_init, _OF_A_COMMAND)
+        keywords.apply(asked, options, fork_init, keywords.OF_A_COMMAND)
     return asked
 
 

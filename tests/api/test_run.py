@@ -216,7 +216,7 @@ def test_pid_1_takes_all_children(namespaces: None) -> None:
         ({"grace_s": "5"}, "TypeError grace_s: expected a time in seconds, not '5'"),
         (
             {"graces": 5},
-            "TypeError there is no option 'graces': did you mean 'grace_s'? expected one of ",
+            "TypeError run() has no keyword 'graces': did you mean 'grace_s'? expected some of ",
         ),
         ({"umask": 0o1000}, "ValueError umask: 0o1000 is not a umask: expected 0 to 0o777"),
         ({"pause": True}, "ValueError pause=True runs no command: expected an empty argv"),

@@ -65,7 +65,7 @@ def test_a_command_that_is_not_there() -> None:
         ((), {"binds": [("/mnt", "/nonexistent")]}, "mount(/mnt, /nonexistent)", errno.ENOENT),
         ((), {"binds": [("/dev/null", "/mnt")]}, "mount(/dev/null, /mnt)", errno.ENOTDIR),
         ((), {"cgroup": "/nonexistent"}, "writing /nonexistent/cgroup.procs", errno.ENOENT),
-        ((), {"directory": "/nonexistent"}, "chdir(/nonexistent)", errno.ENOENT),
+        ((), {"cwd": "/nonexistent"}, "chdir(/nonexistent)", errno.ENOENT),
         (("uts",), {"hostname": "x" * 65}, "sethostname", errno.EINVAL),
         (
             ("time",),
