@@ -17,7 +17,7 @@ from pyinit.container.spawn import Completed, run_container, spawn
 from pyinit.fork import StartError
 from pyinit.namespaces.found import Namespace, enter, namespaces_of
 from pyinit.namespaces.kinds import NamespaceError
-from pyinit.namespaces.members import Member
+from pyinit.namespaces.members import Member, processes_of
 
 __version__: str
 
@@ -41,6 +41,7 @@ __all__ = [
     "exec_in",
     "fork_init",
     "namespaces_of",
+    "processes_of",
     "run",
     "run_container",
     "run_container_async",

@@ -264,6 +264,7 @@ class AsyncContainer(AsyncProcess):
             self._events = await self._reader(stream.file)
         while line := await self._events.readline():
             yield event_of(line)
+        await self.wait()
 
 
 def spawn_async(argv: Words[Word], **how: Unpack[SpawnOptions]) -> Starting[AsyncContainer]:

@@ -85,7 +85,7 @@ class Container(Process):
         """
         from pyinit.namespaces import members
 
-        return list(members.of(self._living()))
+        return members.processes_of(self._living())
 
     def freeze(self) -> str:
         """Stop all processes of the container; return by what: its cgroup, or signals.
@@ -115,7 +115,8 @@ class Container(Process):
         return self._each(self.event_stream())
 
     def _each(self, stream: EventStream) -> Iterator[dict[str, Any]]:
-        yield from stream  # and keep the container meanwhile
+        yield from stream
+        self.wait()
 
     def event_stream(self) -> EventStream:
         """Return where they come from.  Raises ValueError."""

@@ -41,6 +41,15 @@ def of(pid: int) -> Iterator[Member]:
             continue
 
 
+def processes_of(pid: int) -> list[Member]:
+    """Return the processes of the PID namespace of ``pid`` and those below it, ``pid`` too.
+
+    Where that is our own namespace: ``pid`` and its descendants.  Raises OSError; see
+    pid_namespaces(7).
+    """
+    return list(of(pid))
+
+
 def pids(pid: int) -> list[int]:
     """Return the numbers of those whom `of` yields."""
     return [outer for outer, _, _ in numbered(pid)]

@@ -23,7 +23,7 @@ import pyinit
 PACKAGES = str(Path(pyinit.__file__).parents[1])
 FUNCTIONS = (
     *("run", "fork_init", "spawn", "run_container", "spawn_async", "run_container_async"),
-    *("enter", "exec_in", "namespaces_of", "supervise"),
+    *("enter", "exec_in", "namespaces_of", "processes_of", "supervise"),
 )
 # As in subprocess, whose unit everybody knows.
 TIMEOUT = "timeout"

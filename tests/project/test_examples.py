@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
-from tests.harness import DEADLINE_S, ROOT, Container, children, python
+from tests.harness import (
+    DEADLINE_S,
+    ROOT,
+    UNSHARE,
+    Container,
+    children,
+    descendants,
+    python,
+    status_field,
+    until,
+)
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -132,3 +146,111 @@ def test_a_container_in_a_container() -> None:
     for level, line in ((1, lines[4]), (0, lines[6])):
         init = f"level {level}: the init of level {level + 1} had here and there the numbers"
         assert re.fullmatch(rf"{init} \d+ 1", line)
+
+
+def test_a_build(tmp_path: os.PathLike[str]) -> None:
+    """Steps see the directory and each other's files, have no network, and end with the first."""
+    steps = ["echo x >made; pwd", "cat made; ls /sys/class/net", "exit 3", "echo never"]
+    done = example("build/build.py", str(tmp_path), *steps)
+    assert done.returncode == 3
+    shown = [each for each in done.stdout.splitlines() if not each.startswith("> ")]
+    assert shown[:2] == ["  /tmp", "  x"]
+    assert "never" not in shown
+    done = example("build/build.py", "--time", "0.5", str(tmp_path), "setsid sleep 1000 & wait")
+    assert (done.returncode, done.stderr[:18]) == (124, "build: no end with")
+
+
+def test_a_queue_of_fifty() -> None:
+    """All at once, each with its end and its output."""
+    lines = [f"echo {code}; exit {code}" for code in range(50)]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / "queue/queue_jobs.py"), "--at-once", "50"],
+        input="\n".join([*lines, "kill -9 $$"]),
+        capture_output=True,
+        text=True,
+        timeout=2 * DEADLINE_S,
+        check=True,
+    )
+    assert done.stderr == ""
+    found = [json.loads(each) for each in done.stdout.splitlines()]
+    expected = [{"job": each, "code": code, "output": f"{code}\n"} for code, each in enumerate(lines)]
+    assert sorted(found, key=lambda each: each["code"]) == [
+        *expected,
+        {"job": "kill -9 $$", "code": 137, "output": ""},
+    ]
+
+
+def test_a_queue_that_is_stopped() -> None:
+    """It ends all that runs, and itself."""
+    argv = [sys.executable, str(EXAMPLES / "queue/queue_jobs.py")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as queue:
+        try:
+            assert queue.stdin is not None
+            queue.stdin.write(b"sleep 1000\nsleep 1000\n")
+            queue.stdin.close()
+            until(lambda: len(sleepers(queue.pid)) == 2, "both run", queue.pid)
+            running = sleepers(queue.pid)
+            queue.terminate()
+            assert queue.wait(DEADLINE_S) == 1
+            assert not [each for each in running if os.path.exists(f"/proc/{each}")]
+        finally:
+            queue.kill()
+
+
+def sleepers(pid: int) -> list[int]:
+    """Return the descendants of ``pid`` that are called sleep."""
+    found = []
+    for each in descendants(pid):
+        with contextlib.suppress(OSError, KeyError):
+            if status_field(each, "Name") == "sleep":
+                found.append(each)
+    return found
+
+
+def test_a_fixture() -> None:
+    """Its tests pass."""
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    done = subprocess.run(
+        [*argv, "--rootdir", str(EXAMPLES / "fixture"), str(EXAMPLES / "fixture/test_service.py")],
+        capture_output=True,
+        text=True,
+        timeout=2 * DEADLINE_S,
+        check=False,
+    )
+    assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.parametrize("is_pid_1", [True, False])
+def test_a_service_that_is_its_own_init(is_pid_1: bool) -> None:  # noqa: FBT001
+    """It is the child of an init as PID 1, and alone elsewhere; TERM ends it in good order."""
+    before = UNSHARE if is_pid_1 else ()
+    argv = [*before, sys.executable, str(EXAMPLES / "service/service.py"), "0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout is not None
+            word, port = service.stdout.readline().split()
+            assert word == "ready"
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                said = answer.read().decode()
+            assert ("child of 1\n" in said) == is_pid_1
+            pid = children(service.pid)[0] if is_pid_1 else service.pid
+            os.kill(pid, signal.SIGTERM if is_pid_1 else signal.SIGINT)
+            assert service.stdout.read() == "stopped\n"
+            assert service.wait(DEADLINE_S) == 0
+        finally:
+            service.kill()
+
+
+def test_a_look_into_a_container() -> None:
+    """Who is there, and a command that leaves nothing there."""
+    with Container(python("record.py", "TERM")) as container:
+        assert container.line() == "ready"
+        done = example("debugger/look.py", str(container.pid))
+        assert done.stderr == ""
+        assert re.search(r"^pid +pid:\[\d+\]  not ours$", done.stdout, re.MULTILINE)
+        assert re.search(rf"^ +{container.pid} +1  .*pyinit", done.stdout, re.MULTILINE)
+        script = "setsid sleep 1000 & echo $(ls -d /proc/1/cmdline); exit 5"
+        done = example("debugger/look.py", str(container.pid), "sh", "-c", script)
+        assert (done.returncode, done.stdout) == (5, "/proc/1/cmdline\n")
+        assert len(children(container.pid)) == 1
+    assert "there is no process" in example("debugger/look.py", str(2**22)).stderr
