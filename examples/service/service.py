@@ -20,7 +20,7 @@ import sys  # noqa: E402
 class Handler(http.server.BaseHTTPRequestHandler):
     """Says who answers."""
 
-    def do_GET(self) -> None:  # noqa: N802 - as http.server has it
+    def do_GET(self) -> None:
         """Answer one request."""
         self.send_response(200)
         self.end_headers()

@@ -173,7 +173,9 @@ def test_a_queue_of_fifty() -> None:
     )
     assert done.stderr == ""
     found = [json.loads(each) for each in done.stdout.splitlines()]
-    expected = [{"job": each, "code": code, "output": f"{code}\n"} for code, each in enumerate(lines)]
+    expected = [
+        {"job": each, "code": code, "output": f"{code}\n"} for code, each in enumerate(lines)
+    ]
     assert sorted(found, key=lambda each: each["code"]) == [
         *expected,
         {"job": "kill -9 $$", "code": 137, "output": ""},
