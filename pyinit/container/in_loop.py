@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import os
@@ -77,7 +78,11 @@ async def in_thread(call: Callable[[], _T], undo: Callable[[_T], object] | None 
     """
     loop = asyncio.get_running_loop()
     made: asyncio.Future[_T] = loop.create_future()
-    threading.Thread(target=_work, args=(loop, made, call), name="pyinit-call", daemon=True).start()
+    thread = threading.Thread(
+        target=_work, args=(loop, made, call), name="pyinit-call", daemon=True
+    )
+    # Its start() waits until it has had a processor: that is for another thread to do.
+    _thread.start_new_thread(thread.start, ())
     try:
         return await asyncio.shield(made)
     except asyncio.CancelledError:

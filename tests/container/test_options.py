@@ -429,7 +429,7 @@ class _Imports(ast.NodeVisitor):
 # For other names, the command line and the caller, and what there is another way without.
 NOT_NEEDED = {
     *("pyinit.compat.log", "pyinit.options.parser", "pyinit.compat.peers", "pyinit.log.rendering"),
-    *("ctypes", "json", "psutil", "structlog"),
+    *("ctypes", "json", "psutil", "structlog", "pyinit.services.entry"),
 }
 
 
