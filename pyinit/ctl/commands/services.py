@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = "check, draw or convert a file of services"
 DESCRIPTION = (
     "check: say all that is wrong with FILE, and what may not be meant: a stop that takes longer "
-    "than others wait, a shell that hides a program, a readiness without a waiting service.  graph: "
+    "than others wait, a shell that hides a program, a readiness without a waiting service. graph: "
     "draw the order.  convert: print FILE as TOML."
 )
 
