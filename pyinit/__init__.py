@@ -24,6 +24,7 @@ _HOMES = {
     "StartError": "fork",
     "TimeoutExpired": "container.errors",
     "enter": "namespaces.found",
+    "examine": "ctl.data",
     "exec_in": "container.execute",
     "fork_init": "api.fork_init",
     "namespaces_of": "namespaces.found",
@@ -33,6 +34,7 @@ _HOMES = {
     "run_container_async": "container.asynchronous",
     "spawn": "container.spawn",
     "spawn_async": "container.asynchronous",
+    "status_of": "ctl.data",
     "supervise": "api.supervise",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "TimeoutExpired",
     "__version__",
     "enter",
+    "examine",
     "exec_in",
     "fork_init",
     "namespaces_of",
@@ -62,6 +65,7 @@ __all__ = [
     "run_container_async",
     "spawn",
     "spawn_async",
+    "status_of",
     "supervise",
 ]
 

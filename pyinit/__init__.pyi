@@ -14,6 +14,7 @@ from pyinit.container.execute import exec_in
 from pyinit.container.options import ExecOptions, SpawnOptions
 from pyinit.container.process import Process
 from pyinit.container.spawn import Completed, run_container, spawn
+from pyinit.ctl.data import examine, status_of
 from pyinit.fork import StartError
 from pyinit.namespaces.found import Namespace, enter, namespaces_of
 from pyinit.namespaces.kinds import NamespaceError
@@ -38,6 +39,7 @@ __all__ = [
     "TimeoutExpired",
     "__version__",
     "enter",
+    "examine",
     "exec_in",
     "fork_init",
     "namespaces_of",
@@ -47,5 +49,6 @@ __all__ = [
     "run_container_async",
     "spawn",
     "spawn_async",
+    "status_of",
     "supervise",
 ]

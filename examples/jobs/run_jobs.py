@@ -82,6 +82,7 @@ async def run(command: str, time_s: float, memory_mib: int) -> Result:
             stdout=output,
             stderr=output,
             grace_s=1,  # from TERM to KILL for what a job leaves behind
+            quiet=True,
         )
         with container:  # whatever happens, it is killed at the end
             try:

@@ -257,6 +257,14 @@ class AsyncContainer(AsyncProcess):
         """Let them go on; see `Container.thaw`."""
         return await in_loop.in_thread(self._container.thaw)
 
+    async def status(self) -> dict[str, Any]:
+        """Return what ``pyinitctl status --json`` shows of it."""
+        return await in_loop.in_thread(self._container.status)
+
+    async def doctor(self) -> dict[str, Any]:
+        """Return what ``pyinitctl doctor --json`` finds wrong with it."""
+        return await in_loop.in_thread(self._container.doctor)
+
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what the init logs, until the container has ended; see `Container.events`."""
         stream = self._container.event_stream()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+import pyinit
 from pyinit.container.execute import exec_in
 from pyinit.container.process import Process
 
@@ -105,6 +106,14 @@ class Container(Process):
         by = freezer.thaw(self._living())
         self._is_frozen = False
         return by
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``pyinitctl status --json`` shows of it; see `status_of`."""
+        return pyinit.status_of(self._living())
+
+    def doctor(self) -> dict[str, Any]:
+        """Return what ``pyinitctl doctor --json`` finds wrong with it; see `examine`."""
+        return pyinit.examine(self._living())
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what the init logs, each as it comes, until the container has ended.

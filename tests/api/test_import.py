@@ -24,6 +24,7 @@ PACKAGES = str(Path(pyinit.__file__).parents[1])
 FUNCTIONS = (
     *("run", "fork_init", "spawn", "run_container", "spawn_async", "run_container_async"),
     *("enter", "exec_in", "namespaces_of", "processes_of", "supervise"),
+    *("examine", "status_of"),
 )
 # As in subprocess, whose unit everybody knows.
 TIMEOUT = "timeout"

@@ -171,7 +171,7 @@ def test_what_is_no_terminal(
 ) -> None:
     """What is typed would be written to it."""
     says(monkeypatch, "stage._furnish=lambda order,caller:caller.give_terminal(0)")
-    with pytest.raises(NamespaceError, match="no terminal of ours"):
+    with pytest.raises(NamespaceError, match="not a terminal that we can use"):
         spawn(["true"], terminal=is_asked_for)
     assert not children(os.getpid())
 
