@@ -98,8 +98,8 @@ class Child:
 
     # -- Signals.
 
-    def relay(self, info: _signal.struct_siginfo) -> None:
-        """Send it what becomes of a signal that was sent to us."""
+    def relay(self, info: _signal.struct_siginfo, *, was_held: bool = False) -> None:
+        """Send it what becomes of a signal that was sent to us, and may have been held back."""
         number = self._map_signal(info.si_signo, info.si_code)
         is_stop = info.si_signo in self._stop_signals
         if is_stop:
@@ -119,8 +119,9 @@ class Child:
         self.relayed[info.si_signo] = info
         if is_stop and number != _signal.SIGSTOP:
             self._continue_if_stopped()
-        if self._log.level >= events.DEBUG:
-            self._tell_of_relay(number, info)
+        level = events.INFO if was_held else events.DEBUG
+        if self._log.level >= level:
+            self._tell_of_relay(number, info, level)
 
     def send_stop(self, number: int) -> bool:
         """Send signal ``number``, which is to end it; return whether we may."""
@@ -237,11 +238,11 @@ class Child:
         orphaned = job.is_orphaned(self.pid) and not job.handles(self.pid, _signal.SIGTSTP)
         return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
 
-    def _tell_of_relay(self, number: int, info: _signal.struct_siginfo) -> None:
+    def _tell_of_relay(self, number: int, info: _signal.struct_siginfo, level: int) -> None:
         fields: dict[str, object] = {"signal": signals.name(number)}
         if number != info.si_signo:
             fields["received"] = signals.name(info.si_signo)
-        self._log.emit(events.DEBUG, "signal_relayed", **fields, target=self.target)
+        self._log.emit(level, "signal_relayed", **fields, target=self.target)
 
     def _tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
         """Say, if everything is to be said, that a signal has come of which nothing comes."""
@@ -319,7 +320,7 @@ class Pause(Child):
         super().__init__(0, settings, log, reaper, stop_signals)
         self.plain = frozenset()  # those are sent at once to a main child
 
-    def relay(self, info: _signal.struct_siginfo) -> None:
+    def relay(self, info: _signal.struct_siginfo, *, was_held: bool = False) -> None:  # noqa: ARG002
         """Take a stop signal for the end of the pause; there is nobody to relay others to."""
         if info.si_signo in self._stop_signals:
             self.alive = False

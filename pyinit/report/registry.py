@@ -199,9 +199,9 @@ def _signal_received(facts: Facts, at: float, *, signal: str, stop: bool, **send
 @_event(
     _SIGNALS,
     "signal_relayed",
-    "debug",
+    "debug, info",
     "sent to the command, or to its group where target is negative; received where `--rewrite` "
-    "made it another one",
+    "made it another one; at info where `--drain` had held it back",
     signal="text",
     received="(text)",
     target="number",

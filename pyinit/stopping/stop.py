@@ -120,10 +120,10 @@ class Stop:
         for action in actions:
             self._log.guard(self._perform[action])
 
-    def _relay(self) -> None:
+    def _relay(self, *, was_held: bool = False) -> None:
         while self._held:
             # Never twice, whatever comes of it.
-            self._main.relay(self._held.pop(0))
+            self._main.relay(self._held.pop(0), was_held=was_held)
 
     def _begin_drain(self) -> None:
         self._log.emit(events.INFO, "drain_started", drain_s=self._settings.drain_s)
@@ -173,7 +173,7 @@ class Stop:
 
     def _release(self) -> None:
         self._log.guard(self._end_hook)
-        self._relay()
+        self._relay(was_held=True)
 
     def _arm_plan(self) -> None:
         self._since = self.clock.now()  # from the relay on

@@ -146,6 +146,19 @@ def test_stop_and_continuation_of_the_command(mode: str) -> None:
     assert names.index("child_stopped") < names.index("child_continued")
 
 
+def test_the_release_of_a_signal_that_was_held_is_told(mode: str) -> None:
+    """At info, as its arrival is: else the log would leave it there."""
+    command = ["sh", "-c", "echo ready; exec sleep 1000"]
+    with Container(command, mode=mode, options=["-v", "--drain", "0.05"]) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTERM)
+        found = logged(container.errors())
+        assert container.wait() == 143
+    check(found)
+    names = [event["event"] for event in found if event["event"] != "other_threads"]
+    assert names[2:6] == ["signal_received", "drain_started", "signal_relayed", "child_exited"]
+
+
 def test_the_cpu_time_of_an_orphan_is_told(mode: str) -> None:
     """Of one that has used some: the lower bound is what it has measured itself."""
     program = "import time\nwhile time.process_time() < 0.05: pass"
