@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -104,11 +103,6 @@ def say(text: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(text, file=sys.stderr, flush=True)
-
-
-def columns() -> int:
-    """Return how wide a help is: COLUMNS as environ(7) has it, or the terminal, or 80."""
-    return shutil.get_terminal_size().columns
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

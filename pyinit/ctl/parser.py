@@ -7,7 +7,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, NoReturn
 
-from pyinit.ctl import common
+from pyinit.ctl import common, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     """Breaks lines at blanks alone, so that each word, such as --map-auto, can be copied."""
 
     def __init__(self, prog: str, **more: object) -> None:
-        super().__init__(prog, max_help_position=_COLUMN)
+        super().__init__(prog, max_help_position=_COLUMN, width=table.columns())
         del more  # of later versions: colours, which we leave to the tables
 
     def _split_lines(self, text: str, width: int) -> list[str]:
@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
 
 def table_of(rows: Iterable[tuple[str, str]]) -> str:
     """Return names with a text each, for a help."""
-    width = common.columns()
+    width = table.columns()
     lines = []
     for name, text in rows:
         first, *rest = wrapped(text, width - 2 - 14)

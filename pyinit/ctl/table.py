@@ -1,4 +1,4 @@
-"""Tables for people: they fit the terminal and are coloured there, and are whole anywhere else."""
+"""Tables for people: they fit the terminal, and are coloured there."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 _GAP = "  "
-_CUT = "..."
-_MIN_FLEXIBLE = 8
+# Of a text that may be cut; a column that is to stay is as wide as its title at least.
+_LEAST = 8
 
 
 class Screen(NamedTuple):
@@ -26,41 +26,115 @@ class Screen(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A text and its style, a key of `STYLES`; in the place of a row it is a line of its own."""
+    """A text and its style, a key of `STYLES`; in the place of a row it is a line of its own.
+
+    ``shorter`` are texts in its place where it does not fit, each shorter than the one before.
+    """
 
     text: str
     style: str = ""
+    shorter: tuple[str, ...] = ()
 
 
 class Column(NamedTuple):
-    """A title; ``right`` is for numbers, ``flexible`` for a text that may be cut at its end."""
+    """A title; ``right`` is for numbers, ``flexible`` for a text that may be cut at its end.
+
+    A flexible one gets ``least`` columns, as far as it has that much to say, before others are
+    left out: those with the smallest ``rank`` above 0 first, and 0 never.
+    """
 
     title: str
     right: bool = False
     flexible: bool = False
+    least: int = _LEAST
+    rank: int = 0
 
 
 Row = tuple["Cell | str", ...]
 
 
 def screen() -> Screen:
-    """Return what stdout is: a terminal has a width, and colours unless NO_COLOR is set."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        return Screen()
-    # https://no-color.org: present and not empty.
-    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Screen(_terminal_width(), colour)
+    """Return what stdout is: how wide, and whether it takes colours.
+
+    NO_COLOR and FORCE_COLOR say so for whatever it is, when they are not empty; see
+    https://no-color.org and https://force-color.org.
+    """
+    environ = os.environ
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    colour = is_terminal and environ.get("TERM", "dumb") != "dumb"
+    return Screen(
+        columns(), not environ.get("NO_COLOR") and bool(colour or environ.get("FORCE_COLOR"))
+    )
 
 
-def _terminal_width() -> int:
-    """Return COLUMNS as environ(7) has it, or what the terminal says, or 80 if it does not."""
+def columns() -> int:
+    """Return COLUMNS as environ(7) has it, or how wide the terminal is, or 80 without one.
+
+    In a pipe it is the terminal of stderr or stdin: whoever reads it there looks at that.
+    """
     text = os.environ.get("COLUMNS", "")
     if text.isascii() and text.isdecimal() and int(text):
         return int(text)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
+    for fd in (1, 2, 0):
+        try:
+            return os.get_terminal_size(fd).columns or 80
+        except OSError:
+            continue
+    return 80
+
+
+def command(words: Sequence[str], style: str = "") -> Cell:
+    """Return a command line; where it is too long, what tells it from others stays.
+
+    That is the end of the path of its program, or the script or module that an interpreter
+    runs.
+    """
+    texts = [" ".join(words)]
+    if words:
+        short = [_base(words[0]), *words[1:]]
+        script = next(
+            (
+                n
+                for n, word in enumerate(short)
+                if n and not word.startswith("-") and short[n - 1] not in _WITH_VALUE
+            ),
+            len(short),
+        )
+        texts.append(" ".join(short))
+        if _is_interpreter(short[0]) and script < len(short):
+            module = short[script - 1] == "-m"
+            short[script] = short[script] if module else _base(short[script])
+            texts += [" ".join(short), " ".join(short[script - module :])]
+    return Cell(texts[0], style, tuple(texts[1:]))
+
+
+def indented(before: str, cell: Cell) -> Cell:
+    """Return a cell with ``before`` in front of it, however short it is made."""
+    return Cell(before + cell.text, cell.style, tuple(before + text for text in cell.shorter))
+
+
+def fitted(before: str, cell: Cell, on: Screen) -> str:
+    """Return a line: ``before``, and as much of a cell as fits beside it."""
+    cell = _plain(indented(before + " ", cell))
+    texts = (cell.text, *cell.shorter)
+    if on.width is None:
+        return cell.text
+    width = on.width
+    return next((text for text in texts if width_of(text) <= width), cut(texts[-1], width))
+
+
+def _base(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2] or path
+
+
+# Of Python's options, those whose value is a word of its own.
+_WITH_VALUE = ("-W", "-X")
+_INTERPRETERS = ("python", "pypy", "node", "ruby", "perl", "php", "bash", "dash", "sh", "zsh")
+
+
+def _is_interpreter(name: str) -> bool:
+    """Return whether it is one of the usual interpreters, with a version after its name or not."""
+    return name.rstrip("0123456789.") in _INTERPRETERS
 
 
 def plain(text: str) -> str:
@@ -86,10 +160,10 @@ def width_of(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Return as much of ``text`` as ``width`` columns hold."""
+    """Return as much of ``text`` as ``width`` columns hold, an ellipsis after it."""
     if width_of(text) <= width:
         return text
-    mark = _CUT[: max(width, 0)]
+    mark = _ellipsis()[: max(width, 0)]
     taken = 0
     for index, char in enumerate(text):
         taken += width_of(char)
@@ -98,24 +172,39 @@ def cut(text: str, width: int) -> str:
     return text
 
 
+def _ellipsis() -> str:
+    """Return what stands for what was cut, as far as stdout has a character for it."""
+    try:
+        "\N{HORIZONTAL ELLIPSIS}".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return "..."
+    return "\N{HORIZONTAL ELLIPSIS}"
+
+
 def render(columns: Sequence[Column], rows: Iterable[Row | Cell], on: Screen) -> list[str]:
     """Return the lines of a table with its titles."""
     lines: list[Sequence[Cell] | Cell] = [tuple(Cell(column.title, "bold") for column in columns)]
     lines += [_cells(row) for row in rows]
-    widths = _fitted(columns, natural_widths(columns, lines), on.width)
+    natural = natural_widths(columns, lines)
+    kept = _kept(columns, natural, on.width)
+    columns = [columns[index] for index in kept]
+    widths = _fitted(columns, [natural[index] for index in kept], on.width)
     return [
         _painted([(_held(line.text, on.width), line.style)], on)
         if isinstance(line, Cell)
-        else _line(columns, line, widths, on)
+        else _line(columns, [line[index] for index in kept], widths, on)
         for line in lines
     ]
 
 
 def _cells(row: Row | Cell) -> Sequence[Cell] | Cell:
     if isinstance(row, Cell):
-        return Cell(plain(row.text), row.style)
-    cells = (each if isinstance(each, Cell) else Cell(each) for each in row)
-    return tuple(Cell(plain(cell.text), cell.style) for cell in cells)
+        return _plain(row)
+    return tuple(_plain(each if isinstance(each, Cell) else Cell(each)) for each in row)
+
+
+def _plain(cell: Cell) -> Cell:
+    return Cell(plain(cell.text), cell.style, tuple(plain(text) for text in cell.shorter))
 
 
 def natural_widths(
@@ -131,6 +220,21 @@ def natural_widths(
     return widths
 
 
+def _kept(columns: Sequence[Column], widths: Sequence[int], most: int | None) -> list[int]:
+    """Return the indexes of the columns that are shown."""
+    kept = list(range(len(columns)))
+    if most is None:
+        return kept
+    least = [
+        min(width, column.least) if column.flexible else width
+        for column, width in zip(columns, widths, strict=True)
+    ]
+    ranked = sorted((index for index in kept if columns[index].rank), key=lambda n: columns[n].rank)
+    while ranked and total([least[index] for index in kept]) > most:
+        kept.remove(ranked.pop(0))
+    return kept
+
+
 def _fitted(columns: Sequence[Column], widths: list[int], most: int | None) -> list[int]:
     """Return ``widths`` with the flexible ones made smaller, the widest first, as far as needed."""
     if most is None:
@@ -139,7 +243,7 @@ def _fitted(columns: Sequence[Column], widths: list[int], most: int | None) -> l
     flexible = [index for index, column in enumerate(columns) if column.flexible]
     while flexible and total(widths) > most:
         widest = max(flexible, key=lambda index: widths[index])
-        if widths[widest] <= _MIN_FLEXIBLE:
+        if widths[widest] <= _LEAST:
             break
         widths[widest] -= 1
     return widths
@@ -155,7 +259,8 @@ def _line(
 ) -> str:
     parts = []
     for column, cell, width in zip(columns, cells, widths, strict=True):
-        text = cut(cell.text, width)
+        text = next((each for each in (cell.text, *cell.shorter) if width_of(each) <= width), None)
+        text = cut(cell.shorter[-1] if cell.shorter else cell.text, width) if text is None else text
         blank = " " * (width - width_of(text))
         before, after = (blank, "") if column.right else ("", blank)
         parts += [(before, ""), (text, cell.style), (after + _GAP, "")]

@@ -228,7 +228,7 @@ def test_it_fits_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         finally:
             shown.close()
         assert len(lines) == 7
-        assert lines[-1] == "and 2 more that use less"
+        assert lines[-1] == "2 more, sorted by cpu"
         assert max(map(width_of, lines)) <= 70
         said = text(capsys, container.pid)
         assert "\x1b" not in said

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -288,3 +289,24 @@ def test_nothing_wakes_the_init_up(mode: str, tmp_path: Path) -> None:
             "the signal has woken it up",
             container.pid,
         )
+
+
+def test_keys_sort_scroll_and_end_it() -> None:
+    """As in top(1): s, the arrow keys, q; then the terminal is as it was."""
+    command = ["sh", "-c", "sleep 1001 & sleep 1002 & sleep 1003 & echo ready; read _"]
+    with Container(command, stdin=subprocess.PIPE) as container, Terminal() as terminal:
+        container.expect("ready")
+        terminal.resize(10, 80)
+        before = termios.tcgetattr(terminal.slave)
+        with on_terminal(terminal, "--sort", "start", str(container.pid)) as process:
+            terminal.expect(HOME, "pyinit", "2 more, sorted by start")
+            terminal.type("\x1b[B")
+            terminal.expect(HOME, "1 above, 1 more, sorted by start")
+            terminal.type("\x1bOA")
+            terminal.expect(HOME, "2 more, sorted by start")
+            terminal.type("s")
+            terminal.expect(HOME, "2 more, sorted by pid")
+            terminal.type("q")
+            terminal.expect(CURSOR, FIRST_SCREEN)
+            assert process.wait(DEADLINE_S) == 0
+        assert termios.tcgetattr(terminal.slave) == before

@@ -20,7 +20,7 @@ PAINT = re.compile(r"\x1b\[\d*m")
 
 def test_columns_are_as_wide_as_what_is_in_them() -> None:
     """Numbers to the right, texts to the left, no blanks at the end of a line."""
-    rows = [("1", "a", "x"), ("200", "long name", ""), Cell("a heading")]
+    rows: list[table.Row | Cell] = [("1", "a", "x"), ("200", "long name", ""), Cell("a heading")]
     assert table.render(COLUMNS, rows, Screen()) == [
         "  N  NAME       LAST",
         "  1  a          x",
@@ -32,7 +32,7 @@ def test_columns_are_as_wide_as_what_is_in_them() -> None:
 @pytest.mark.parametrize("width", range(1, 60))
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Flexible columns give way first; where that is not enough, the edge cuts."""
-    rows = [
+    rows: list[table.Row | Cell] = [
         ("12345", "n" * 40, "l" * 10),
         Cell("h" * 70),
         ("1", "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 30, ""),
@@ -51,10 +51,10 @@ def test_nothing_is_cut_where_there_is_no_terminal() -> None:
 
 
 def test_what_was_cut_shows() -> None:
-    """By dots in its place."""
+    """By an ellipsis in its place."""
     assert table.cut("abcdefghij", 10) == "abcdefghij"
-    assert table.cut("abcdefghij", 9) == "abcdef..."
-    assert table.cut("abcdefghij", 2) == ".."
+    assert table.cut("abcdefghij", 9) == "abcdefgh\N{HORIZONTAL ELLIPSIS}"
+    assert table.cut("abcdefghij", 2) == "a\N{HORIZONTAL ELLIPSIS}"
     assert table.cut("abcdefghij", 0) == ""
 
 
@@ -79,7 +79,7 @@ def shown(words: list[str], columns: int, **env: str) -> str:
     environment |= {"TERM": "xterm", **env}
     with Terminal() as terminal:
         terminal.resize(24, columns)
-        script = '"$@"; echo; echo the end'
+        script = '"$@"; echo; echo the" "end'  # tree shows this line, which is not the end
         command = ["sh", "-c", script, "sh", *PYINITCTL, *words]
         process = subprocess.Popen(command, stdout=terminal.slave, env=environment)
         try:
@@ -122,9 +122,71 @@ def test_colours_can_be_switched_off(name: str, value: str, escapes: int) -> Non
     assert ("\x1b" in out) == bool(escapes)
 
 
-def test_a_pipe_gets_neither_colours_nor_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever COLUMNS says: what reads it is a program."""
-    monkeypatch.setenv("COLUMNS", "20")
-    out, _ = run("ns", str(os.getppid()))
-    assert "\x1b" not in out
-    assert len(out.splitlines()[0]) > 80
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize(
+    "words",
+    [("ns",), ("ns", "PID"), ("tree",), ("status", "PID"), ("doctor", "PID"), ("run", "-h")],
+)
+def test_no_tool_is_wider_in_a_pipe(
+    words: tuple[str, ...], columns: int, monkeypatch: pytest.MonkeyPatch, namespaces: None
+) -> None:
+    """COLUMNS says how wide its reader is; it gets no colours unless they are asked for."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with Container(python("record.py", "TERM")) as container:
+        container.expect("ready")
+        argv = [word.replace("PID", str(container.pid)) for word in words]
+        done = subprocess.run([*PYINITCTL, *argv], capture_output=True, text=True, check=False)
+    assert "\x1b" not in done.stdout
+    assert max(map(table.width_of, done.stdout.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(
+    ("words", "width", "expected"),
+    [
+        ("/venv/bin/python /srv/app/worker.py --queue a", 80, None),
+        (
+            "/venv/bin/python /srv/app/worker.py --queue a",
+            40,
+            "python /srv/app/worker.py --queue a",
+        ),
+        ("/venv/bin/python /srv/app/worker.py --queue a", 30, "python worker.py --queue a"),
+        ("/venv/bin/python /srv/app/worker.py --queue a", 20, "worker.py --queue a"),
+        ("/venv/bin/python -X dev -m app.worker -q a", 20, "-m app.worker -q a"),
+        ("/usr/sbin/nginx -g daemon", 16, "nginx -g daemon"),
+    ],
+)
+def test_a_command_keeps_what_tells_it_from_others(
+    words: str, width: int, expected: str | None
+) -> None:
+    """The directories go first, then the interpreter; what is left is cut at its end."""
+    (_, line) = table.render(
+        [Column("COMMAND", flexible=True)], [(table.command(words.split()),)], Screen(width)
+    )
+    assert line == (expected or words)
+
+
+def test_other_columns_go_first() -> None:
+    """By their rank, and only as far as the text needs it."""
+    columns = [
+        Column("PID", right=True),
+        Column("USER", rank=2),
+        Column("AGE", rank=1),
+        Column("COMMAND", flexible=True, least=20),
+    ]
+    rows: list[table.Row] = [("1", "root", "10:00", "c" * 40)]
+    for width, titles in (
+        (60, "PID USER AGE COMMAND"),
+        (32, "PID USER COMMAND"),
+        (25, "PID COMMAND"),
+    ):
+        lines = table.render(columns, rows, Screen(width))
+        assert lines[0].split() == titles.split()
+        assert len(lines[1]) <= width
+
+
+def test_colours_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By FORCE_COLOR, in a pipe as well; NO_COLOR comes first."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b" in run("tree")[0]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in run("tree")[0]

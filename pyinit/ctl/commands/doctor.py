@@ -140,9 +140,9 @@ def _heading(case: Case, on: Screen) -> list[str]:
     lines = _wrapped("", first, on, indent="")
     for init in case.inits:
         who = "PID 1" if init is case.init else "beneath it"
-        words = f"{who}: {init.process.says()}, {init.kind.title}: "
-        words += shlex.join(init.process.command)
-        lines += [table.cut(table.plain(words), on.width or len(words) * 10)]
+        words = [shlex.quote(word) for word in init.process.command]
+        before = f"{who}: {init.process.says()}, {init.kind.title}:"
+        lines += [table.fitted(before, table.command(words), on)]
     return lines
 
 
@@ -158,7 +158,7 @@ def _wrapped(before: str, text: str, on: Screen, indent: str = "  ") -> list[str
     first = indent + before
     return textwrap.wrap(
         text,
-        max(on.width, 40),
+        max(on.width, 12),
         initial_indent=first,
         subsequent_indent=" " * min(len(first), 8),
         break_on_hyphens=False,

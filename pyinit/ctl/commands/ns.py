@@ -223,11 +223,11 @@ def _parent(found: survey.Survey, each: Namespace) -> Namespace | None:
 _COLUMNS = (
     table.Column("TYPE"),
     table.Column("INODE", right=True),
-    table.Column("PARENT", right=True),
-    table.Column("OWNER", right=True),
-    table.Column("USER", flexible=True),
+    table.Column("PARENT", right=True, rank=3),
+    table.Column("OWNER", right=True, rank=1),
+    table.Column("USER", flexible=True, rank=2),
     table.Column("N", right=True),
-    table.Column("MEMBERS", flexible=True),
+    table.Column("MEMBERS", flexible=True, least=24),
 )
 
 

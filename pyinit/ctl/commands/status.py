@@ -10,7 +10,7 @@ import argparse
 import math
 
 from pyinit.ctl import common, inits, table
-from pyinit.ctl.status.view import View
+from pyinit.ctl.status.view import SORTS, View
 
 HELP = "show what an init does and has done, and who uses how much"
 DESCRIPTION = (
@@ -31,13 +31,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
     )
     parser.add_argument(
-        "--watch", action="store_true", help="show it again and again, until the init has ended"
+        "--watch",
+        action="store_true",
+        help="show it again and again, until the init has ended; on a terminal q ends it, "
+        "s sorts by the next of --sort, and the arrow keys scroll",
     )
     parser.add_argument(
         "--interval",
         metavar="SECONDS",
         type=_interval,
         help=f"how often --watch looks (default: {_INTERVAL_S:g})",
+    )
+    parser.add_argument(
+        "--sort",
+        choices=SORTS,
+        default=next(iter(SORTS)),
+        help="show processes in this order: cpu, memory, start (the oldest first) or pid "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--status-file",
@@ -68,6 +78,7 @@ def run(asked: argparse.Namespace) -> int:
     common.need_own_proc()
     init = inits.init_for(asked.pid)
     view = View(init, asked.status_file)
+    view.sort = asked.sort
     try:
         if asked.watch:
             from pyinit.ctl.status import live

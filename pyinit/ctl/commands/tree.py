@@ -193,9 +193,9 @@ def _as_text(forest: Forest, root: Namespace, on: table.Screen) -> list[str]:
     columns = [
         table.Column("PID", right=True),
         *(table.Column(f"+{level}", right=True) for level in range(1, levels)),
-        table.Column("S"),
+        table.Column("S", rank=1),
         table.Column("MARK"),
-        table.Column("COMMAND", flexible=True),
+        table.Column("COMMAND", flexible=True, least=24),
     ]
     rows: list[table.Row | table.Cell] = []
     for heading, group, depth in groups:
@@ -241,13 +241,17 @@ def _row(forest: Forest, entry: Entry, levels: int, depth: int) -> table.Row:
     marks = _marks(forest, entry)
     style = _STYLES[marks[0]] if marks else ""
     numbers = [str(number) for number in entry.numbers]
-    command = " ".join(entry.command) or f"[{entry.name}]"
+    command = (
+        table.command(entry.command, style)
+        if entry.command
+        else table.Cell(f"[{entry.name}]", style)
+    )
     return (
         *numbers,
         *[""] * (levels - len(numbers)),
         entry.state,
         table.Cell(" ".join(marks), style),
-        table.Cell("  " * depth + command, style),
+        table.indented("  " * depth, command),
     )
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import sys
+import termios
+import tty
 from typing import TYPE_CHECKING, Self
 
 from pyinit.ctl import common, table
+from pyinit.kernel import terminal
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pyinit.ctl.status.view import View
 
 # See console_codes(4), and xterm's for the alternate screen.
@@ -33,7 +39,7 @@ def watch(view: View, interval_s: float, *, as_json: bool) -> int:
     pidfd = common.open_process(view.init.pid)
     try:
         with _Signals() as signals:
-            shown = _Lines(view) if as_json else _Screen(view) if _is_screen() else _Blocks(view)
+            shown = _Lines(view) if as_json else _InPlace(view) if _is_screen() else _Blocks(view)
             ended_by = _until_end(view, shown, signals, pidfd, interval_s)
     finally:
         os.close(pidfd)
@@ -43,16 +49,13 @@ def watch(view: View, interval_s: float, *, as_json: bool) -> int:
 
 
 def _is_screen() -> bool:
-    return table.screen().width is not None and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _until_end(
-    view: View, shown: _Lines | _Blocks | _Screen, signals: _Signals, pidfd: int, interval_s: float
+    view: View, shown: _Lines | _Blocks | _InPlace, signals: _Signals, pidfd: int, interval_s: float
 ) -> int:
     """Return the signal that has ended us, or 0."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    poll.register(signals.reader, select.POLLIN)
     clock = Clock()
     with shown:
         while True:
@@ -60,7 +63,8 @@ def _until_end(
             shown.show()
             due = clock.now() + interval_s
             while (left := due - clock.now()) > 0:
-                ready = dict(poll.poll(left * 1000))
+                keyboard = shown.keyboard()
+                ready = _ready((pidfd, signals.reader, keyboard), left)
                 if not ready:
                     clock.reach(due)
                 if pidfd in ready:
@@ -68,12 +72,41 @@ def _until_end(
                     view.look()
                     shown.finish()
                     return 0
+                if keyboard in ready and _is_end(os.read(keyboard, 64), view, shown):
+                    return 0
                 for number in signals.taken() if signals.reader in ready else b"":
                     if number in _ENDING:
                         return number
                     if number == signal.SIGTSTP:
                         shown.pause()
                     shown.redraw()
+
+
+def _ready(descriptors: Iterable[int], timeout_s: float) -> set[int]:
+    """Wait, and return which of them can be read; one of -1 never can."""
+    poll = select.poll()
+    for fd in descriptors:
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(timeout_s * 1000)}
+
+
+# What the arrow keys send, in both modes of a terminal; see console_codes(4).
+_UP = (b"\x1b[A", b"\x1bOA")
+_DOWN = (b"\x1b[B", b"\x1bOB")
+_KEY = re.compile(rb"\x1b[\[O].|.", re.DOTALL)
+
+
+def _is_end(keys: bytes, view: View, shown: _Lines) -> bool:
+    """Act on keys; return whether they end it: q, or a terminal that is gone."""
+    for key in _KEY.findall(keys):
+        if key in (b"q", b"Q"):
+            return True
+        if key == b"s":
+            view.sort_by_next()
+        view.offset = max(0, view.offset + (key in _DOWN) - (key in _UP))
+    shown.redraw()
+    return not keys
 
 
 class _Signals:
@@ -124,6 +157,10 @@ class _Lines:
     def redraw(self) -> None:
         """Show it as the terminal is now."""
 
+    def keyboard(self) -> int:
+        """Return what keys are read from, or -1."""
+        return -1
+
     def finish(self) -> None:
         """Show the end."""
         self.show()
@@ -140,16 +177,34 @@ class _Blocks(_Lines):
         common.show([*self._view.as_text(table.screen()), ""])
 
 
-class _Screen(_Lines):
+class _InPlace(_Lines):
     """In place, on the terminal's other screen; the last one stays on the first."""
 
     def __enter__(self) -> Self:
-        self._write(_ENTER)
+        self._enter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._write(_LEAVE)
+        self._leave()
         common.show(self._last())
+
+    def _enter(self) -> None:
+        """Take the other screen, and the keys one by one if we are in the foreground."""
+        self._before = None
+        with contextlib.suppress(termios.error):
+            if os.isatty(0) and terminal.is_ours(0):
+                self._before = termios.tcgetattr(0)
+                tty.setcbreak(0, termios.TCSANOW)
+        self._write(_ENTER)
+
+    def _leave(self) -> None:
+        self._write(_LEAVE)
+        if self._before is not None and terminal.is_ours(0):
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(0, termios.TCSANOW, self._before)
+
+    def keyboard(self) -> int:
+        return 0 if self._before is not None and terminal.is_ours(0) else -1
 
     def _last(self) -> list[str]:
         return self._view.as_text(table.screen(), None if self._view.ended else self._height())
@@ -165,9 +220,9 @@ class _Screen(_Lines):
 
     def pause(self) -> None:
         """Give the terminal back while we are stopped."""
-        self._write(_LEAVE)
+        self._leave()
         super().pause()
-        self._write(_ENTER)
+        self._enter()
 
     @staticmethod
     def _write(text: str) -> None:

@@ -61,7 +61,7 @@ class Sampler:
         self._before: dict[tuple[int, int], float] = {}
 
     def look(self) -> list[Use]:
-        """Return all processes, those that use most of a processor first."""
+        """Return all processes."""
         now = time.monotonic()
         self.over_s = None if self._when is None else max(now - self._when, 0.001)
         self._when = now
@@ -75,7 +75,7 @@ class Sampler:
                     found.append(self._use(directory, pid, numbers, level, before))
                 except (OSError, psutil.Error):
                     continue  # it has ended
-        return sorted(found, key=lambda each: (-each.cpu_percent, -each.cpu_s, each.pid))
+        return found
 
     def _use(
         self,

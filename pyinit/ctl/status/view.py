@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pyinit.ctl import table
@@ -10,6 +11,8 @@ from pyinit.ctl.status import file, sample
 from pyinit.report import cause
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyinit.ctl.kinds import Init
     from pyinit.ctl.status.file import Found
     from pyinit.ctl.status.sample import Use
@@ -17,9 +20,27 @@ if TYPE_CHECKING:
 # In the line of the signals.
 _MOST_SENDERS = 8
 
+# Lines; on a lower screen each fact has one.
+_LEAST_TO_WRAP = 20
+
+# Columns; others are left out for them.
+_LEAST_COMMAND = 24
+
+
+# What processes are sorted by, and how.
+SORTS: dict[str, Callable[[Use], Any]] = {
+    "cpu": lambda each: (-each.cpu_percent, -each.cpu_s, each.pid),
+    "memory": lambda each: (-each.rss_bytes, each.pid),
+    "start": lambda each: (-each.age_s, each.pid),
+    "pid": lambda each: each.pid,
+}
+
 
 class View:
-    """An init at the time of the last `look`; ``ended`` is set by who knows that it has."""
+    """An init at the time of the last `look`; ``ended`` is set by who knows that it has.
+
+    Processes are sorted by ``sort``, one of `SORTS`; ``offset`` of them are scrolled away.
+    """
 
     def __init__(self, init: Init, path: str) -> None:
         self.init = init
@@ -29,6 +50,8 @@ class View:
         self._uses: list[Use] = []
         self._uptime_s: float | None = None
         self._found: Found = self._file.read()
+        self.sort = next(iter(SORTS))
+        self.offset = 0
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -66,7 +89,7 @@ class View:
             },
             "facts": found.facts,
             "cpu_over_s": None if self._sampler.over_s is None else round(self._sampler.over_s, 3),
-            "processes": [each._asdict() for each in self._uses],
+            "processes": [each._asdict() for each in sorted(self._uses, key=SORTS[self.sort])],
         }
 
     def as_line(self) -> str:
@@ -75,26 +98,38 @@ class View:
 
     def as_text(self, on: table.Screen, height: int | None = None) -> list[str]:
         """Return it for people, in at most ``height`` lines."""
-        lines = self._heading(on)
+        lines = self._heading(on, wraps=height is None or height >= _LEAST_TO_WRAP)
         if self.ended:
-            return lines
+            return lines if height is None else lines[:height]
         lines.append("")
-        room = None if height is None else max(height - len(lines) - 1, 0)
-        shown = (
-            self._uses
-            if room is None or len(self._uses) <= room
-            else self._uses[: max(room - 1, 0)]
-        )
+        uses = sorted(self._uses, key=SORTS[self.sort])
+        room = len(uses) if height is None else max(height - len(lines) - 1, 0)
+        if len(uses) > room:
+            room = max(room - 1, 0)
+        self.offset = max(0, min(self.offset, len(uses) - room))
+        shown = uses[self.offset : self.offset + room]
         lines += table.render(self._columns(), [self._row(each) for each in shown], on)
-        if len(shown) < len(self._uses):
-            lines.append(f"and {len(self._uses) - len(shown)} more that use less")
+        left = len(uses) - self.offset - len(shown)
+        if left or self.offset:
+            above = f"{self.offset} above, " if self.offset else ""
+            lines.append(_held(f"{above}{left} more, sorted by {self.sort}", on))
         return lines if height is None else lines[:height]
 
-    def _heading(self, on: table.Screen) -> list[str]:
+    def sort_by_next(self) -> None:
+        """Sort the processes by what comes after that by which they are sorted now."""
+        names = list(SORTS)
+        self.sort = names[(names.index(self.sort) + 1) % len(names)]
+
+    def _heading(self, on: table.Screen, *, wraps: bool) -> list[str]:
         pairs = self._pairs()
         width = max(len(name) for name, _ in pairs)
-        lines = [f"{name:<{width}}  {table.plain(text)}" for name, text in pairs]
-        return lines if on.width is None else [table.cut(line, on.width) for line in lines]
+        lines = []
+        for name, text in pairs:
+            said = table.plain(text)
+            first, *rest = _wrapped(said, on, width + 2) if wraps else [said]
+            lines.append(_held(f"{name:<{width}}  {first}", on))
+            lines += [_held(" " * (width + 2) + each, on) for each in rest]
+        return lines
 
     def _pairs(self) -> list[tuple[str, str]]:
         """Return what is said above the table: what it is, and the text."""
@@ -164,14 +199,14 @@ class View:
         return [
             table.Column("PID", right=True),
             *([table.Column("INNER", right=True)] if self._is_elsewhere else []),
-            table.Column("USER"),
-            table.Column("S"),
+            table.Column("USER", rank=4),
+            table.Column("S", rank=5),
             table.Column("CPU%", right=True),
-            table.Column("TIME", right=True),
+            table.Column("TIME", right=True, rank=2),
             table.Column("RSS", right=True),
-            table.Column("THR", right=True),
-            table.Column("AGE", right=True),
-            table.Column("COMMAND", flexible=True),
+            table.Column("THR", right=True, rank=1),
+            table.Column("AGE", right=True, rank=3),
+            table.Column("COMMAND", flexible=True, least=_LEAST_COMMAND),
         ]
 
     @property
@@ -180,7 +215,8 @@ class View:
 
     def _row(self, each: Use) -> table.Row:
         style = "red" if each.zombie else "yellow" if each.state in "Tt" else ""
-        command = " ".join(each.command) or f"[{each.name}]"
+        name = f"[{each.name}] (zombie)" if each.zombie else f"[{each.name}]"
+        command = table.command(each.command, style) if each.command else table.Cell(name, style)
         return (
             str(each.pid),
             *([str(each.inner_pid)] if self._is_elsewhere else []),
@@ -191,8 +227,19 @@ class View:
             cause.size(each.rss_bytes),
             str(each.threads),
             _clock(each.age_s),
-            table.Cell(command + (" (zombie)" if each.zombie else ""), style),
+            command,
         )
+
+
+def _wrapped(text: str, on: table.Screen, indent: int) -> list[str]:
+    """Return a text in the lines that it takes beside something ``indent`` columns wide."""
+    if on.width is None or len(text) + indent <= on.width:
+        return [text]
+    return textwrap.wrap(text, max(on.width - indent, 8), break_on_hyphens=False) or [""]
+
+
+def _held(line: str, on: table.Screen) -> str:
+    return line if on.width is None else table.cut(line, on.width)
 
 
 def _told(facts: dict[str, Any], uptime_s: float | None, child: str) -> list[tuple[str, str]]:
