@@ -73,13 +73,13 @@ def _where(name: bytes) -> str:
 
 
 def _blanks(name: bytes) -> str:
-    """Say what a command is that stands in one word with its arguments: exec form, shell line."""
+    """Return a hint if the program and its arguments are one word, as in CMD ["sleep 5"]."""
     words = name.split()
     if len(words) < 2 or not any(map(_lexists, environment.candidates(words[0]))):
         return ""
     return (
-        ": it is one word with blanks, and a command is a word for the program and one for each "
-        f"argument: expected {' '.join(_quoted(word) for word in words)}, or sh -c {_quoted(name)}"
+        ": program and arguments are one word: expected "
+        f"{' '.join(_quoted(word) for word in words)}, or sh -c {_quoted(name)}"
     )
 
 

@@ -196,6 +196,6 @@ def test_a_command_in_one_word_gets_a_hint(mode: str, words: list[str], hint: st
     assert (code, out) == (127, "")
     assert err.startswith(f"pyinit: '{words[0]}': not found")
     assert err.count("\n") == 1
-    blanks = "it is one word with blanks"
+    blanks = "program and arguments are one word"
     assert (blanks in err) == bool(hint)
     assert err.rstrip("\n").endswith(hint)
