@@ -30,14 +30,6 @@ class UsageError(Exception):
     """The command line is wrong; the text says in what, and the usage is shown with it."""
 
 
-def pid(word: str) -> int:
-    """Return the number of a process, for argparse.  Raises ArgumentTypeError."""
-    # 0 and less stand for other things in every system call.
-    if not (word.isascii() and word.isdecimal() and int(word)):
-        raise argparse.ArgumentTypeError(f"'{word}' is not the number of a process")
-    return int(word)
-
-
 def seconds(word: str) -> float:
     """Return a time, for argparse.  Raises ArgumentTypeError."""
     try:

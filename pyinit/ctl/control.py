@@ -14,7 +14,6 @@ from pyinit.ctl.common import CommandError
 from pyinit.namespaces import members
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
 WHOSE = (
@@ -24,11 +23,6 @@ WHOSE = (
 
 # From KILL to the end; who is in D state is not waited for.
 _KILL_BOUND_S = 10.0
-
-
-def add_pid(parser: argparse.ArgumentParser) -> None:
-    """Add the process that a container is named by."""
-    parser.add_argument("pid", metavar="PID", type=common.pid, help="a process of the container")
 
 
 @contextlib.contextmanager

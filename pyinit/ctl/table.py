@@ -101,7 +101,8 @@ def command(words: Sequence[str], style: str = "") -> Cell:
             len(short),
         )
         texts.append(" ".join(short))
-        if _is_interpreter(short[0]) and script < len(short):
+        is_code = script < len(short) and short[script - 1] in _CODE
+        if _is_interpreter(short[0]) and script < len(short) and not is_code:
             module = short[script - 1] == "-m"
             short[script] = short[script] if module else _base(short[script])
             texts += [" ".join(short), " ".join(short[script - module :])]
@@ -129,6 +130,8 @@ def _base(path: str) -> str:
 
 # Of Python's options, those whose value is a word of its own.
 _WITH_VALUE = ("-W", "-X")
+# What has the program itself as its value.
+_CODE = ("-c", "-e", "-ISc", "-lc", "-ec")
 _INTERPRETERS = ("python", "pypy", "node", "ruby", "perl", "php", "bash", "dash", "sh", "zsh")
 
 

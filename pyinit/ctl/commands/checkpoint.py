@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinit.ctl import common, control, criu
+from pyinit.ctl import common, containers, control, criu
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ AFTER = "CRIU-OPTION"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.usage = "%(prog)s [--leave-running] PID DIR [-- CRIU-OPTION...]"
-    control.add_pid(parser)
+    containers.add_target(parser)
     parser.add_argument("directory", metavar="DIR", type=Path, help="where the files will be")
     parser.add_argument("--leave-running", action="store_true", help="let it go on; else it ends")
 

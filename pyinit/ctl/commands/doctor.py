@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pyinit import signals
-from pyinit.ctl import common, table
+from pyinit.ctl import common, containers, table
 from pyinit.ctl.doctor import checks
 from pyinit.ctl.doctor.case import PROBLEM, Case
 from pyinit.ctl.view import ContainerView
@@ -32,9 +32,7 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
-    )
+    containers.add_target(parser, "?")
     parser.add_argument(
         "--stop-signal",
         metavar="SIGNAL",

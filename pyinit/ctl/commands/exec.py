@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyinit.api.keywords import settings_of
 from pyinit.container.execute import exec_in
-from pyinit.ctl import common
+from pyinit.ctl import common, containers
 from pyinit.ctl.start import attach
 from pyinit.ctl.start.words import WORDS, add_command, words_of
 
@@ -32,9 +32,7 @@ TIMED_OUT = 124
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.usage = "%(prog)s [OPTION]... PID -- CMD [ARG]..."
-    parser.add_argument(
-        "pid", metavar="PID", type=common.pid, help="a process, as it is numbered here"
-    )
+    containers.add_target(parser)
     spaces = parser.add_argument_group("only these namespaces")
     for kind, word in WORDS.items():
         spaces.add_argument(

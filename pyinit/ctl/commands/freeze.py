@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinit.container import freezer
-from pyinit.ctl import common, control
+from pyinit.ctl import common, containers, control
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +16,7 @@ DESCRIPTION = f"Stop all processes of a container until 'pyinitctl thaw'.  {cont
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    control.add_pid(parser)
+    containers.add_target(parser)
 
 
 def run(asked: argparse.Namespace) -> None:

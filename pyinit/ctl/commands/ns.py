@@ -6,7 +6,7 @@ import os
 import pwd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyinit.ctl import common, table
+from pyinit.ctl import common, containers, table
 from pyinit.ctl.show import survey
 from pyinit.namespaces.found import Namespace, namespaces_of
 from pyinit.namespaces.kinds import KINDS
@@ -27,9 +27,7 @@ _FIRST_MEMBERS = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "pids", metavar="PID", type=common.pid, nargs="*", help="a process, as it is numbered here"
-    )
+    containers.add_target(parser, "*")
     common.add_json(parser)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 
-from pyinit.ctl import common, inits, table
+from pyinit.ctl import common, containers, inits, table
 from pyinit.ctl.status.view import SORTS, View
 
 HELP = "show what an init does and has done, and who uses how much"
@@ -27,9 +27,7 @@ _MOST_INTERVAL_S = 86400.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
-    )
+    containers.add_target(parser, "?")
     parser.add_argument(
         "--watch",
         action="store_true",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinit.ctl import common, control
+from pyinit.ctl import common, containers, control
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,7 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    control.add_pid(parser)
+    containers.add_target(parser)
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",

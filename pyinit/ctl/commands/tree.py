@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyinit.ctl import common, table, view
+from pyinit.ctl import common, containers, table, view
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.show import survey
 from pyinit.kernel import proc
@@ -33,9 +33,7 @@ _INITIAL = 0xEFFFFFFC
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "pid", metavar="PID", type=common.pid, nargs="?", help="a process, as it is numbered here"
-    )
+    containers.add_target(parser, "?")
     common.add_json(parser)
 
 
