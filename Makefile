@@ -52,6 +52,7 @@ lint: $(LINT)/.installed
 	'$(LINT)/bin/ruff' check .
 	'$(LINT)/bin/ruff' format --check .
 	'$(LINT)/bin/mypy'
+	'$(LINT)/bin/python' -m tools.snippets
 	'$(LINT)/bin/lint-imports' --no-logo
 	'$(LINT)/bin/python' -m tools.prose
 	'$(LINT)/bin/python' -m tools.figures --check

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MIB = 1 << 20
-NAMESPACES = {"pid", "mount"} | ({"user"} if os.geteuid() else set())
+NAMESPACES = {"pid", "mount", *(("user",) if os.geteuid() else ())}
 
 _numbers = itertools.count()
 

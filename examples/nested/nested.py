@@ -15,7 +15,7 @@ from pathlib import Path
 import pyinit
 
 # Namespaces of an ordinary user take a user namespace; inside of it that user is root.
-NAMESPACES = {"pid", "mount"} | ({"user"} if os.geteuid() else set())
+NAMESPACES = {"pid", "mount", *(("user",) if os.geteuid() else ())}
 
 
 def numbers(pid: int | str) -> str:
