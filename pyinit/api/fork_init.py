@@ -19,8 +19,9 @@ def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
     of its own and with the terminal, and the init exits with its status, as
     ``pyinit -- program`` would.  Handlers of atexit and buffers of files are the child's alone.
     Nothing happens when this process is not PID 1, unless ``always``: then the
-    parent becomes a child subreaper.  ``options`` are those of `Options` that
-    do not change what a command gets; times are in seconds.
+    parent becomes a child subreaper, but not in a worker of multiprocessing.
+    ``options`` are those of `Options` that do not change what a command gets; times
+    are in seconds.
 
     Raises ValueError and TypeError for options, RuntimeError when there are threads, or
     children that an init which is not PID 1 would reap and end, `StartError` when
@@ -30,9 +31,25 @@ def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
     if not options and not is_init and not always:
         return
     asked = _settings_of(options)
-    if is_init or always:
+    if is_init or (always and not _is_worker()):
         _check_process(is_init=is_init)
         _fork_init(asked)
+
+
+def _is_worker() -> bool:
+    """Return whether we are a process of multiprocessing, or are about to become one.
+
+    The start methods spawn and forkserver run the program's main module once more in each worker:
+    it is the child of a program that has an init.
+    """
+    import sys
+
+    process = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return False
+    # The first is set while the main module runs, the other one from then on.
+    is_inheriting = getattr(process.current_process(), "_inheriting", False)
+    return is_inheriting or process.parent_process() is not None
 
 
 def _settings_of(options: "Options") -> "Settings":
