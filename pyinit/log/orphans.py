@@ -60,6 +60,8 @@ class Orphans:
         Those of ``known`` are no orphans.
         """
         self.name = None
+        if not self._is_shown:
+            return self._reap_kept(known)
         is_told = self._told < self._most
         try:
             pid, status = self._reap_told(known) if is_told else self._reap_untold(known)
@@ -69,6 +71,25 @@ class Orphans:
         if pid == 0:
             self._end_row()
         return pid, status
+
+    def _reap_kept(self, known: "Collection[int]") -> tuple[int, int]:
+        """Reap one of whom only the record is told, which keeps how it has ended."""
+        pid, status = posix.waitpid(-1, signals.WAIT)
+        if not _is_orphan(pid, status, known):
+            return pid, status
+        if self._log.record is None:  # it is made when there is time for it
+            fields = {"name": None, **_end(status), "cpu_s": None}
+            self._log.emit(self._level, "orphan_reaped", pid=pid, **fields)
+        else:
+            self._keep(status)
+        return pid, status
+
+    def _keep(self, status: int) -> None:
+        if self._log.record is not None:
+            try:
+                self._log.record.take("orphan_reaped", _end(status), self._log.started)
+            except Exception:
+                pass  # as in `Log.emit`
 
     def _reap_told(self, known: "Collection[int]") -> tuple[int, int]:
         name, pid = None, -1
@@ -88,7 +109,7 @@ class Orphans:
             pid, status, used = posix.wait4(pid, signals.WAIT)
             cpu_s = round(used.ru_utime + used.ru_stime, 6)
         if _is_orphan(pid, status, known):
-            self._told += self._is_shown
+            self._told += 1
             fields = {"name": name, **_end(status), "cpu_s": cpu_s}
             self._log.emit(self._level, "orphan_reaped", pid=pid, **fields)
         return pid, status
@@ -97,11 +118,7 @@ class Orphans:
         pid, status = posix.waitpid(-1, signals.WAIT)
         if _is_orphan(pid, status, known):
             self._untold += 1
-            if self._log.record is not None:
-                try:
-                    self._log.record.take("orphan_reaped", _end(status), (0.0, 0.0))
-                except Exception:
-                    pass  # as in `Log.emit`
+            self._keep(status)
         return pid, status
 
     def _end_row(self) -> None:
