@@ -44,6 +44,16 @@ def storm(burst: int) -> "NoReturn":
         time.sleep(PAUSE_S)
 
 
+def go_on(pid: int) -> None:
+    """Continue an orphan until it is gone: it may not have stopped yet."""
+    try:
+        while True:
+            time.sleep(0.01)
+            posix.kill(pid, _signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+
+
 def stops(traced: bool) -> "NoReturn":  # noqa: FBT001
     """Leave orphans that stop; continue and end them; leave some that are traced by the init."""
     import ctypes
@@ -55,9 +65,7 @@ def stops(traced: bool) -> "NoReturn":  # noqa: FBT001
             posix.write(writer, b"%10d" % posix.getpid())
             posix.kill(posix.getpid(), _signal.SIGSTOP)
             posix._exit(0)
-        pid = int(posix.read(reader, 10))
-        time.sleep(0.01)
-        posix.kill(pid, _signal.SIGCONT)
+        go_on(int(posix.read(reader, 10)))
         if traced and orphan():
             while posix.getppid() != 1:
                 pass
