@@ -5,6 +5,7 @@ import posix
 
 from pyinit import events, fork, settings
 from pyinit.services import machine, model, readiness, session
+from pyinit.services.rest import Rest
 from pyinit.services.setup import Setup
 from pyinit.signals import exit_code
 
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
 _PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT
 _TERMINATE = (session.TERMINATE, session.CONTINUE)
-
-# From the end of one who was left behind to the next look at who else is; without pidfds the
-# time from look to look.  In seconds.
-_NEXT_LOOK_S = 0.005
-_LOOK_S = 0.02
 
 # Wait statuses for what has none: it could not be forked, or somebody else has reaped it.
 _NOT_FORKED = 125 << 8
@@ -112,9 +108,7 @@ class Run:
         self._past: Watcher | None = None  # which has been closed, and is to be released
         self._started: fork.Started | None = None
         self._is_reaped = False
-        self._is_told = False  # those left behind have got the signals
-        self._numbers: tuple[int, ...] = _TERMINATE
-        self._pidfd = -1  # of one who is left behind
+        self._rest: Rest | None = None
         self._main_pid = 0  # that the service has told of
         self._main_pidfd = -1
         has_terminal = service.takes_terminal and around.terminal is not None
@@ -165,7 +159,6 @@ class Run:
         """Start the service; its end is told of if it cannot be."""
         around, service = self._around, self.service
         self.has_ended = self._is_reaped = False
-        self._is_told = False
         for number in (1, 2):
             try:
                 stream = around.outputs.stream(service.name, number)
@@ -181,6 +174,8 @@ class Run:
             return
         self.pid = started.pid
         self._started = started
+        by_group = self._place == settings.GROUP
+        self._rest = Rest(around.loop, self.pid, self._reap, self._finish, by_group=by_group)
         around.log.emit(events.INFO, "service_started", service=service.name, service_pid=self.pid)
         around.loop.watch(started.fileno(), 1, self._executed)  # POLLIN
 
@@ -262,6 +257,8 @@ class Run:
                 return
             status = info.si_status if info.si_code != posix.CLD_EXITED else info.si_status << 8
         self.has_ended = True
+        if self._rest is not None:
+            self._rest.leader_has_ended = True
         try:
             self._executed()
         except BlockingIOError:
@@ -289,82 +286,27 @@ class Run:
 
     def end_rest(self) -> None:
         """End what is left of the session; tells `machine.GONE` when nobody is."""
-        self._numbers = _TERMINATE
-        self._is_told = False
-        self._look_for_rest()
+        if self._rest is None:
+            self._finish()  # it could not be forked
+        else:
+            self._rest.end(_TERMINATE)
 
     def kill(self) -> None:
         """Kill the service's group, and what is left of its session."""
-        self._numbers = (session.KILL,)
-        self._is_told = False
         self.send(session.KILL)
-        self._look_for_rest()
-
-    def _look_for_rest(self) -> None:
-        self._forget_rest()
-        if not self.pid:
+        if self._rest is None:
             self._finish()
-            return
-        try:
-            by_group = self._place == settings.GROUP
-            rest = session.members(self.pid, by_group=by_group)
-        except session.Unknown:
-            self._look_at_group()
-            return
-        # Once: whoever is started by one who has got them is part of the cleaning up.
-        if not self._is_told:
-            self._is_told = True
-            session.send(self.pid, self._numbers, rest)
-        if rest:
-            self._wait_for(rest[-1])
-        elif self.has_ended:
-            self._finish()
-
-    def _look_at_group(self) -> None:
-        """Do without /proc: what is in other groups of the session is not found."""
-        if not self._is_told:
-            self._is_told = True
-            session.send(self.pid, self._numbers)
-        if not self.has_ended:
-            return
-        self._reap()
-        if session.has_group(self.pid):
-            self._around.loop.arm(self, _LOOK_S, self._look_for_rest)
         else:
-            self._finish()
-
-    def _wait_for(self, pid: int) -> None:
-        """Look again when one who is left has ended."""
-        try:
-            self._pidfd = posix.pidfd_open(pid, 0)
-        except OSError:
-            self._around.loop.arm(self, _LOOK_S, self._look_for_rest)
-            return
-        self._around.loop.watch(self._pidfd, 1, self._one_ended)
-
-    def _one_ended(self) -> None:
-        self._forget_rest()
-        # Others end at the same moment, and each look reads all of /proc.
-        self._around.loop.arm(self, _NEXT_LOOK_S, self._look_for_rest)
-
-    def _forget_rest(self) -> None:
-        self._around.loop.disarm(self)
-        if self._pidfd >= 0:
-            self._around.loop.unwatch(self._pidfd)
-            posix.close(self._pidfd)
-            self._pidfd = -1
+            self._rest.end((session.KILL,))
 
     def abandon(self) -> list[int]:
         """Go on without those who did not end by KILL; return their PIDs."""
-        self._forget_rest()
         left = [] if self.has_ended else [self.pid]
         if not self.has_ended:
             self._around.abandoned.add(self.pid)
             self._is_reaped = True
-        try:
-            left += session.members(self.pid)
-        except session.Unknown:
-            pass
+        if self._rest is not None:
+            left += self._rest.abandon()
         self._finish()
         return left
 
@@ -385,5 +327,6 @@ class Run:
             self._past.release()
             self._past = None
         self.pid = 0
+        self._rest = None
         self._around.outputs.finish(self.service.name)
         self._around.post(self.service.name, machine.GONE, 0)

@@ -81,20 +81,6 @@ def has_group(leader: int) -> bool:
     return True
 
 
-def open_pidfds(pids: "Iterable[int]") -> list[int]:
-    """Return descriptors that become readable when those processes end; see pidfd_open(2).
-
-    Fewer where there are none to be had: an older kernel, a filter, no descriptor left.
-    """
-    found = []
-    for pid in pids:
-        try:
-            found.append(posix.pidfd_open(pid, 0))
-        except OSError:
-            break
-    return found
-
-
 CONTINUE = _signal.SIGCONT
 TERMINATE = _signal.SIGTERM
 KILL = _signal.SIGKILL
