@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import MODES, PYINIT, children, until
+from tests.harness import DEADLINE_S, MODES, PYINIT, children, until
 from tests.services.boxes import LOOP, box, shell, stays, supervisor, told
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def test_a_second_stop_signal_knows_no_order_and_a_third_one_kills(
     namespaces: None, tmp_path: Path
 ) -> None:
     """Whoever holds the stop up is passed by, and does not hold up the end."""
-    text = CHAIN.replace("web stops; exit 0", "web stops")
+    text = "stop-timeout = 1000\n" + CHAIN.replace("web stops; exit 0", "web stops")
     with box(tmp_path, text) as container:
         assert [container.line() for _ in "123"] == ["db", "app", "web"]
         container.signal(signal.SIGTERM)
@@ -130,11 +132,19 @@ def test_an_init_that_is_killed_has_its_services_stopped(tmp_path: Path) -> None
     argv = [*PYINIT, "--services", str(path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as init:
         assert init.stdout
+        below = -1
         try:
             assert [init.stdout.readline() for _ in "123"] == ["db\n", "app\n", "web\n"]
+            below = os.pidfd_open(children(init.pid)[0])
+            init.kill()
+            assert select.select([below], [], [], DEADLINE_S)[0], "the supervisor is still there"
+            assert init.stdout.read() == "web stops\napp stops\ndb stops\n"
         finally:
             init.kill()
-        assert init.stdout.read() == "web stops\napp stops\ndb stops\n"
+            if below >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(below, signal.SIGTERM)
+                os.close(below)
 
 
 def test_without_proc_the_order_holds(namespaces: None, tmp_path: Path) -> None:
