@@ -87,8 +87,13 @@ def _plain(fields: "Fields") -> str:
     told = dict(fields)
     del told["timestamp"], told["monotonic_s"]
     level, event = told.pop("level"), told.pop("event")
-    words = "".join(f" {key}={text.printable(value)}" for key, value in told.items())
-    return f"pyinit: {level}: {event}{words}"
+    summary = told.pop("summary", None)
+    if summary is not None:
+        told.pop("cause", None)  # the summary has it
+    known = {key: value for key, value in told.items() if value is not None}
+    words = "".join(f" {key}={text.printable(value)}" for key, value in known.items())
+    line = f"pyinit: {level}: {event}{words}"
+    return line if summary is None else f"{line}\n{text.printable(summary)}"
 
 
 def _fitting(render: "Callable[[Fields], str]", fields: "Fields") -> str:
