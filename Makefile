@@ -95,6 +95,10 @@ manual: $(VENV)/.installed
 	@'$(BIN)/python' -m tools.options
 	'$(BIN)/python' -m tools.events
 
+# Of a real container, as root.
+screens: $(VENV)/.installed
+	'$(BIN)/python' -m tools.screens
+
 docs: $(DOCS)/.installed
 	'$(DOCS)/bin/sphinx-build' --fail-on-warning --keep-going --nitpicky --quiet -b html docs build/site
 	@echo 'make docs: build/site/index.html'

@@ -6,11 +6,13 @@ types they are source, for a run without options must not load the table, and my
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinit.ctl.dist import completion, manual
+from pyinit import ctl
+from pyinit.ctl.dist import completion, manual, tools
 from pyinit.options import table
 
 if TYPE_CHECKING:
@@ -78,6 +80,14 @@ _FILES: dict[str, Callable[[], str]] = {
     "share/bash-completion/completions/pyinit": completion.bash,
     "share/zsh/site-functions/_pyinit": completion.zsh,
     "share/fish/vendor_completions.d/pyinit.fish": completion.fish,
+    "share/bash-completion/completions/pyinitctl": tools.bash,
+    "share/zsh/site-functions/_pyinitctl": tools.zsh,
+    "share/fish/vendor_completions.d/pyinitctl.fish": tools.fish,
+    "share/man/man1/pyinitctl.1": tools.man_page,
+    **{
+        f"share/man/man1/pyinitctl-{name}.1": functools.partial(tools.man_page, name)
+        for name in ctl.names()
+    },
 }
 _IN_PYTHON = (
     "# -- The options: made by `make manual` from pyinit/options/table.py.",

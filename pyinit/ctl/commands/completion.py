@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinit.ctl import common
-from pyinit.ctl.dist import completion
+from pyinit.ctl.dist import completion, tools
 
 if TYPE_CHECKING:
     import argparse
@@ -16,9 +16,17 @@ DESCRIPTION = completion.DESCRIPTION
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("shell", choices=sorted(completion.SHELLS))
+    parser.add_argument("shell", choices=sorted(completion.SHELLS), help="for which shell")
+    parser.add_argument(
+        "program",
+        nargs="?",
+        choices=("pyinit", "pyinitctl"),
+        default="pyinit",
+        help="whose options (default: %(default)s)",
+    )
 
 
 def run(asked: argparse.Namespace) -> None:
     """Print what is asked for.  Raises CommandError."""
-    common.show(completion.SHELLS[asked.shell]().splitlines())
+    shells = tools.SHELLS if asked.program == "pyinitctl" else completion.SHELLS
+    common.show(shells[asked.shell]().splitlines())

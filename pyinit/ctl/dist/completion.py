@@ -52,16 +52,6 @@ def _or_ignore(what: str) -> str:
     return f"ignore {_words(what)}" if _words(what) else ""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
-    parser.add_argument("shell", choices=sorted(SHELLS))
-
-
-def run(asked: argparse.Namespace) -> None:
-    """Print what is asked for."""
-    print(SHELLS[asked.shell](), end="")
-
-
 # -- bash ----------------------------------------------------------------------------------------
 
 _BASH = r"""# bash completion of pyinit

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pyinit.options.table import Option
 
-DESCRIPTION = "Print the manual page of pyinit, for 'pyinitctl manual | man -l -'."
-
 # Of the text, not of the build: the page is the same wherever it is rendered.
 DATE = "2026-11-22"
 
@@ -137,18 +135,6 @@ _SEE_ALSO = (
     "pid_namespaces(7), signal(7), prctl(2), unshare(1), sd_notify(3), sd_listen_fds(3), "
     "`pyinitctl --help`"
 )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the subcommand."""
-    parser.add_argument(
-        "--markdown", action="store_true", help="print it as Markdown, which is docs/cli.md"
-    )
-
-
-def run(asked: argparse.Namespace) -> None:
-    """Print what is asked for."""
-    print(markdown() if asked.markdown else man_page(), end="")
 
 
 def markdown() -> str:
