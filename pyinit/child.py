@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pyinit.reaper import Reaper
     from pyinit.settings import Settings
 
+_USER_HZ = 100  # the kernel's for user space, on every machine; see time(7)
+
 
 class Child:
     """The main child ``pid``, the leader of its own process group.
@@ -47,6 +49,10 @@ class Child:
         self._stops = 0  # how often it has stopped so far
         self._resumed = 0  # the stop out of which we have continued it
         self._on_stop: Callable[[int, bool, int], None] | None = None
+        # When its whole group was sent TERM, in clock ticks since the boot, as in proc(5).
+        self.group_asked: int | None = None
+        if settings.group:
+            self.plain = self.plain.difference((_signal.SIGTERM,))
         if pid:
             reaper.known[pid] = self._change
 
@@ -154,6 +160,10 @@ class Child:
         if number == _signal.SIGKILL:
             self._reaper.has_killed = True
         posix.kill(target, number)
+        if number == _signal.SIGTERM and target < 0:
+            import time  # every interpreter has it built in
+
+            self.group_asked = int(time.clock_gettime(time.CLOCK_BOOTTIME) * _USER_HZ)
 
     def not_relayed(self, number: int, error: OSError) -> None:
         """Try it without its group if that is empty; else say that a signal is lost."""

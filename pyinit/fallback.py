@@ -8,7 +8,7 @@ import _signal
 import posix
 
 from pyinit import environment
-from pyinit.settings import END
+from pyinit.settings import LEFTOVERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Fallback:
         settings = self._settings
         if error is not None:
             tell(f"internal error, {_ONLY} from here on: {error!r}")
-        if settings.leftovers == END:
+        if settings.leftovers in LEFTOVERS:
             try:
                 end_leftovers(settings.grace_s, stops, stop_signals(settings))
             except BaseException as other:

@@ -8,14 +8,17 @@ The main child's end is the hinge.  Before it, signals are relayed; a drain hold
 the first stop signal back for a while, and a plan sends others to a main child
 that outlives its stop.  After it, whoever is left is asked to end (TERM, and CONT
 for those who are stopped and could not act on it), is given the grace, and is then
-killed.  A second stop signal says that somebody is in a hurry, so the drain or the
-grace is cut short.
+killed.  Those whose parent is pyinit are asked first, and whoever becomes its child
+by the end of a parent; all others when half of the grace is over, for their parents
+do not act.  A second stop signal says that somebody is in a hurry, so the drain or
+the grace is cut short.
 """
 
 # States.
 RUNNING = "running"
 DRAINING = "draining"
 STOPPING = "stopping"
+DESCENDING = "descending"
 TEARDOWN = "teardown"
 KILLING = "killing"
 DONE = "done"
@@ -27,8 +30,10 @@ STOP_DRAIN = "stop signal, drain set"
 HURRY = "second stop signal"
 ENDED = "main child ended, no leftovers"
 LEFTOVERS = "main child ended, leftovers"
+LEFTOVERS_BELOW = "main child ended, leftovers with children"
 LEFTOVERS_NO_GRACE = "main child ended, leftovers, grace 0"
 DEADLINE = "deadline"
+ADOPTED = "leftover became our child"
 GONE = "last leftover ended"
 
 # Actions.
@@ -37,8 +42,10 @@ ARM_DRAIN = "arm drain deadline"
 RELEASE = "relay the stop signal that was held back"
 ARM_PLAN = "arm the escalation plan, if any"
 ESCALATE = "send the plan's next signal to the main child"
-TERMINATE = "TERM then CONT to all leftovers"
-ARM_GRACE = "arm grace"
+ASK_CHILDREN = "TERM then CONT to our children"
+ARM_HALF = "arm half of the grace"
+TERMINATE = "TERM then CONT to all leftovers not asked yet"
+ARM_GRACE = "arm the grace's end"
 KILL = "KILL to all leftovers"
 ARM_BOUND = "arm the kill bound"
 NAME_BLOCKERS = "name who blocks"
@@ -51,19 +58,28 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
     (RUNNING, STOP_DRAIN): (DRAINING, (ARM_DRAIN,)),
     (RUNNING, ENDED): (DONE, ()),
     (RUNNING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (RUNNING, LEFTOVERS_BELOW): (DESCENDING, (ASK_CHILDREN, ARM_HALF)),
     (RUNNING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
     (DRAINING, SIGNAL): (DRAINING, (RELAY,)),
     (DRAINING, DEADLINE): (STOPPING, (RELEASE, ARM_PLAN)),
     (DRAINING, HURRY): (STOPPING, (RELEASE, RELAY, ARM_PLAN)),
     (DRAINING, ENDED): (DONE, ()),
     (DRAINING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (DRAINING, LEFTOVERS_BELOW): (DESCENDING, (ASK_CHILDREN, ARM_HALF)),
     (DRAINING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
     (STOPPING, SIGNAL): (STOPPING, (RELAY,)),
     (STOPPING, DEADLINE): (STOPPING, (ESCALATE,)),
     (STOPPING, HURRY): (STOPPING, (RELAY,)),
     (STOPPING, ENDED): (DONE, ()),
     (STOPPING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (STOPPING, LEFTOVERS_BELOW): (DESCENDING, (ASK_CHILDREN, ARM_HALF)),
     (STOPPING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
+    (DESCENDING, SIGNAL): (DESCENDING, ()),
+    (DESCENDING, STOP): (DESCENDING, ()),
+    (DESCENDING, ADOPTED): (DESCENDING, (ASK_CHILDREN,)),
+    (DESCENDING, DEADLINE): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (DESCENDING, HURRY): (KILLING, (KILL, ARM_BOUND)),
+    (DESCENDING, GONE): (DONE, ()),
     (TEARDOWN, SIGNAL): (TEARDOWN, ()),
     (TEARDOWN, STOP): (TEARDOWN, ()),
     (TEARDOWN, HURRY): (KILLING, (KILL, ARM_BOUND)),
@@ -107,7 +123,7 @@ class Lifecycle:
                 event = HURRY
             elif self.state == RUNNING and self.drain_s:
                 event = STOP_DRAIN
-        elif event == LEFTOVERS and not self.grace_s:
+        elif event in (LEFTOVERS, LEFTOVERS_BELOW) and not self.grace_s:
             event = LEFTOVERS_NO_GRACE
         self.state, actions = TRANSITIONS[self.state, event]
         return actions

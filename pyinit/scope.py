@@ -10,6 +10,8 @@ from pyinit import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pyinit.kernel.descendants import Sending
     from pyinit.kernel.proc import Process
 
@@ -21,6 +23,9 @@ OUTSIDERS = 2
 
 # So many are named; a log is read by people, and those who are looked at run on meanwhile.
 MOST_NAMED = 20
+
+# So often it is looked for those who have come while others were signalled.
+_MOST_LOOKS = 8
 
 _CAP_KILL = 5  # capabilities(7)
 
@@ -68,6 +73,20 @@ class _Scope:
             return True  # no descriptor, no memory: it is asked again
         return not others or any(not self.is_hopeless(process) for process in others)
 
+    def signal_one(self, pid: int, numbers: tuple[int, ...]) -> None:
+        """Signal a child of ours, or one who has entered from outside.  No error: it may be gone.
+
+        Those are told apart from a new process with the same number by nothing; it would be asked
+        to end in any case.
+        """
+        for number in numbers:
+            try:
+                posix.kill(pid, number)
+            except PermissionError:
+                self.refuses = True  # as by a set-user-ID program
+            except OSError:
+                pass
+
     def is_hopeless(self, process: "Process") -> bool:
         """Return whether nothing that we do makes a process go away.
 
@@ -94,27 +113,43 @@ class Namespace(_Scope):
             pass  # somebody is there whom we may not signal
         return OUTSIDERS if self._is_awaited() else NOBODY
 
-    def signal(self, *numbers: int, met: Met | None = None) -> bool:
-        """Send signals to everybody, one after the other; see kill(2).
+    def signal(self, *numbers: int, met: Met | None = None, but: "Collection[int]" = ()) -> bool:
+        """Send signals to everybody, one after the other, ``but`` to some; see kill(2).
 
         No error: they may be gone.  ``met`` gets those who were there just before.  Return True:
         nothing is left to be done.
         """
         try:
             if met is not None:
-                _meet(met)
+                self.meet(met)
         except Exception:
             pass  # the module cannot be loaded, a /proc that is none: they have no names then
-        for number in numbers:
-            try:
-                posix.kill(-1, number)
-            except OSError:
-                pass  # ESRCH: nobody left; that somebody may not be signalled is no error of -1
+        if not but or not self._signal_others(numbers, set(but)):
+            _kill(-1, numbers)
         try:
             if not self.refuses and not _may_signal_all():
                 self.refuses = any(map(is_refused, _others()))
         except Exception:
             pass  # then they are waited for like others
+        return True
+
+    def meet(self, met: Met) -> None:
+        """Note who is there.  Raises OSError."""
+        _meet(met)
+
+    def _signal_others(self, numbers: tuple[int, ...], but: set[int]) -> bool:
+        """Send signals to everybody but some; return whether /proc tells who the others are."""
+        for _ in range(_MOST_LOOKS):
+            try:
+                everybody = self.everybody()
+            except OSError:
+                return False
+            new = [p.pid for p in everybody if not p.is_zombie and p.pid not in but]
+            if not new:
+                return bool(everybody)
+            for pid in new:
+                _kill(pid, numbers)
+            but.update(new)
         return True
 
     def everybody(self) -> "list[Process]":
@@ -152,8 +187,8 @@ class Descendants(_Scope):
             return CHILDREN
         return OUTSIDERS if self._is_awaited() else NOBODY
 
-    def signal(self, *numbers: int, met: Met | None = None) -> bool:
-        """Send signals to every descendant, one after the other, and once to each.
+    def signal(self, *numbers: int, met: Met | None = None, but: "Collection[int]" = ()) -> bool:
+        """Send signals to every descendant, one after the other, and once to each, ``but`` to some.
 
         No error: they may be gone.  ``met`` gets those who were reached.  Return whether that
         was everybody; if not, the same call goes on with it.
@@ -161,7 +196,7 @@ class Descendants(_Scope):
         from pyinit.kernel import descendants
 
         if self._sending is None or self._sending.numbers != numbers:
-            self._sending = descendants.Sending(numbers, self._found)
+            self._sending = descendants.Sending(numbers, self._found, but)
         sending = self._sending
         is_done = sending.go_on()
         self._found = sending.found()
@@ -181,6 +216,20 @@ class Descendants(_Scope):
         from pyinit.kernel import descendants
 
         return descendants.everybody()
+
+    def meet(self, met: Met) -> None:
+        """Note who is there.  Raises OSError."""
+        found = [process for process in self.everybody() if not process.is_zombie]
+        met.count = len(found)
+        met.processes = found[:MOST_NAMED]
+
+
+def _kill(target: int, numbers: tuple[int, ...]) -> None:
+    for number in numbers:
+        try:
+            posix.kill(target, number)
+        except OSError:
+            pass  # ESRCH: nobody left; that somebody may not be signalled is no error of -1
 
 
 def is_refused(pid: int) -> bool:

@@ -1,7 +1,9 @@
 """What a run of pyinit is asked to do: the values of all options, and their defaults."""
 
 # What becomes of those who live on after the main child.
-END = "end"  # TERM, the grace, KILL
+TREE = "tree"  # TERM, to parents before their children; the grace, KILL
+ALL = "all"  # TERM to all at once, the grace, KILL
+LEFTOVERS = (TREE, ALL)
 LEAVE = "leave"  # nothing: as PID 1 the kernel ends them, else they are orphans of somebody else
 ASK = "ask"  # TERM to the main child's group, and no waiting
 
@@ -38,6 +40,7 @@ class Settings:
     pre_stop = ""  # --pre-stop
     escalation: "tuple[tuple[float, int], ...]" = ()  # --escalate, --stop-timeout
     grace_s = 5.0  # --grace
+    leftovers = "tree"  # --leftovers
     remap_exit: "dict[int, int]" = {}  # noqa: RUF012 - --remap-exit
     user = ""  # --user
     chdir = ""  # --chdir
@@ -68,7 +71,6 @@ class Settings:
     dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
     end_signal: int | None = None  # the main child and all that it left are to be killed at once
     installs_handlers = True  # so that /proc/PID/status tells of them
-    leftovers = END
     license = False  # print it; other inits have an option for it
     misspelt: "tuple[tuple[str, str], ...]" = ()  # variables of no option, and those meant
     mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given

@@ -9,7 +9,7 @@ import _signal
 import posix
 
 from pyinit import events, lifecycle, scope, signals
-from pyinit.settings import ASK, END
+from pyinit.settings import ALL, ASK, LEFTOVERS, TREE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,14 +183,14 @@ class Supervisor:
 
     def _end_all(self) -> None:
         """Kill the main child, and then at once all that it leaves behind."""
-        self._settings.leftovers = END
+        self._settings.leftovers = ALL
         self.lifecycle.grace_s = 0.0
         self.main.kill()
         self.main.expected |= 1 << _signal.SIGKILL
 
     def _end_leftovers(self) -> None:
         """End those who are left, or do with them what is asked for."""
-        if self._settings.leftovers == END:
+        if self._settings.leftovers in LEFTOVERS:
             self._log.guard(self._ask_who_is_left)
             if self._left != scope.NOBODY:
                 self._tear_down()
@@ -212,8 +212,19 @@ class Supervisor:
         from pyinit.stopping import teardown
 
         self._scope.load()
+        in_order = self._settings.leftovers == TREE
+        group_asked = None
+        if in_order and self.main.group_asked is not None:
+            group_asked = (self.main.pid, self.main.group_asked)
         teardown.Teardown(
-            self.lifecycle, self._log, self._reaper, self._inbox, self._scope, self._left
+            self.lifecycle,
+            self._log,
+            self._reaper,
+            self._inbox,
+            self._scope,
+            self._left,
+            in_order=in_order,
+            group_asked=group_asked,
         ).run()
 
 

@@ -24,7 +24,7 @@ from pyinit.api import held, keywords
 from pyinit.api.types import Exit, exit_of
 from pyinit.kernel import descendants, kills  # noqa: F401
 from pyinit.log import orphans  # noqa: F401
-from pyinit.stopping import teardown  # noqa: F401
+from pyinit.stopping import order, teardown  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -66,6 +66,7 @@ class Options(TypedDict, total=False):
     escalate: Sequence[tuple[Signal, float]]
     stop_timeout_s: float
     grace_s: float
+    leftovers: str
     remap_exit: Mapping[int | str, int]
     user: str
     chdir: str | os.PathLike[str]

@@ -64,8 +64,8 @@ def parse(name: str, arguments: list[str], environ: dict[bytes, bytes]) -> Setti
     except UsageError as error:
         raise failure(name, str(error)) from None
     settings.rewrite = found.rules(settings) | settings.rewrite
-    if "grace_s" in given:
-        settings.leftovers = choices.END
+    if "grace_s" in given and "leftovers" not in given:
+        settings.leftovers = choices.TREE
     return settings
 
 

@@ -20,7 +20,7 @@ _LATE = (
     *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
     *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.sink"),
     *("pyinit.log.senders", "pyinit.log.text", "pyinit.report.ending"),
-    *("pyinit.options.values", "pyinit.stopping.teardown"),
+    *("pyinit.options.values", "pyinit.stopping.order", "pyinit.stopping.teardown"),
 )
 _LATE_FOR = {
     "enter": ("pyinit.namespaces.enter",),

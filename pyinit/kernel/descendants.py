@@ -31,12 +31,15 @@ class Sending:
     """Signals on their way to every descendant, one after the other, and once each.
 
     No error where one is gone.  ``found`` are the PIDs of children that were found before,
-    for when there is no /proc.
+    for when there is no /proc.  ``but`` are children who are not to be signalled.
     """
 
-    def __init__(self, numbers: tuple[int, ...], found: "Iterable[int]" = ()) -> None:
+    def __init__(
+        self, numbers: tuple[int, ...], found: "Iterable[int]" = (), but: "Iterable[int]" = ()
+    ) -> None:
         self.numbers = numbers
-        self.reached: dict[int, proc.Process | None] = {}  # by PID; None: not seen in /proc
+        # By PID; None: not seen in /proc.
+        self.reached: dict[int, proc.Process | None] = dict.fromkeys(but)
         self.is_refused = False  # by one whom we may not signal
         self._found = found
         self._failures = 0

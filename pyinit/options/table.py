@@ -6,7 +6,7 @@ file is made by ``make manual``.  A run without options and variables does not l
 """
 
 from pyinit.options import values
-from pyinit.settings import LOG_FORMATS, NAMES, ON_OOM, SESSION
+from pyinit.settings import LEFTOVERS, LOG_FORMATS, NAMES, ON_OOM, SESSION, TREE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ NAME = Kind(
     adds_up=True,
 )  # fmt: skip
 ANSWER = Kind("ANSWER", values.on_oom, "", "str", "str", '"stop"', Completion(ON_OOM))
+ORDER = Kind("ORDER", values.leftovers, TREE, "str", "str", '"all"', Completion(LEFTOVERS))
 LEVEL = Kind("LEVEL", values.log_level, 0, "int", "str", '"info"', Completion(values.LOG_LEVELS))
 FORMAT = Kind("FORMAT", values.log_format, "", "str", "str", '"json"', Completion(LOG_FORMATS))
 DESCRIPTOR = Kind("N", values.descriptor, 2, "int", "int", "3")
@@ -322,6 +323,17 @@ waits for the command without a limit. How to choose the times is said below."""
 The grace begins when the command has ended and other processes are left. It ends early when all of
 them have ended. With 0 they get KILL at once.""",
                 attribute="grace_s", keyword="grace_s", default="5",
+            ),
+            Option(
+                "leftovers", ORDER,
+                "'tree': send TERM to parents before their children; 'all': to all at once",
+                "--leftovers all",
+                """\
+With `tree` TERM is sent to the processes whose parent is pyinit, and to whoever becomes its child
+later, when that happens. So a master ends its workers in its own way, and no process gets TERM that
+a parent still waits for. All others get it when half of the grace is over. With `all` everybody
+gets TERM at once. So it is with `tree` too where /proc is missing or hides processes.""",
+                default="tree",
             ),
             Option(
                 "remap-exit e", CODES,

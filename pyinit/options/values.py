@@ -2,7 +2,7 @@
 
 import _signal
 
-from pyinit.settings import LOG_FORMATS, ON_OOM
+from pyinit.settings import LEFTOVERS, LOG_FORMATS, ON_OOM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -295,6 +295,11 @@ def log_format(value: str, source: str) -> str:
 def on_oom(value: str, source: str) -> str:
     """Return what is to be done when the kernel kills for want of memory."""
     return _one_of(ON_OOM, value, source, "an answer to an OOM kill")
+
+
+def leftovers(value: str, source: str) -> str:
+    """Return in which order leftovers are asked to end."""
+    return _one_of(LEFTOVERS, value, source, "an order of leftovers")
 
 
 def _one_of(words: tuple[str, ...], value: str, source: str, what: str) -> str:

@@ -57,7 +57,7 @@ def _metrics(facts: Mapping[str, Any]) -> Iterator[Metric]:
     yield _one("start_time_seconds", "gauge", "When it started, since the epoch.", started)
     states = (
         lifecycle.RUNNING, lifecycle.DRAINING, lifecycle.STOPPING,
-        lifecycle.TEARDOWN, lifecycle.KILLING, lifecycle.DONE,
+        lifecycle.DESCENDING, lifecycle.TEARDOWN, lifecycle.KILLING, lifecycle.DONE,
     )  # fmt: skip
     yield Metric(
         "pyinit_state", "gauge", "1 for the state that it is in.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyinit.kernel.proc import Process
     from pyinit.lifecycle import Lifecycle
     from pyinit.reaper import Reaper
+    from pyinit.stopping.order import Order
 
 # From KILL to giving up on whoever the kernel cannot end yet, in seconds.
 KILL_BOUND_S = 2.0
@@ -26,7 +27,11 @@ BUSY_POLL_S = 0.25
 
 
 class Teardown:
-    """Ends all of ``where``; ``left`` is what that has said of who is left."""
+    """Ends all of ``where``; ``left`` is what that has said of who is left.
+
+    ``in_order`` has parents asked before their children.  ``group_asked`` is a process group that
+    got a SIGTERM before, and when, in clock ticks since the boot.
+    """
 
     def __init__(  # noqa: PLR0917 - what a teardown is about
         self,
@@ -36,6 +41,9 @@ class Teardown:
         inbox: "Inbox",
         where: "scope.Namespace | scope.Descendants",
         left: int,
+        *,
+        in_order: bool = True,
+        group_asked: tuple[int, int] | None = None,
     ) -> None:
         self._lifecycle = policy
         self._log = log
@@ -43,15 +51,23 @@ class Teardown:
         self._inbox = inbox
         self._scope = where
         self._left = left
+        self._in_order = in_order
+        self._group_asked = group_asked
+        self._order: Order | None = None  # whom to ask when, where that is kept to
+        self._next: set[int] = set()  # those to be asked now
+        self._asked = reaper.signalled
         self._deadline: float | None = None
         self._looked = 0.0
         self._clock = clock.Clock()
+        self._began = self._clock.now()
         self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
         self._has_named_blockers = False
         self._count = 0
         self._killed = 0
         self._is_asked = not policy.grace_s  # to kill whoever is left
         self._perform = {
+            lifecycle.ASK_CHILDREN: self._ask_children,
+            lifecycle.ARM_HALF: self._arm_half,
             lifecycle.TERMINATE: self._terminate,
             lifecycle.ARM_GRACE: self._arm_grace,
             lifecycle.KILL: self._kill,
@@ -66,10 +82,31 @@ class Teardown:
             self._log.guard(self._run_once)
         if self._scope.asks and not self._has_named_blockers:
             self._log.guard(self._tell_of_hopeless)
+        if self._order is not None:
+            self._log.guard(self._order.close)
         self._log.guard(self._tell_of_end)
 
     def _begin(self) -> None:
-        self._step(lifecycle.LEFTOVERS)
+        if self._in_order and self._lifecycle.grace_s:
+            self._log.guard(self._find_order)
+        below = self._order is not None
+        self._step(lifecycle.LEFTOVERS_BELOW if below else lifecycle.LEFTOVERS)
+
+    def _find_order(self) -> None:
+        """See whether some are left whom a parent waits for, and who is to be asked first."""
+        from pyinit.stopping import order
+
+        found = order.Order(self._asked, self._clock.now)
+        try:
+            entered = found.entered()
+            if entered is None and self._group_asked is not None and found.is_open():
+                entered = []
+            if entered is not None:
+                self._next = {*found.adopted(), *entered}
+                self._order = found
+        finally:
+            if self._order is None:
+                found.close()
 
     def _step(self, event: str) -> None:
         for action in self._lifecycle.step(event):
@@ -98,8 +135,9 @@ class Teardown:
 
     def _wait_until(self, deadline: float) -> float:
         """Return the deadline, or when to look again: who is left, or who has come since."""
-        is_killing = self._lifecycle.state == lifecycle.KILLING
-        if not (is_killing or self._owed or self._left == scope.OUTSIDERS):
+        # A child is adopted without a word where its parent was no child of ours.
+        looks = self._lifecycle.state in (lifecycle.DESCENDING, lifecycle.KILLING)
+        if not (looks or self._owed or self._left == scope.OUTSIDERS):
             return deadline
         pause_s = BUSY_POLL_S if self._reaper.is_behind else POLL_S
         return min(deadline, self._looked + pause_s)
@@ -133,13 +171,48 @@ class Teardown:
         self._left = self._scope.left()
         if self._left == scope.NOBODY:
             self._step(lifecycle.GONE)
+        elif self._order is not None and self._lifecycle.state == lifecycle.DESCENDING:
+            self._next = self._order.adopted()
+            if self._next:
+                self._step(lifecycle.ADOPTED)
+
+    def _ask_children(self) -> None:
+        """Ask those to end whom no living parent waits for."""
+        if self._deadline is None and self._log.level >= events.INFO:
+            met = scope.Met()
+            self._log.guard(lambda: self._scope.meet(met))
+            self._log.guard(lambda: self._tell_of_leftovers(met))
+        before = self._asked_before()
+        for pid in self._next:
+            self._asked.add(pid)
+            # A stopped process acts on TERM only after CONT.
+            again = (_signal.SIGCONT,) if pid in before else (_signal.SIGTERM, _signal.SIGCONT)
+            self._scope.signal_one(pid, again)
+        self._next = set()
+        if self._scope.asks:
+            self._left = scope.OUTSIDERS
+
+    def _asked_before(self) -> set[int]:
+        """Return those who got TERM as members of the main child's group."""
+        if self._order is None or self._group_asked is None:
+            return set()
+        return self._order.reached(*self._group_asked)
+
+    def _arm_half(self) -> None:
+        self._deadline = self._clock.now() + self._lifecycle.grace_s / 2
 
     def _terminate(self) -> None:
-        # A stopped process acts on TERM only after CONT.
-        met = self._send(_signal.SIGTERM, _signal.SIGCONT)
-        self._log.guard(lambda: self._tell_of_leftovers(met))
+        is_first = self._deadline is None
+        # Those who have entered are no children of ours, whose numbers cannot be used anew.
+        met = self._send(
+            _signal.SIGTERM, _signal.SIGCONT, but={*self._asked, *self._asked_before()}
+        )
+        if is_first:
+            self._log.guard(lambda: self._tell_of_leftovers(met))
 
-    def _send(self, *numbers: int, is_bad: bool = False) -> "scope.Met | None":
+    def _send(
+        self, *numbers: int, is_bad: bool = False, but: "set[int] | None" = None
+    ) -> "scope.Met | None":
         """Signal those who are left, and return who they are, as far as that is to be told.
 
         Where it ``is_bad`` that there is anybody, that is to be told by default.
@@ -148,14 +221,14 @@ class Teardown:
         self._owed = numbers
         is_told = self._log.level >= (events.WARNING if is_bad else events.INFO)
         met = scope.Met() if is_told else None
-        if self._scope.signal(*numbers, met=met):
+        if self._scope.signal(*numbers, met=met, but=but or ()):
             self._owed = ()
         if self._scope.asks:
             self._left = scope.OUTSIDERS
         return met
 
     def _arm_grace(self) -> None:
-        self._deadline = self._clock.now() + self._lifecycle.grace_s
+        self._deadline = self._began + self._lifecycle.grace_s
 
     def _kill(self) -> None:
         self._reaper.has_killed = True

@@ -230,7 +230,7 @@ def stop_timeout(case: Case) -> Iterator[Finding | NotChecked]:
             continue
         asked = init.asked
         plan_s = asked.escalation[-1][0] if asked.escalation else 0.0
-        ends = asked.leftovers == settings.END
+        ends = asked.leftovers in settings.LEFTOVERS
         grace_s, bound_s = (asked.grace_s, KILL_BOUND_S) if ends else (0.0, 0.0)
         needs_s = asked.drain_s + plan_s + grace_s + bound_s
         if needs_s <= case.stop_timeout_s:

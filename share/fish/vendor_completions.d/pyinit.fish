@@ -11,7 +11,7 @@ function __pyinit_command
             case --
                 printf '%s\n' $words[2..-1]
                 return 0
-            case --rewrite --stop-signals --drain --pre-stop --escalate --stop-timeout --grace --remap-exit --user --chdir --env --unset-env --umask --parent-death-signal --services --on-oom --as --log-level --log-format --log-fd --log-file --report --status-file --metrics-file
+            case --rewrite --stop-signals --drain --pre-stop --escalate --stop-timeout --grace --leftovers --remap-exit --user --chdir --env --unset-env --umask --parent-death-signal --services --on-oom --as --log-level --log-format --log-fd --log-file --report --status-file --metrics-file
                 set -q words[2]; or return 1
                 set -e words[1]
             case '--*'
@@ -64,6 +64,7 @@ complete -c pyinit -n __pyinit_in_options -l pre-stop -x -d 'run a shell command
 complete -c pyinit -n __pyinit_in_options -l escalate -x -a '"$(__pyinit_head)"{HUP,INT,QUIT,USR1,USR2,PIPE,ALRM,TERM,STKFLT,CONT,TSTP,TTIN,TTOU,URG,XCPU,XFSZ,VTALRM,PROF,WINCH,IO,PWR,RTMIN,RTMIN+1,RTMIN+2,RTMIN+3,RTMIN+4,RTMIN+5,RTMIN+6,RTMIN+7,RTMIN+8,RTMIN+9,RTMIN+10,RTMIN+11,RTMIN+12,RTMIN+13,RTMIN+14,RTMIN+15,RTMIN+16,RTMIN+17,RTMIN+18,RTMIN+19,RTMIN+20,RTMIN+21,RTMIN+22,RTMIN+23,RTMIN+24,RTMIN+25,RTMIN+26,RTMIN+27,RTMIN+28,RTMIN+29,RTMAX,KILL,STOP,CHLD,ILL,TRAP,ABRT,BUS,FPE,SEGV,SYS}@' -d 'send SIGNAL if the command still runs SECONDS after a stop signal; repeatable'
 complete -c pyinit -n __pyinit_in_options -l stop-timeout -x -d 'short for --escalate KILL@TIMEOUT, in seconds'
 complete -c pyinit -n __pyinit_in_options -l grace -x -d 'send TERM to processes that outlive the command, and KILL SECONDS later'
+complete -c pyinit -n __pyinit_in_options -l leftovers -x -a 'tree all' -d '\'tree\': send TERM to parents before their children; \'all\': to all at once'
 complete -c pyinit -n __pyinit_in_options -s e -l remap-exit -x -a '"$(__pyinit_head)"{HUP,INT,QUIT,USR1,USR2,PIPE,ALRM,TERM,STKFLT,CONT,TSTP,TTIN,TTOU,URG,XCPU,XFSZ,VTALRM,PROF,WINCH,IO,PWR,RTMIN,RTMIN+1,RTMIN+2,RTMIN+3,RTMIN+4,RTMIN+5,RTMIN+6,RTMIN+7,RTMIN+8,RTMIN+9,RTMIN+10,RTMIN+11,RTMIN+12,RTMIN+13,RTMIN+14,RTMIN+15,RTMIN+16,RTMIN+17,RTMIN+18,RTMIN+19,RTMIN+20,RTMIN+21,RTMIN+22,RTMIN+23,RTMIN+24,RTMIN+25,RTMIN+26,RTMIN+27,RTMIN+28,RTMIN+29,RTMAX,KILL,STOP,CHLD,ILL,TRAP,ABRT,BUS,FPE,SEGV,SYS}' -d 'exit with TO, or 0, instead of CODE; a signal\'s name is 128+n; repeatable'
 complete -c pyinit -n __pyinit_in_options -s u -l user -x -a '(__fish_complete_users) (__pyinit_behind : (__fish_complete_groups | string split -f 1 \\t))' -d 'run the command as this user, with the user\'s groups, HOME, USER and LOGNAME'
 complete -c pyinit -n __pyinit_in_options -l chdir -x -a '(__fish_complete_directories (commandline -ct))' -d 'run the command in this directory'

@@ -1,0 +1,124 @@
+"""The order in which leftovers are asked to end: parents before their children.
+
+A parent ends its children in its own way, if it is let to: a master lets its workers finish, a
+shell waits for its pipeline.  So only those are asked whom no living parent waits for: our own
+children, whoever becomes one later, and those who have entered from outside.  See proc(5),
+CONFIG_PROC_CHILDREN, and PR_SET_CHILD_SUBREAPER in prctl(2).
+"""
+
+import posix
+
+from pyinit import environment
+from pyinit.kernel import proc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Looking for new children takes no more than this part of the time.
+_SHARE = 0.2
+
+
+class Order:
+    """Our children, as they come; /proc is held open until `close`.
+
+    ``asked`` are those whom somebody has asked already.  ``now`` is a clock, in seconds.
+    """
+
+    def __init__(self, asked: set[int], now: "Callable[[], float]") -> None:
+        self._asked = asked
+        self._now = now
+        self._ours = proc.Ours()
+        self._directory = self._ours.__enter__()
+        self._next_look = 0.0
+
+    def close(self) -> None:
+        """Close /proc."""
+        self._directory = None
+        self._ours.__exit__()
+
+    def is_open(self) -> bool:
+        """Return whether there is a /proc that shows our PID namespace."""
+        return self._directory is not None
+
+    def entered(self) -> list[int] | None:
+        """Return those whose parent is outside, if there is somebody whom a parent waits for.
+
+        None where nobody is, or where /proc does not tell.  Raises OSError.
+        """
+        directory = self._directory
+        if directory is None or _hides(directory):
+            return None
+        own, ours = posix.getpid(), _children(directory)
+        entered = []
+        is_deep = False
+        for pid in set(proc.pids(directory)) - ours - {own}:
+            try:
+                parent = proc.Process(pid, directory).parent
+            except OSError:
+                continue  # it has ended
+            if own != 1:
+                # Others than our descendants are there as well.
+                if parent in ours:
+                    return []
+            elif parent == 0:
+                entered.append(pid)
+            else:
+                is_deep = True
+        return entered if is_deep else None
+
+    def reached(self, group: int, ticks: int) -> set[int]:
+        """Return who was in a process group when that was signalled, ``ticks`` after the boot.
+
+        One who was forked within 10 ms counts as one who was not.  Raises OSError.
+        """
+        found: set[int] = set()
+        directory = self._directory
+        if directory is None:
+            return found
+        for pid in proc.pids(directory):
+            try:
+                if posix.getpgid(pid) == group and proc.Process(pid, directory).start < ticks:
+                    found.add(pid)
+            except OSError:
+                pass  # it has ended
+        return found
+
+    def adopted(self) -> set[int]:
+        """Return our children who were not asked yet; nobody where it is too early to look.
+
+        Raises OSError.
+        """
+        began = self._now()
+        if self._directory is None or began < self._next_look:
+            return set()
+        found = _children(self._directory) - self._asked
+        took_s = self._now() - began
+        self._next_look = began + took_s / _SHARE
+        return found
+
+
+def _children(directory: int) -> set[int]:
+    """Return our children, those of each thread, ended ones too.  Raises OSError."""
+    own = posix.getpid()
+    try:
+        found: set[int] = set()
+        for thread in _threads(directory):
+            found.update(map(int, proc.read(f"{own}/task/{thread}/children", directory).split()))
+    except FileNotFoundError:
+        # A kernel without CONFIG_PROC_CHILDREN.
+        return {p.pid for p in proc.snapshot(directory).values() if p.parent == own}
+    return found
+
+
+def _threads(directory: int) -> list[str]:
+    fd = posix.open(f"{posix.getpid()}/task", environment.READ_ONLY, dir_fd=directory)
+    try:
+        return posix.listdir(fd)
+    finally:
+        posix.close(fd)
+
+
+def _hides(directory: int) -> bool:
+    """Return whether a /proc may show some processes only (hidepid).  Raises OSError."""
+    return b"hidepid=" in proc.read("self/mountinfo", directory)

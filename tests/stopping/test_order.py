@@ -1,0 +1,271 @@
+"""Leftovers end in the order of the tree: parents are asked before their children.
+
+A grace of 1000 s in a test says that nothing waited for half of it: the test
+would have failed by its own deadline.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.harness import PID1, Container, descendants, logged, python, until
+from tests.stopping.test_teardown import NEVER_S, assert_over, end_main
+
+
+def master(
+    *words: str, grace: str = NEVER_S, mode: str, options: tuple[str, ...] = ()
+) -> Container:
+    """Return a container that leaves a master with workers; see master.py."""
+    return Container(
+        python("master.py", *words),
+        options=["--grace", grace, *options],
+        mode=mode,
+        stdin=subprocess.PIPE,
+    )
+
+
+def test_a_master_lets_its_workers_finish(mode: str) -> None:
+    """It gets TERM; no worker does while it waits for them."""
+    with master("finish", "3", mode=mode) as container:
+        for _ in range(3):
+            container.expect("worker")
+        end_main(container)
+        assert container.rest().splitlines() == ["TERM", *["done"] * 3, "ended"]
+        assert_over(container)
+
+
+def test_all_at_once(mode: str) -> None:
+    """--leftovers all: workers get TERM with their master."""
+    with master("finish", "3", mode=mode, options=("--leftovers", "all")) as container:
+        for _ in range(3):
+            container.expect("worker")
+        end_main(container)
+        assert sorted(container.rest().splitlines()) == ["TERM", "ended", *["lost"] * 3]
+        assert_over(container)
+
+
+def test_orphans_of_a_master_are_asked_when_it_has_ended(mode: str) -> None:
+    """They become our children by that, whom nobody else waits for."""
+    with master("end", "3", mode=mode) as container:
+        for _ in range(3):
+            container.expect("worker")
+        end_main(container)
+        assert container.rest().splitlines() == ["TERM", *["lost"] * 3]
+        assert_over(container)
+
+
+def test_workers_of_a_master_that_does_not_act_are_asked_after_half_of_the_grace(
+    mode: str,
+) -> None:
+    """And it is killed at the end of the grace, as ever; it gets TERM once."""
+    with master("ignore", "2", grace="1", mode=mode, options=("-v",)) as container:
+        for _ in range(2):
+            container.expect("worker")
+        end_main(container)
+        container.expect("TERM")
+        began = time.monotonic()
+        container.expect("lost")
+        assert time.monotonic() - began > 0.3
+        container.expect("lost")
+        assert_over(container)
+        assert container.rest() == ""
+        events = {event["event"]: event for event in logged(container.errors())}
+        assert events["teardown_started"]["count"] == 3
+        assert 1 <= events["teardown_finished"]["took_s"] < 30
+
+
+def test_a_stopped_master_is_continued(mode: str) -> None:
+    """And lets its workers finish, who were not asked meanwhile."""
+    with master("stopped", "2", mode=mode) as container:
+        found = sorted(container.line() for _ in range(3))
+        assert found == ["stopping", "worker", "worker"]
+        until(lambda: any(is_stopped(pid) for pid in container.descendants()), "it has stopped")
+        end_main(container)
+        assert container.rest().splitlines() == ["TERM", *["done"] * 2, "ended"]
+        assert_over(container)
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped by job control."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def test_a_second_stop_signal_hurries(mode: str) -> None:
+    """Workers and master are killed at once, in whatever order."""
+    with master("ignore", mode=mode) as container:
+        container.expect("worker")
+        container.signal(signal.SIGTERM)
+        container.expect("TERM")
+        container.signal(signal.SIGTERM)
+        assert_over(container, 128 + signal.SIGTERM)
+        assert container.rest() == ""
+
+
+@pytest.mark.parametrize("number", ["100"])
+def test_a_chain_ends_from_the_top(mode: str, number: str) -> None:
+    """Each gets TERM when its parent has ended; nothing waits for half of the grace."""
+    with Container(
+        python("leave.py", "deep", "end", number),
+        options=["--grace", NEVER_S],
+        mode=mode,
+        stdin=subprocess.PIPE,
+    ) as container:
+        for _ in range(int(number)):
+            container.expect("ready")
+        end_main(container)
+        assert container.rest() == "TERM\n" * int(number)
+        assert_over(container)
+
+
+FORKS_AT_END = """
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+def run(generation):
+    os.write(1, b"ready\\n")
+    signal.sigwaitinfo({signal.SIGTERM})
+    os.write(1, b"TERM\\n")
+    if generation and os.fork() == 0:
+        run(generation - 1)
+    os._exit(0)
+if os.fork() == 0:
+    if os.fork() == 0:
+        run(3)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.wait()
+    os._exit(0)
+os.read(0, 1)
+os._exit(7)
+"""
+
+
+def test_who_is_forked_by_one_that_ends_is_asked_as_well(mode: str) -> None:
+    """It becomes our child then."""
+    with Container(
+        [sys.executable, "-IS", "-c", FORKS_AT_END],
+        options=["--grace", NEVER_S],
+        mode=mode,
+        stdin=subprocess.PIPE,
+    ) as container:
+        container.expect("ready")
+        end_main(container)
+        for _ in range(3):
+            container.expect("TERM")
+            container.expect("ready")
+        container.expect("TERM")
+        assert_over(container)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_with_group_nobody_gets_term_twice(mode: str, *, deep: bool) -> None:
+    """What the stop has told the main child's group it does not have to be told again."""
+    script = LEADS if deep else SLEEPS
+    with Container(
+        [sys.executable, "-IS", "-c", script], options=["-g", "--grace", "2"], mode=mode
+    ) as container:
+        container.expect("ready")
+        time.sleep(0.05)  # a process counts as told that began a tick, 10 ms, before
+        container.signal(signal.SIGTERM)
+        assert container.rest() == "TERM\n"
+        assert_over(container, 128 + signal.SIGTERM)
+
+
+SLEEPS = """
+import os, signal, time
+if os.fork() == 0:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    os.write(1, b"ready\\n")
+    while info := signal.sigtimedwait({signal.SIGTERM}, 1):
+        os.write(1, b"TERM\\n")
+    os._exit(0)
+signal.pause()
+"""
+LEADS = """
+import os, signal, time
+if os.fork() == 0:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    pid = os.fork()
+    if pid == 0:
+        os.write(1, b"ready\\n")
+        while info := signal.sigtimedwait({signal.SIGTERM}, 1):
+            os.write(1, b"TERM\\n")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os._exit(0)
+signal.pause()
+"""
+
+
+def test_one_that_has_entered_is_asked_at_once(namespaces: None) -> None:
+    """Its parent is outside, and nobody here ends it."""
+    with master("finish", mode=PID1) as container:
+        container.expect("worker")
+        entered = subprocess.Popen(
+            ["nsenter", f"--pid=/proc/{container.pid}/ns/pid", *python("record.py", "TERM")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert entered.stdout is not None
+            assert entered.stdout.readline() == "ready\n"
+            end_main(container)
+            assert entered.stdout.readline() == "TERM\n"
+            assert entered.wait(60) == 0
+            assert container.rest().splitlines() == ["TERM", "done", "ended"]
+            assert_over(container)
+        finally:
+            entered.kill()
+            entered.wait()
+            if entered.stdout is not None:
+                entered.stdout.close()
+
+
+HIDDEN = {
+    "missing": "umount -l /proc",
+    "hidepid": "mount -o remount,hidepid=invisible /proc",
+    "another's": "mount --bind /proc/self/task /proc",
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_without_a_proc_that_tells_all_are_asked_at_once(mode: str, how: str) -> None:
+    """Nothing says who waits for whom."""
+    before = ("unshare", "--mount", "sh", "-c", f'{HIDDEN[how]} && exec "$@"', "sh")
+    with Container(
+        python("master.py", "finish", "2"),
+        options=["--grace", "2"],
+        mode=mode,
+        before=before,
+        stdin=subprocess.PIPE,
+    ) as container:
+        for _ in range(2):
+            container.expect("worker")
+        end_main(container)
+        assert "lost" in container.rest()
+        assert_over(container)
+
+
+def test_a_master_below_a_shell(mode: str) -> None:
+    """The entry script is the main child; its master is a leftover when it is stopped."""
+    words = python("master.py", "finish", "2")
+    script = '"$@" <&3 3<&- & wait'
+    with Container(
+        ["sh", "-c", f"exec 3<&0; {script}", "sh", *words],
+        options=["--grace", NEVER_S],
+        mode=mode,
+        stdin=subprocess.PIPE,
+    ) as container:
+        for _ in range(2):
+            container.expect("worker")
+        assert len(descendants(container.pid)) == 5
+        container.signal(signal.SIGTERM)
+        assert container.rest().splitlines() == ["TERM", *["done"] * 2, "ended"]
+        assert container.wait() == 128 + signal.SIGTERM
