@@ -306,6 +306,7 @@ OF_KIND: "dict[table.Kind, Callable[[str, Any], Any]]" = {
     table.ASSIGNMENT: _env,
     table.NAME: _unset_env,
     table.ANSWER: _text(table.ANSWER, "a word"),
+    table.ORDER: _text(table.ORDER, "a word"),
     table.LEVEL: _text(table.LEVEL, "a level such as 'info'"),
     table.FORMAT: _text(table.FORMAT, "a word"),
     table.DESCRIPTOR: _descriptor,

@@ -29,6 +29,17 @@ signal. Its times count from the moment at which that was relayed, so they come 
 drain's. Further stop signals are relayed and change nothing about it. It ends with the
 main child; the grace governs leftovers. Without a plan pyinit waits for the main child without a
 limit.
+
+**The teardown** (`--grace`, `--leftovers`) ends the leftovers, parents before their children. A
+parent ends its children in its own way, if it is let to: a master lets its workers finish their
+jobs, a shell waits for its pipeline. So TERM goes first to those whose parent is pyinit, and to
+those who have entered the namespace from outside. When a parent ends, its children become pyinit's,
+and get TERM then. Where parents do not act, all who are left get it when half of the grace is over,
+and KILL comes at its end. Processes that just end on TERM end as early as if all were told at once.
+All are told at once with `--leftovers all`, where everybody left is a child of pyinit, and where
+/proc is missing, another namespace's, or hides processes (`hidepid`). A subreaper that has no /proc
+reaches only its own children, so it keeps the order in any case. With `--group` the members of the
+main child's group that were sent TERM with it do not get TERM again.
 """
 
 

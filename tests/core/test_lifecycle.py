@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pyinit.lifecycle import (
+    ADOPTED,
     ARM_BOUND,
     ARM_DRAIN,
     ARM_GRACE,
+    ARM_HALF,
     ARM_PLAN,
+    ASK_CHILDREN,
     DEADLINE,
+    DESCENDING,
     DONE,
     DRAINING,
     ENDED,
@@ -23,6 +27,7 @@ from pyinit.lifecycle import (
     KILL,
     KILLING,
     LEFTOVERS,
+    LEFTOVERS_BELOW,
     LEFTOVERS_NO_GRACE,
     NAME_BLOCKERS,
     RELAY,
@@ -40,13 +45,14 @@ from pyinit.lifecycle import (
 from tests.cases import in_one_test
 
 # What can happen in the world while the machine is in a state.
-WITH_MAIN_CHILD = (SIGNAL, STOP, ENDED, LEFTOVERS)
+WITH_MAIN_CHILD = (SIGNAL, STOP, ENDED, LEFTOVERS, LEFTOVERS_BELOW)
 WITH_DEADLINE = (*WITH_MAIN_CHILD, DEADLINE)
 WITH_LEFTOVERS = (SIGNAL, STOP, DEADLINE, GONE)
 POSSIBLE = {
     RUNNING: WITH_MAIN_CHILD,
     DRAINING: WITH_DEADLINE,
     STOPPING: WITH_DEADLINE,
+    DESCENDING: (*WITH_LEFTOVERS, ADOPTED),
     TEARDOWN: WITH_LEFTOVERS,
     KILLING: WITH_LEFTOVERS,
     DONE: (*WITH_MAIN_CHILD, *WITH_LEFTOVERS),
@@ -119,19 +125,26 @@ class World(RuleBasedStateMachine):
 
     def check_teardown(self, action: str, state: str, event: str, stops: int) -> None:
         """Assert that ``action``, one of those for leftovers, is right now."""
-        if action == TERMINATE:
+        if action == ASK_CHILDREN:
             assert self.machine.grace_s > 0
-            assert KILL not in self.done
+            assert event in (LEFTOVERS_BELOW, ADOPTED)
+            assert not {TERMINATE, KILL} & set(self.done)
+        elif action == TERMINATE:
+            assert self.machine.grace_s > 0
+            assert not {TERMINATE, KILL} & set(self.done)
+            # All at once, or after half of the grace.
+            assert event == LEFTOVERS or (state, event) == (DESCENDING, DEADLINE)
         elif action == KILL:
             assert KILL not in self.done
             if self.machine.grace_s == 0:
-                assert event == LEFTOVERS
+                assert event in (LEFTOVERS, LEFTOVERS_BELOW)
             else:
-                assert TERMINATE in self.done
-                grace_over = (TEARDOWN, DEADLINE) in self.happened
-                assert grace_over or ((TEARDOWN, STOP) in self.happened and stops > 1)
-        elif action in (ARM_GRACE, ARM_BOUND):
-            assert self.done[-1] == (TERMINATE if action == ARM_GRACE else KILL)
+                grace_over = (state, event) == (TEARDOWN, DEADLINE)
+                assert grace_over or (event == STOP and stops > 1)
+                assert TERMINATE in self.done or (ASK_CHILDREN in self.done and not grace_over)
+        elif action in (ARM_HALF, ARM_GRACE, ARM_BOUND):
+            follows = {ARM_HALF: ASK_CHILDREN, ARM_GRACE: TERMINATE, ARM_BOUND: KILL}
+            assert self.done[-1] == follows[action]
             self.armed = True
         else:
             assert action == NAME_BLOCKERS
@@ -139,7 +152,7 @@ class World(RuleBasedStateMachine):
 
     def main_child_ended(self) -> bool:
         """Return whether it has."""
-        return any(event in (ENDED, LEFTOVERS) for _, event in self.happened)
+        return any(event in (ENDED, LEFTOVERS, LEFTOVERS_BELOW) for _, event in self.happened)
 
     @rule(stop=st.booleans())
     def signal(self, *, stop: bool) -> None:
@@ -147,10 +160,16 @@ class World(RuleBasedStateMachine):
         self.step(STOP if stop else SIGNAL)
 
     @precondition(lambda self: self.machine.state in (RUNNING, DRAINING, STOPPING))
-    @rule(leftovers=st.booleans())
-    def main_child_ends(self, *, leftovers: bool) -> None:
+    @rule(event=st.sampled_from((ENDED, LEFTOVERS, LEFTOVERS_BELOW)))
+    def main_child_ends(self, event: str) -> None:
         """Once."""
-        self.step(LEFTOVERS if leftovers else ENDED)
+        self.step(event)
+
+    @precondition(lambda self: self.machine.state == DESCENDING)
+    @rule()
+    def a_parent_ends(self) -> None:
+        """Its children become ours; several do, one after the other."""
+        self.step(ADOPTED)
 
     @precondition(lambda self: self.armed)
     @rule()
@@ -158,7 +177,7 @@ class World(RuleBasedStateMachine):
         """Let the armed deadline come, several times if nobody arms a new one."""
         self.step(DEADLINE)
 
-    @precondition(lambda self: self.machine.state in (TEARDOWN, KILLING))
+    @precondition(lambda self: self.machine.state in (DESCENDING, TEARDOWN, KILLING))
     @rule()
     def leftovers_end(self) -> None:
         """Let the last one end."""
@@ -182,7 +201,7 @@ class World(RuleBasedStateMachine):
         state = self.machine.state
         if state != DONE:
             due = state == STOPPING and self.steps > 0
-            assert self.armed == (due or state in (DRAINING, TEARDOWN, KILLING))
+            assert self.armed == (due or state in (DRAINING, DESCENDING, TEARDOWN, KILLING))
 
     @invariant()
     def no_stop_signal_is_lost(self) -> None:
@@ -225,11 +244,12 @@ def test_there_is_an_answer_to_all_that_can_happen(
 def test_every_row_of_the_table_is_used() -> None:
     """Each is reached from the start by what can happen: none is there for nothing."""
     used = set()
-    happening = itertools.product((SIGNAL, STOP, ENDED, LEFTOVERS, DEADLINE, GONE), repeat=5)
+    events = (SIGNAL, STOP, ENDED, LEFTOVERS, LEFTOVERS_BELOW, ADOPTED, DEADLINE, GONE)
+    happening = itertools.product(events, repeat=5)
     times = itertools.product((0.0, 5.0), repeat=2)
-    for (grace_s, drain_s), events in itertools.product(times, happening):
+    for (grace_s, drain_s), happened in itertools.product(times, happening):
         machine = Lifecycle(grace_s, drain_s)
-        for event in events:
+        for event in happened:
             if machine.state == DONE or event not in POSSIBLE[machine.state]:
                 break
             used.add((machine.state, event_of_row(machine, event)))
@@ -243,7 +263,9 @@ def event_of_row(machine: Lifecycle, event: str) -> str:
         return HURRY
     if event == STOP and machine.state == RUNNING and machine.drain_s:
         return STOP_DRAIN
-    return LEFTOVERS_NO_GRACE if event == LEFTOVERS and machine.grace_s == 0 else event
+    if event in (LEFTOVERS, LEFTOVERS_BELOW) and machine.grace_s == 0:
+        return LEFTOVERS_NO_GRACE
+    return event
 
 
 @in_one_test(("state", "event"), [(TEARDOWN, ENDED), (RUNNING, GONE), (RUNNING, "x")])
@@ -313,3 +335,12 @@ def test_any_signal_is_relayed_while_the_main_child_lives() -> None:
         assert TRANSITIONS[state, SIGNAL] == (state, (RELAY,))
     assert TRANSITIONS[RUNNING, STOP] == (STOPPING, (RELAY, ARM_PLAN))
     assert TRANSITIONS[STOPPING, HURRY] == (STOPPING, (RELAY,))
+
+
+def test_parents_first_then_all() -> None:
+    """Our children as they come; after half of the grace the others; at its end KILL."""
+    machine = Lifecycle(5.0)
+    assert machine.step(LEFTOVERS_BELOW) == (ASK_CHILDREN, ARM_HALF)
+    assert machine.step(ADOPTED) == (ASK_CHILDREN,)
+    assert machine.step(DEADLINE) == (TERMINATE, ARM_GRACE)
+    assert machine.step(DEADLINE) == (KILL, ARM_BOUND)

@@ -117,7 +117,7 @@ def test_what_has_happened_is_counted(mode: str, tmp_path: Path) -> None:
     assert one(found, "oom_kills_total") == 0
     assert one(found, "exit_code") == 7
     states = found["pyinit_state"].samples
-    assert len(states) == 6
+    assert len(states) == 7
     assert [dict(labels)["state"] for labels, value in states.items() if value] == ["done"]
 
 

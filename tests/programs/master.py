@@ -10,6 +10,7 @@ and with `stopped` that the master is about to stop.
 import _signal as signal
 import os
 import sys
+import time
 
 
 def say(*words: object) -> None:
@@ -50,6 +51,7 @@ def lead(manner: str, number: int) -> None:
             os._exit(0)
         if manner != "ignore":
             break
+    time.sleep(0.2)  # workers who were sent TERM too have taken it
     os.close(mine)
     for _ in range(number):
         os.wait()

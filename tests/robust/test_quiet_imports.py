@@ -38,8 +38,10 @@ def test_relaying_and_reaping_load_nothing(namespaces: None) -> None:
 
 
 def test_a_teardown(namespaces: None) -> None:
-    """Two modules more where somebody is left: the second is the clock of its deadlines."""
-    more = {"pyinit.stopping", "pyinit.stopping.teardown", "pyinit.kernel", "pyinit.kernel.clock"}
+    """Where somebody is left: the clock of its deadlines, and whom a parent waits for."""
+    more = {"pyinit.stopping", "pyinit.kernel"}
+    more |= {"pyinit.stopping.teardown", "pyinit.kernel.clock", "pyinit.stopping.order"}
+    more |= {"pyinit.kernel.proc", "errno"}
     assert loaded("sh", "-c", "sleep 1000 &") == ALLOWED | more
 
 

@@ -47,9 +47,11 @@ def assert_over(container: Container, code: int = 7) -> None:
 def test_each_leftover_gets_term_and_its_end_is_the_end(kind: str, mode: str) -> None:
     """Sessions of their own and daemons too; the exit code stays the main child's.
 
-    In a nested namespace it is that one's init, which TERM reaches because it waits for it.
+    In a nested namespace it is that one's init, which TERM reaches because it waits for it; and
+    after half of the grace, for unshare(1), its parent, blocks TERM.
     """
-    with leave(kind, "end", mode=mode) as container:
+    grace = "1" if kind == "nested" else NEVER_S
+    with leave(kind, "end", grace=grace, mode=mode) as container:
         container.expect("ready")
         end_main(container)
         container.expect("TERM")
