@@ -329,10 +329,10 @@ them have ended. With 0 they get KILL at once.""",
                 "'tree': send TERM to parents before their children; 'all': to all at once",
                 "--leftovers all",
                 """\
-With `tree` TERM is sent to the processes whose parent is pyinit, and to whoever becomes its child
-later, when that happens. So a master ends its workers in its own way, and no process gets TERM that
-a parent still waits for. All others get it when half of the grace is over. With `all` everybody
-gets TERM at once. So it is with `tree` too where /proc is missing or hides processes.""",
+With `tree` TERM goes to the processes whose parent is pyinit, and to each process that becomes its
+child later, at that moment. So a master can end its workers in its own way: no process gets TERM
+while its parent lives. The others get it when half of the grace is over. With `all` all processes
+get TERM at once. `tree` does the same where /proc is missing or hides processes.""",
                 default="tree",
             ),
             Option(

@@ -59,7 +59,7 @@ class Teardown:
         self._deadline: float | None = None
         self._looked = 0.0
         self._clock = clock.Clock()
-        self._began = self._clock.now()
+        self._began: float | None = None  # when the first ones were asked
         self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
         self._has_named_blockers = False
         self._count = 0
@@ -199,7 +199,8 @@ class Teardown:
         return self._order.reached(*self._group_asked)
 
     def _arm_half(self) -> None:
-        self._deadline = self._clock.now() + self._lifecycle.grace_s / 2
+        self._began = self._clock.now()
+        self._deadline = self._began + self._lifecycle.grace_s / 2
 
     def _terminate(self) -> None:
         is_first = self._deadline is None
@@ -228,7 +229,8 @@ class Teardown:
         return met
 
     def _arm_grace(self) -> None:
-        self._deadline = self._began + self._lifecycle.grace_s
+        began = self._clock.now() if self._began is None else self._began
+        self._deadline = began + self._lifecycle.grace_s
 
     def _kill(self) -> None:
         self._reaper.has_killed = True

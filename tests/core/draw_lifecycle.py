@@ -31,15 +31,16 @@ main child; the grace governs leftovers. Without a plan pyinit waits for the mai
 limit.
 
 **The teardown** (`--grace`, `--leftovers`) ends the leftovers, parents before their children. A
-parent ends its children in its own way, if it is let to: a master lets its workers finish their
-jobs, a shell waits for its pipeline. So TERM goes first to those whose parent is pyinit, and to
-those who have entered the namespace from outside. When a parent ends, its children become pyinit's,
-and get TERM then. Where parents do not act, all who are left get it when half of the grace is over,
-and KILL comes at its end. Processes that just end on TERM end as early as if all were told at once.
-All are told at once with `--leftovers all`, where everybody left is a child of pyinit, and where
-/proc is missing, another namespace's, or hides processes (`hidepid`). A subreaper that has no /proc
-reaches only its own children, so it keeps the order in any case. With `--group` the members of the
-main child's group that were sent TERM with it do not get TERM again.
+parent can end its children in its own way: a master lets its workers finish their jobs, a shell
+waits for its pipeline. So pyinit sends TERM first to its own children, and to processes that
+entered the namespace from outside. When a parent ends, its children become pyinit's children, and
+get TERM then. When half of the grace is over, all other leftovers get TERM too, because their
+parents do not act. At the end of the grace all get KILL. Processes that just end on TERM end as
+early as if all got TERM at once. All get TERM at once with `--leftovers all`, when all leftovers
+are children of pyinit, and when /proc is missing, shows another namespace or hides processes
+(`hidepid`). A subreaper without /proc reaches its own children only, so it keeps the order in any
+case. With `--group`, members of the main child's group that got TERM with it do not get TERM
+again.
 """
 
 
