@@ -13,7 +13,7 @@ from pyinit.kernel import proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # Looking for new children takes no more than this part of the time.
 _SHARE = 0.2
@@ -41,7 +41,7 @@ class Order:
         """Return whether there is a /proc that shows our PID namespace."""
         return self._directory is not None
 
-    def entered(self) -> list[int] | None:
+    def entered(self) -> list[proc.Process] | None:
         """Return those whose parent is outside, if there is somebody whom a parent waits for.
 
         None where nobody is, or where /proc does not tell.  Raises OSError.
@@ -50,22 +50,34 @@ class Order:
         if directory is None or _hides(directory):
             return None
         own, ours = posix.getpid(), _children(directory)
-        entered = []
+        entered: list[proc.Process] = []
         is_deep = False
         for pid in set(proc.pids(directory)) - ours - {own}:
             try:
-                parent = proc.Process(pid, directory).parent
+                process = proc.Process(pid, directory)
             except OSError:
                 continue  # it has ended
             if own != 1:
                 # Others than our descendants are there as well.
-                if parent in ours:
+                if process.parent in ours:
                     return []
-            elif parent == 0:
-                entered.append(pid)
+            elif process.parent == 0:
+                entered.append(process)
             else:
                 is_deep = True
         return entered if is_deep else None
+
+    def still(self, processes: "Iterable[proc.Process]") -> set[int]:
+        """Return those PIDs that mean the same process as before."""
+        found: set[int] = set()
+        for process in processes:
+            try:
+                if self._directory is not None:
+                    now = proc.Process(process.pid, self._directory)
+                    found.update([now.pid] if now.start == process.start else [])
+            except OSError:
+                pass  # it has ended
+        return found
 
     def reached(self, group: int, ticks: int) -> set[int]:
         """Return who was in a process group when that was signalled, ``ticks`` after the boot.

@@ -55,6 +55,8 @@ class Teardown:
         self._group_asked = group_asked
         self._order: Order | None = None  # whom to ask when, where that is kept to
         self._next: set[int] = set()  # those to be asked now
+        self._entered: list[Process] = []  # from outside, who were asked
+        self._but: set[int] = set()  # whom those owed are not for
         self._asked = reaper.signalled
         self._deadline: float | None = None
         self._looked = 0.0
@@ -102,7 +104,8 @@ class Teardown:
             if entered is None and self._group_asked is not None and found.is_open():
                 entered = []
             if entered is not None:
-                self._next = {*found.adopted(), *entered}
+                self._next = found.adopted()
+                self._entered = entered
                 self._order = found
         finally:
             if self._order is None:
@@ -182,6 +185,9 @@ class Teardown:
             met = scope.Met()
             self._log.guard(lambda: self._scope.meet(met))
             self._log.guard(lambda: self._tell_of_leftovers(met))
+        if self._deadline is None:
+            for process in self._entered:
+                self._scope.signal_one(process.pid, (_signal.SIGTERM, _signal.SIGCONT))
         before = self._asked_before()
         for pid in self._next:
             self._asked.add(pid)
@@ -196,7 +202,10 @@ class Teardown:
         """Return those who got TERM as members of the main child's group."""
         if self._order is None or self._group_asked is None:
             return set()
-        return self._order.reached(*self._group_asked)
+        try:
+            return self._order.reached(*self._group_asked)
+        except OSError:
+            return set()  # to be asked twice is less than never
 
     def _arm_half(self) -> None:
         self._began = self._clock.now()
@@ -204,16 +213,14 @@ class Teardown:
 
     def _terminate(self) -> None:
         is_first = self._deadline is None
-        # Those who have entered are no children of ours, whose numbers cannot be used anew.
-        met = self._send(
-            _signal.SIGTERM, _signal.SIGCONT, but={*self._asked, *self._asked_before()}
-        )
+        if self._order is not None:
+            again = self._order.still(self._entered)
+            self._but = {*self._asked, *again, *self._asked_before()}
+        met = self._send(_signal.SIGTERM, _signal.SIGCONT)
         if is_first:
             self._log.guard(lambda: self._tell_of_leftovers(met))
 
-    def _send(
-        self, *numbers: int, is_bad: bool = False, but: "set[int] | None" = None
-    ) -> "scope.Met | None":
+    def _send(self, *numbers: int, is_bad: bool = False) -> "scope.Met | None":
         """Signal those who are left, and return who they are, as far as that is to be told.
 
         Where it ``is_bad`` that there is anybody, that is to be told by default.
@@ -222,7 +229,7 @@ class Teardown:
         self._owed = numbers
         is_told = self._log.level >= (events.WARNING if is_bad else events.INFO)
         met = scope.Met() if is_told else None
-        if self._scope.signal(*numbers, met=met, but=but or ()):
+        if self._scope.signal(*numbers, met=met, but=self._but):
             self._owed = ()
         if self._scope.asks:
             self._left = scope.OUTSIDERS
@@ -234,6 +241,7 @@ class Teardown:
 
     def _kill(self) -> None:
         self._reaper.has_killed = True
+        self._but = set()
         met = self._send(_signal.SIGKILL, is_bad=self._log.explains and not self._is_asked)
         self._log.guard(lambda: self._tell_of_killed(met))
 
