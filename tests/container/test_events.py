@@ -44,7 +44,10 @@ def test_the_init_waits_for_no_reader() -> None:
 
 def test_a_longer_log() -> None:
     """The level is the one that is asked for, if it is no less than info."""
-    for level, expected in (("debug", {"debug", "info"}), ("error", {"info"})):
+    for level, expected in (
+        ("debug", {"debug", "info", "warning"}),
+        ("error", {"info", "warning"}),
+    ):
         with spawn(["sleep", "1000"], events=True, log_level=level) as container:
             events = container.events()
             found = {next(events)["level"]}
