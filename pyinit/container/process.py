@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import signal
 import threading
 import time
@@ -17,6 +16,7 @@ from pyinit.api.types import Exit, exit_of
 from pyinit.container import abandoned
 from pyinit.container.conversation import Conversation
 from pyinit.container.errors import TimeoutExpired
+from pyinit.container.waiting import await_end
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Process:
         self.terminal = started.terminal
         self.channel = started.channel  # on which the init tells what happens, for pyinitctl
         # Called, in any thread, for each process that comes to be among those of `running_inside`.
-        self.on_inside: list[Callable[[Process], None]] = []
+        self.on_inside: list[Callable[[Any], None]] = []
         self._may_outlive_us = started.is_detached
         self._exit: Exit | None = None
         self._lock = threading.Lock()
@@ -131,48 +131,13 @@ class Process:
         """
         if self._exit is not None:
             return self._exit
-        if not self._await_end(None if timeout is None else time.monotonic() + timeout):
+        if not await_end(self, None if timeout is None else time.monotonic() + timeout):
             assert timeout is not None
             raise self._late(timeout)
         return self.reap()
 
     def _late(self, timeout: float, output: Any = None, stderr: Any = None) -> TimeoutExpired:
         return TimeoutExpired(self.args, timeout, output, stderr, f"{self._kind} {self.pid}")
-
-    def _await_end(self, deadline: float | None) -> bool:
-        """Wait until it has ended or the deadline is over; return whether it has."""
-        news = os.eventfd(0)
-
-        def tell(_: Process) -> None:
-            os.eventfd_write(news, 1)
-
-        self.on_inside.append(tell)
-        try:
-            return self._await_end_or(news, deadline)
-        finally:
-            self.on_inside.remove(tell)
-            os.close(news)
-
-    def _await_end_or(self, news: int, deadline: float | None) -> bool:
-        """Wait as `_await_end`; ``news`` is readable when another process has come."""
-        while True:
-            poll = select.poll()
-            for fd in (self.open_pidfd(), news):
-                poll.register(fd, select.POLLIN)
-            others = self.running_inside()
-            for each in others:
-                poll.register(each.pidfd, select.POLLIN)
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready = dict(poll.poll(None if left is None else left * 1000))
-            for each in others:
-                if each.pidfd in ready:
-                    each.poll()
-            if self.pidfd in ready:
-                return True
-            if news in ready:
-                os.eventfd_read(news)
-            if not ready:
-                return False
 
     def running_inside(self) -> list[Process]:
         """Return the children of ours that have to be waited for before this one can end."""
@@ -209,7 +174,7 @@ class Process:
             raise ValueError("input was given to the first call, which has timed out")
         is_over = self._conversation.go_on(deadline)
         said = self._conversation.said()
-        if not is_over or (self._exit is None and not self._await_end(deadline)):
+        if not is_over or (self._exit is None and not await_end(self, deadline)):
             assert timeout is not None
             raise self._late(timeout, *said)
         self.reap()
@@ -314,12 +279,15 @@ class Process:
         self.open_pidfd()
         if self.terminal is None:
             raise ValueError("there is no terminal: expected terminal=True")
-        import fcntl
-        import struct
-        import termios
+        _resize(self.terminal, columns, rows)
 
-        size = struct.pack("HHHH", rows, columns, 0, 0)
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
+
+def _resize(terminal: int, columns: int, rows: int) -> None:
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def _send(pidfd: int, number: int) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyinit.settings import Settings
 
 
+# Longer than a screen by its keywords and what is said of them.
 @renamed(directory="cwd", environment="env")
 def spawn(
     argv: Words[Word] | Settings,
