@@ -356,7 +356,8 @@ def launch(
         ignored = (_signal.SIGCHLD,)
     simple = terminal is None and linux is None and not ignored and not settings.services
     changes = None
-    if settings.changes_command() or b"LISTEN_PID" in environment.current():
+    environ_now = environment.current()
+    if settings.changes_command() or b"LISTEN_PID" in environ_now or b"WATCHDOG_PID" in environ_now:
         from pyinit.command import changes as module
 
         changes = module.Changes(settings)

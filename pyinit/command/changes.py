@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 LISTEN_PID = b"LISTEN_PID"
 LISTEN_PIDFDID = b"LISTEN_PIDFDID"
+WATCHDOG_PID = b"WATCHDOG_PID"
+
+# The device number of /dev/null: 1, 3 on every Linux; see null(4).
+_NULL = 0x103
 
 
 class Changes:
@@ -32,6 +36,9 @@ class Changes:
         self.account = accounts.lookup(asked.user) if asked.user else None
         self._activates = (
             activates and environment.current().get(LISTEN_PID) == b"%d" % posix.getpid()
+        )
+        self._is_watched = (
+            activates and environment.current().get(WATCHDOG_PID) == b"%d" % posix.getpid()
         )
         self._forbid_privileges: Callable[[], None] | None = None
         if asked.no_new_privs:
@@ -52,6 +59,9 @@ class Changes:
         if self._activates:
             self.step = "name it in LISTEN_PID"
             _name_in_listen_pid(parent)
+        if self._is_watched:
+            self.step = "name it in WATCHDOG_PID"
+            environment.change("WATCHDOG_PID", str(posix.getpid()))  # sd_watchdog_enabled(3)
         self.step = "change its environment"
         self._change_environment()
         if asked.umask is not None:
@@ -80,8 +90,24 @@ class Changes:
         # Not needed where nothing changes, and then not allowed to everybody.
         if sorted(posix.getgroups()) != sorted(account.groups):
             posix.setgroups(account.groups)
+        _hand_over_streams(account.uid)
         posix.setresgid(account.gid, account.gid, account.gid)
         posix.setresuid(account.uid, account.uid, account.uid)
+
+
+def _hand_over_streams(uid: int) -> None:
+    """Give the standard streams to the user, as runc does, so that it can open /dev/stdout.
+
+    /dev/null stays as it is: all users can open it.  An error is ignored: the owner may not be
+    mapped in this user namespace, or the file system may be read-only.
+    """
+    for fd in (0, 1, 2):
+        try:
+            found = posix.fstat(fd)
+            if found.st_uid != uid and found.st_rdev != _NULL:
+                posix.chown(fd, uid, -1)
+        except OSError:
+            pass
 
 
 def _name_in_listen_pid(parent: int) -> None:

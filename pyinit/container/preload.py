@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_ACTIVATED = b"LISTEN_PID"
+_ACTIVATED = (b"LISTEN_PID", b"WATCHDOG_PID")
 _LATE = (
     *("_thread", "fcntl", "select", "termios", "time"),
     *("pyinit.command.diagnosis", "pyinit.fork"),
@@ -48,7 +48,9 @@ def load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
         "enter": order["enter"],
         "stop": asked.drain_s or asked.escalation or asked.notify,
         "notify": asked.notify,
-        "changes": asked.changes_command() or asked.pre_stop or _ACTIVATED in environment.current(),
+        "changes": asked.changes_command()
+        or asked.pre_stop
+        or not environment.current().keys().isdisjoint(_ACTIVATED),
         "record": asked.keeps_record() or asked.writes_elsewhere(),
         "orphans": asked.warn_on_reap,
         "descendants": order["enter"] or "pid" not in order["namespaces"],  # not PID 1

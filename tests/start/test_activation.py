@@ -236,3 +236,12 @@ def test_the_pre_stop_command_is_not_activated(mode: str) -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_the_command_is_the_one_that_is_watched(mode: str) -> None:
+    """WATCHDOG_PID that names pyinit names the command; see sd_watchdog_enabled(3)."""
+    before = activating("WATCHDOG_PID=$$ WATCHDOG_USEC=1000000")
+    command = ["sh", "-c", 'test "$WATCHDOG_PID" = $$ && echo $WATCHDOG_USEC']
+    assert run(command, mode=mode, before=before) == (0, "1000000\n", "")
+    before = activating("WATCHDOG_PID=77")
+    assert run(["sh", "-c", "echo $WATCHDOG_PID"], mode=mode, before=before) == (0, "77\n", "")

@@ -278,3 +278,16 @@ def test_the_files_are_those_of_the_container(mode: str, tmp_path: Path) -> None
     result = run(["echo", "ran"], mode=mode, options=["--user", "nobody"], before=before)
     message = "pyinit: option '--user': there is no user 'nobody' in /etc/passwd\n"
     assert result == (125, "", message)
+
+
+def test_it_can_open_its_standard_streams(mode: str, tmp_path: Path) -> None:
+    """They are its own then, pipes of root's too; /dev/null stays whose it is."""
+    need_root()
+    script = "echo out >/dev/stdout; echo err >/dev/stderr; stat -L -c %u /dev/stdin /dev/stdout"
+    result = run(
+        ["sh", "-c", script],
+        mode=mode,
+        options=["--user", "app"],
+        before=container_files(tmp_path),
+    )
+    assert result == (0, "out\n0\n1234\n", "err\n")
