@@ -116,7 +116,7 @@ def test_it_has_the_root_of_the_process() -> None:
     ("words", "code", "said"),
     [
         (("--", "sh", "-c", "exit 255"), 255, ""),
-        (("--", "sh", "-c", "kill -USR1 $$"), 128 + signal.SIGUSR1, ""),
+        (("--", "sh", "-c", "kill -USR1 $$"), 128 + signal.SIGUSR1, "ended by SIGUSR1"),
         (("--", "/nonexistent"), 127, "not found"),
         (("--", "/etc/passwd"), 126, "Permission denied"),
         (("--chdir", "/nonexistent", "--", "true"), 125, "chdir(/nonexistent)"),
