@@ -77,7 +77,7 @@ def run(snippet: Snippet, before: tuple[str, ...]) -> str:
         check=False,
         timeout=DEADLINE_S,
     )
-    assert (done.stderr, done.returncode) == ("", 0)
+    assert (harness.unexplained(done.stderr), done.returncode) == ("", 0)
     return done.stdout
 
 
