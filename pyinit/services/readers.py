@@ -4,6 +4,12 @@ from pyinit import environment
 from pyinit.services import model
 from pyinit.services.problems import ServicesError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Parse = Callable[[str, str, Mapping[str, str]], model.Services]
+
 # A file of services has so many bytes at most: more is another file.
 _MOST = 1 << 20
 
@@ -28,10 +34,24 @@ def read(path: str, command: list[str] | None = None) -> model.Services:
         raise ServicesError([f"{path}:{line}: it is not UTF-8"]) from None
     if len(data) > _MOST:
         raise ServicesError([f"{path}: it is too large: expected {_MOST} bytes at most"])
-    from pyinit.services import config
-
-    services = config.parse(text, path, environ)
+    services = _parser(path)(text, path, environ)
     try:
         return services.with_command(command or [])
     except ValueError as error:
         raise ServicesError([f"{path}: {error}"]) from None
+
+
+def _parser(path: str) -> "Parse":
+    """Return what reads the file ``path``, by its name; TOML if it says nothing."""
+    name = path.rpartition("/")[2]
+    if name.startswith("Procfile") or name.endswith(".Procfile"):
+        from pyinit.services import procfile
+
+        return procfile.parse
+    if name.endswith((".conf", ".ini")):
+        from pyinit.services import supervisord
+
+        return supervisord.parse
+    from pyinit.services import config
+
+    return config.parse
