@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.harness import DEADLINE_S, ROOT
+from tests.harness import DEADLINE_S, ROOT, unexplained
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -77,7 +77,7 @@ def run(snippet: Snippet, before: tuple[str, ...]) -> str:
         check=False,
         timeout=DEADLINE_S,
     )
-    assert (harness.unexplained(done.stderr), done.returncode) == ("", 0)
+    assert (unexplained(done.stderr), done.returncode) == ("", 0)
     return done.stdout
 
 
