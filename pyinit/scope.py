@@ -1,7 +1,7 @@
-"""Who is left and how to reach them: the PID namespace, or the descendants when not PID 1.
+"""Who is left and how to reach them: as PID 1, the PID namespace.
 
-`Namespace` needs no /proc: kill(-1) reaches exactly the namespace and those
-nested in it, and no fork escapes it.
+It takes no /proc: kill(-1) reaches exactly the namespace and those nested in it, and no fork
+escapes it.  For a subreaper see `pyinit.lineage`.
 """
 
 import posix
@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pyinit.kernel.descendants import Sending
     from pyinit.kernel.proc import Process
 
 # Answers of `left`.
@@ -49,7 +48,7 @@ class Met:
         self.processes: list[Process] = []
 
 
-class _Scope:
+class Scope:
     """What both scopes have: those whose end is not waited for, as nothing brings it about."""
 
     def __init__(self) -> None:
@@ -95,7 +94,7 @@ class _Scope:
         return process.is_zombie or process.pid in self.given_up or is_refused(process.pid)
 
 
-class Namespace(_Scope):
+class Namespace(Scope):
     """All processes of the PID namespace whose init this process is."""
 
     def load(self) -> None:
@@ -103,7 +102,7 @@ class Namespace(_Scope):
 
     def left(self) -> int:
         """Return whether anybody is left who is waited for: NOBODY, CHILDREN or OUTSIDERS."""
-        if not self.asks and _has_any_child():
+        if not self.asks and has_any_child():
             return CHILDREN
         try:
             posix.kill(-1, 0)
@@ -164,66 +163,6 @@ class Namespace(_Scope):
         return list(table.values())
 
 
-class Descendants(_Scope):
-    """All descendants of this process, a child subreaper."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sending: Sending | None = None
-        self._found: list[int] = []
-
-    def load(self) -> None:
-        """Load what it takes to signal them.  Raises ImportError."""
-        from pyinit.kernel import descendants  # noqa: F401
-
-    def left(self) -> int:
-        """Return whether anybody is left who is waited for: NOBODY, CHILDREN or OUTSIDERS.
-
-        A descendant's line leads to a child of ours.
-        """
-        if not _has_any_child():
-            return NOBODY
-        if not self.asks:
-            return CHILDREN
-        return OUTSIDERS if self._is_awaited() else NOBODY
-
-    def signal(self, *numbers: int, met: Met | None = None, but: "Collection[int]" = ()) -> bool:
-        """Send signals to every descendant, one after the other, and once to each, ``but`` to some.
-
-        No error: they may be gone.  ``met`` gets those who were reached.  Return whether that
-        was everybody; if not, the same call goes on with it.
-        """
-        from pyinit.kernel import descendants
-
-        if self._sending is None or self._sending.numbers != numbers:
-            self._sending = descendants.Sending(numbers, self._found, but)
-        sending = self._sending
-        is_done = sending.go_on()
-        self._found = sending.found()
-        self.refuses = self.refuses or sending.is_refused
-        if is_done:
-            self._sending = None
-        if met is not None:
-            met.count = len(sending.reached)
-            met.processes = [p for p in sending.reached.values() if p is not None][:MOST_NAMED]
-        return is_done
-
-    def everybody(self) -> "list[Process]":
-        """Return the descendants, zombies too, as far as /proc tells, parents first.
-
-        Raises OSError.
-        """
-        from pyinit.kernel import descendants
-
-        return descendants.everybody()
-
-    def meet(self, met: Met) -> None:
-        """Note who is there.  Raises OSError."""
-        found = [process for process in self.everybody() if not process.is_zombie]
-        met.count = len(found)
-        met.processes = found[:MOST_NAMED]
-
-
 def _kill(target: int, numbers: tuple[int, ...]) -> None:
     for number in numbers:
         try:
@@ -243,7 +182,7 @@ def is_refused(pid: int) -> bool:
     return False
 
 
-def _has_any_child() -> bool:
+def has_any_child() -> bool:
     """Return the same as `has_children`, also under a filter, seccomp(2), without waitid(2).
 
     Then it may reap one who has ended, and that is told nowhere.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pyinit.child import Child
     from pyinit.inbox import Inbox
+    from pyinit.lineage import Descendants
     from pyinit.reaper import Reaper
     from pyinit.settings import Settings
     from pyinit.stopping.stop import Stop
@@ -51,7 +52,7 @@ class Supervisor:
         self._log = log
         self._reaper = reaper
         self._inbox = inbox
-        self._scope = scope.Namespace() if posix.getpid() == 1 else scope.Descendants()
+        self._scope = _scope()
         self._left = scope.OUTSIDERS  # until it is asked
 
     def may_stop(self) -> bool:
@@ -226,6 +227,15 @@ class Supervisor:
             in_order=in_order,
             group_asked=group_asked,
         ).run()
+
+
+def _scope() -> "scope.Namespace | Descendants":
+    """Return how those are reached that the main child leaves."""
+    if posix.getpid() == 1:
+        return scope.Namespace()
+    from pyinit import lineage
+
+    return lineage.Descendants()
 
 
 def _install_handlers() -> None:

@@ -33,7 +33,7 @@ _LATE_FOR = {
     ),
     # posix.wait4() imports it.
     "orphans": ("resource",),
-    "descendants": ("pyinit.kernel.descendants",),
+    "descendants": ("pyinit.kernel.descendants", "pyinit.lineage"),
     "terminal": ("pyinit.kernel.devpts", "pyinit.command.accounts"),
 }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyinit.inbox import Inbox
     from pyinit.kernel.proc import Process
     from pyinit.lifecycle import Lifecycle
+    from pyinit.lineage import Descendants
     from pyinit.reaper import Reaper
     from pyinit.stopping.order import Order
 
@@ -39,7 +40,7 @@ class Teardown:
         log: events.Log,
         reaper: "Reaper",
         inbox: "Inbox",
-        where: "scope.Namespace | scope.Descendants",
+        where: "scope.Namespace | Descendants",
         left: int,
         *,
         in_order: bool = True,

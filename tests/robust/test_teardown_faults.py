@@ -75,8 +75,8 @@ def test_a_list_that_can_never_be_had(manner: str, namespaces: None) -> None:
 @pytest.mark.parametrize("name", ["signal", "left"])
 def test_each_action_is_guarded_by_itself(name: str, mode: str) -> None:
     """Where one fails the next one is done all the same, and the one that failed is done again."""
-    scope = "Namespace" if mode == PID1 else "Descendants"
-    assert_ended("end", mode=mode, init=broken(1, "", f"scope.{scope}.{name}"))
+    scope = "scope.Namespace" if mode == PID1 else "lineage.Descendants"
+    assert_ended("end", mode=mode, init=broken(1, "", f"{scope}.{name}"))
 
 
 @pytest.mark.parametrize("manner", ["end", "ignore"])

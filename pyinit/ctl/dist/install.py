@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 # What a quiet run that is not PID 1 loads besides, before it starts the command.
 SUBREAPER = ("pyinit.linux", "pyinit.fork")
+# What it loads besides while the command starts up.
+SUBREAPER_THEN = ("pyinit.lineage",)
 
 _LAUNCHER = """\
 {shebang}
@@ -264,7 +266,11 @@ def _write_bundles() -> None:
     """
     is_source = (executable.package().parent / "pyproject.toml").exists()
     first, then = lists()
-    for name, modules in (("init", first), ("subreaper", [*first, *SUBREAPER])):
+    bundles = (
+        ("init", first, then),
+        ("subreaper", [*first, *SUBREAPER], [*then, *SUBREAPER_THEN]),
+    )
+    for name, modules, later in bundles:
         file = _bundle_file(name)
         draft = file.with_name(f"{file.name}.{os.getpid()}")
         try:
@@ -272,7 +278,7 @@ def _write_bundles() -> None:
                 file.unlink(missing_ok=True)
                 continue
             file.parent.mkdir(exist_ok=True)
-            executable.create(draft, _bundle(modules, then))
+            executable.create(draft, _bundle(modules, later))
             draft.replace(file)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -286,7 +292,7 @@ def lists() -> tuple[list[str], list[str]]:
     sources = {name: file.read_bytes() for name, file in _flat().items()}
     first = loader.closure(sources, "pyinit", "pyinit.cli")
     others = loader.closure(sources, *sources)
-    return first, [each for each in others if each not in (*first, *SUBREAPER)]
+    return first, [each for each in others if each not in (*first, *SUBREAPER, *SUBREAPER_THEN)]
 
 
 def _flat() -> dict[str, Path]:
