@@ -35,12 +35,14 @@ class Init:
     ``pid`` is the main child's, ``status`` is its wait status (wait(2)) in the end.  With
     ``on_stop`` see `Child.delegate_job_control`.  ``kills`` counts OOM kills from before the
     start on, where that is asked for; ``outlets`` are the places that are written to, and
-    ``findings`` what was found in this process before.
+    ``findings`` what was found in this process before.  With ``has_process`` the process is the
+    init's alone, as it is not where a program calls `pyinit.run`.
     """
 
     def __init__(self, settings: "Settings", mask: set[int]) -> None:
         self.settings = settings
         self.mask = mask
+        self.has_process = True
         self.pid = 0
         self.status = 0
         self.had_terminal = False  # the command was given the terminal's foreground
@@ -156,6 +158,7 @@ class Init:
         """
         supervisor = None
         try:
+            self._settle()
             supervisor = self._supervisor()
             code = supervisor.run()
         except BaseException as error:
@@ -169,6 +172,16 @@ class Init:
         else:
             self.status = supervisor.main.status
         return code
+
+    def _settle(self) -> None:
+        """Change what the command was not to inherit.  Raises nothing."""
+        if self.has_process and self.settings.oom_score_adj is not None:
+            try:
+                from pyinit.kernel import score
+
+                score.spare()
+            except Exception:
+                pass  # there is no CAP_SYS_RESOURCE, or no /proc
 
     def _supervisor(self) -> "Supervisor":
         """Return who supervises the main child, which has just been started."""

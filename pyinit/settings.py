@@ -47,6 +47,7 @@ class Settings:
     env: "tuple[tuple[str, str | None], ...]" = ()  # --env, --unset-env
     umask: "int | None" = None  # --umask
     no_new_privs = False  # --no-new-privs
+    oom_score_adj: "int | None" = None  # --oom-score-adj
     place = "group"  # --session
     parent_death_signal = 0  # --parent-death-signal
     pause = False  # --pause
@@ -83,7 +84,12 @@ class Settings:
     def changes_command(self) -> bool:
         """Return whether the command gets anything else than pyinit was given."""
         return bool(
-            self.user or self.chdir or self.env or self.umask is not None or self.no_new_privs
+            self.user
+            or self.chdir
+            or self.env
+            or self.umask is not None
+            or self.no_new_privs
+            or self.oom_score_adj is not None
         )
 
     def writes_elsewhere(self) -> bool:

@@ -27,7 +27,12 @@ pytest_plugins = ["tests.failures", "tests.parallel"]
 
 collect_ignore = []
 if os.geteuid() == 0 and not memory.can_be_had():
-    collect_ignore += ["reap/test_oom_kernel.py", "reap/test_oom_kill.py", "reap/test_on_oom.py"]
+    collect_ignore += [
+        "reap/test_oom_kernel.py",
+        "reap/test_oom_kill.py",
+        "reap/test_oom_score.py",
+        "reap/test_on_oom.py",
+    ]
 if os.geteuid() == 0 and not freezers.hierarchies():
     collect_ignore.append("container/test_freeze_cgroup.py")
 

@@ -30,7 +30,7 @@ def can_be_had() -> bool:
 
 
 @contextlib.contextmanager
-def cgroup(hierarchy: Path = HIERARCHY) -> Iterator[Path]:
+def cgroup(hierarchy: Path = HIERARCHY, limit_bytes: int = LIMIT_BYTES) -> Iterator[Path]:
     """Make one, and remove it once nobody is in it any more."""
     from tests import conftest  # which asks `can_be_had`
 
@@ -40,7 +40,7 @@ def cgroup(hierarchy: Path = HIERARCHY) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="pyinit-test-", dir=hierarchy))
     try:
         if hierarchy == HIERARCHY:
-            (directory / "memory.limit_in_bytes").write_text(str(LIMIT_BYTES))
+            (directory / "memory.limit_in_bytes").write_text(str(limit_bytes))
         yield directory
     finally:
         until(lambda: not (directory / "cgroup.procs").read_text(), "the cgroup is empty")

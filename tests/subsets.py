@@ -69,7 +69,12 @@ INTERPRETER = {
 
 # Where both processors are busy, one that the kernel kills for want of memory takes long to go, and
 # whoever asks for memory meanwhile is killed as well: the init, or unshare(1) around it.
-ALONE = ("reap/test_on_oom.py", "reap/test_oom_kill.py", "reap/test_oom_kernel.py")
+ALONE = (
+    "reap/test_on_oom.py",
+    "reap/test_oom_kill.py",
+    "reap/test_oom_score.py",
+    "reap/test_oom_kernel.py",
+)
 
 
 def mark(items: list[pytest.Item]) -> None:

@@ -242,6 +242,11 @@ def _mask(name: str, value: int) -> int:
     return int(value)
 
 
+def _adjustment(name: str, value: int) -> int:
+    _typed(name, value, "a number such as 500", int)
+    return values.adjustment(str(int(value)), name)
+
+
 def _env(name: str, variables: "Mapping[str, str]") -> tuple[tuple[str, str | None], ...]:
     _is_mapping(name, variables, "a map such as {'TZ': 'UTC'}")
     for pair in variables.items():
@@ -300,6 +305,7 @@ OF_KIND: "dict[table.Kind, Callable[[str, Any], Any]]" = {
     table.RULES: _rewrite,
     table.CODES: _exit_codes,
     table.MASK: _mask,
+    table.ADJUSTMENT: _adjustment,
     table.COMMAND_LINE: _text(table.COMMAND_LINE, "a string"),
     table.DIRECTORY: _path(table.DIRECTORY),
     table.USER: _text(table.USER, "a string"),

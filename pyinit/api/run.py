@@ -71,6 +71,7 @@ def run(
         raise RuntimeError("signals can be taken care of in the main thread only: call run() there")
     before = held.SavedProcessState(asked)
     init = boot.Init(asked, before.mask)
+    init.has_process = False
     try:
         return _supervise(init)
     finally:

@@ -74,6 +74,7 @@ class Options(TypedDict, total=False):
     unset_env: Iterable[str]
     umask: int
     no_new_privs: bool
+    oom_score_adj: int
     session: bool
     parent_death_signal: Signal
     pause: bool

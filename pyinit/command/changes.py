@@ -47,6 +47,11 @@ class Changes:
             except ImportError as error:  # a Python built without libffi
                 raise UsageError(f"option '--no-new-privs': {error}") from None
             self._forbid_privileges = linux.set_no_new_privs
+        self._set_oom_score: Callable[[int], None] | None = None
+        if asked.oom_score_adj is not None:
+            from pyinit.kernel import score
+
+            self._set_oom_score = score.write
         self.step = ""  # what is being done, for the message when it fails
 
     def apply(self, parent: int) -> None:
@@ -66,6 +71,9 @@ class Changes:
         self._change_environment()
         if asked.umask is not None:
             posix.umask(asked.umask)
+        if self._set_oom_score is not None and asked.oom_score_adj is not None:
+            self.step = f"set oom_score_adj to {asked.oom_score_adj}"  # as root, to lower it
+            self._set_oom_score(asked.oom_score_adj)
         if self.account is not None:
             self._become_user(self.account)
         if asked.chdir:

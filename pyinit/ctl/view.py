@@ -60,6 +60,12 @@ class ProcessView:
         """Its real, effective, saved and file system user."""
         return [int(word) for word in proc.status_field(self._status, b"Uid").split()]
 
+    @property
+    def resident_bytes(self) -> int:
+        """The memory that it has in use, shared pages included; 0 for a zombie."""
+        words = proc.status_field(self._status, b"VmRSS").split()
+        return int(words[0]) << 10 if words else 0
+
     def has(self, field: str, bit: int) -> bool:
         """Return whether ``bit`` is set in a field of its status, such as CapEff."""
         return bool(proc.status_mask(self._status, field.encode()) >> bit & 1)

@@ -102,6 +102,7 @@ CODES = Kind(
     '{143: 0, "KILL": 1}', Completion("signals", is_list=True), adds_up=True,
 )  # fmt: skip
 MASK = Kind("MASK", values.mask, None, "int | None", "int", "0o027")
+ADJUSTMENT = Kind("N", values.adjustment, None, "int | None", "int", "500")
 COMMAND_LINE = Kind(
     "SHELL-COMMAND", values.shell_command, "", "str", "str", '"touch /run/draining"',
     Completion("command line"),
@@ -396,6 +397,18 @@ sets. The command is searched in the PATH that is set here.""",
                 """\
 PR_SET_NO_NEW_PRIVS of prctl(2): set-user-ID programs and file capabilities have no effect for the
 command and its descendants. This cannot be undone.""",
+            ),
+            Option(
+                "oom-score-adj", ADJUSTMENT,
+                "have the OOM killer choose the command before (1000) or after (-1000) others",
+                "--oom-score-adj 500",
+                """\
+The kernel adds it to the size of a process, in thousandths of the memory limit, and kills the
+process with the highest sum; see proc_pid_oom_score_adj(5). The command's descendants inherit it.
+It keeps the OOM killer from choosing pyinit where many small processes use up the memory. A value
+below that of pyinit needs CAP_SYS_RESOURCE. With this capability pyinit also takes -1000 for
+itself. docs/oom.md says when that matters.""",
+                without="that of pyinit",
             ),
             Option(
                 "session", SWITCH,

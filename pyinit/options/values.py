@@ -233,6 +233,17 @@ def mask(value: str, source: str) -> int:
     return int(value, 8)
 
 
+def adjustment(value: str, source: str) -> int:
+    """Return a value of oom_score_adj; see proc_pid_oom_score_adj(5)."""
+    digits = value.removeprefix("-")
+    if digits.isascii() and digits.isdecimal() and len(digits) < 5 and int(digits) <= 1000:
+        return int(value)
+    raise UsageError(
+        f"{source}: '{value}' is not an oom_score_adj: "
+        "expected a number from -1000 to 1000, such as 500"
+    )
+
+
 def directory(value: str, source: str) -> str:
     """Return a path; whether it is there is seen when the command is started."""
     if not value:

@@ -50,7 +50,17 @@ def test_wrong_options_are_refused_when_not_pid_1_too(namespaces: None) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["user", "chdir", "add_env", "unset_env", "umask", "no_new_privs", "session", "pause"],
+    [
+        "user",
+        "chdir",
+        "add_env",
+        "unset_env",
+        "umask",
+        "no_new_privs",
+        "oom_score_adj",
+        "session",
+        "pause",
+    ],
 )
 def test_options_of_a_command_are_refused(option: str) -> None:
     """A program does that to itself."""

@@ -58,6 +58,21 @@ def test_oom_kills_so_far(
     assert told["what"].startswith("the kernel has killed 3 processes of this cgroup")
 
 
+def test_pid_1_is_the_first_choice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where it is the largest, half of the limit is in use, and nothing is done about it."""
+    for size, options, told in (
+        (12 << 20, [], {"oom-init-first": "hint"}),
+        (1 << 30, [], {}),
+        (12 << 20, ["--oom-score-adj", "500"], {}),
+    ):
+        use_cgroup(monkeypatch, tmp_path, memory_events="oom_kill 0\n", memory_max=f"{size}\n")
+        with Container(["sh", "-c", "echo ready; exec sleep 1000"], options=options) as container:
+            container.expect("ready")
+            assert severities(examine(capsys, container.pid)) == told
+
+
 @pytest.mark.alone("a memory cgroup that is full")
 def test_a_real_oom_kill(capsys: pytest.CaptureFixture[str]) -> None:
     """In the cgroup of the container; the container itself goes on, as if nothing had been."""

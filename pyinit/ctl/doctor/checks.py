@@ -36,6 +36,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("terminal-foreground",), processes.foreground),
     (("listen-pid", "listen-fds"), processes.listen_pid),
     (("oom-kills",), limits.oom_kills),
+    (("oom-init-first",), limits.oom_choice),
     (("pids-limit",), limits.pids),
     (("descriptors-limit",), limits.descriptors),
     (("user-processes-limit",), limits.user_processes),

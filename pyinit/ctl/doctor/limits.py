@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # From there on a limit counts as near.
 _NEAR = 0.8
+# From there on memory is short enough for a hint: a part of what is resident is shared.
+_SHORT = 0.5
+_LIMIT = {1: "memory.limit_in_bytes", 2: "memory.max"}
 
 # CAP_SYS_ADMIN and CAP_SYS_RESOURCE, either of which lifts RLIMIT_NPROC; see getrlimit(2).
 _UNLIMITED = (21, 24)
@@ -134,6 +137,43 @@ def oom_kills(case: Case) -> Iterator[Finding | NotChecked]:
             "a higher memory limit, fewer workers or threads, or find the leak; "
             "`pyinit --on-oom stop` ends the container when it happens",
         )
+
+
+def oom_choice(case: Case) -> Iterator[Finding]:
+    """Whether the OOM killer would choose PID 1 before all others, and memory is short."""
+    init = case.container.init
+    if init is None:
+        return
+    limit = _memory_limit(init.pid)
+    sizes = {each: _badness(each) for each in case.container.processes.values()}
+    used = sum(size for _, size in sizes.values())
+    largest = max(sizes, key=lambda each: sizes[each])
+    if limit is None or used < limit * _SHORT or largest is not init:
+        return
+    yield Finding(
+        "oom-init-first",
+        HINT,
+        f"{init.says()} is the largest process, and {used >> 20} of {limit >> 20} MiB are in use",
+        "when memory runs out the OOM killer chooses the largest process: PID 1, and the container "
+        "ends with it, instead of one worker",
+        "`pyinit --oom-score-adj 500` has the command's processes chosen before it",
+        (init,),
+    )
+
+
+def _memory_limit(pid: int) -> int | None:
+    """Return that of its cgroup in bytes, None for none."""
+    counter = oom.Counter(pid)
+    return _number(counter.directory, _LIMIT[counter.version]) if counter.version else None
+
+
+def _badness(process: ProcessView) -> tuple[int, int]:
+    """Return oom_score_adj and the size in bytes; the size decides between equal ones."""
+    try:
+        adjustment = Path(f"/proc/{process.pid}/oom_score_adj").read_text(encoding="ascii")
+        return int(adjustment), process.resident_bytes
+    except OSError:
+        return 0, 0  # it has ended
 
 
 def pids(case: Case) -> Iterator[Finding | NotChecked]:
