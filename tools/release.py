@@ -25,13 +25,8 @@ ROOT = Path(__file__).parents[1]
 NAME = "pyinit-pid1"
 
 # What a wheel has besides the package: where man, the shells and the installers look.
-DATA = (
-    "data/share/man/man1/pyinit.1",
-    "data/share/bash-completion/completions/pyinit",
-    "data/share/zsh/site-functions/_pyinit",
-    "data/share/fish/vendor_completions.d/pyinit.fish",
-    "scripts/pyinit",
-)
+DATA = ["scripts/pyinit"]
+DATA += [f"data/{file.relative_to(ROOT)}" for file in (ROOT / "share").rglob("*") if file.is_file()]
 METADATA = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
 NOT_IN_SDIST = (".ci/", ".github/")
 
