@@ -52,6 +52,7 @@ class Settings:
     parent_death_signal = 0  # --parent-death-signal
     pause = False  # --pause
     services = ""  # --services
+    control = ""  # --control
     notify = False  # --notify
     on_oom = ""  # --on-oom
     subreaper = True  # --subreaper, --no-subreaper

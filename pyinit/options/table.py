@@ -452,6 +452,15 @@ supervisor. docs/services.md describes the file. With COMMAND, its end is the co
                 keyword="",
             ),
             Option(
+                "control", FILE,
+                "with --services: take requests of 'pyinitctl service' on this socket",
+                "--control /run/pyinit.sock",
+                """\
+A Unix socket of mode 0600. The supervisor answers root and its own user. 'pyinitctl service' finds
+it by the variable, or by the path above.""",
+                keyword="",
+            ),
+            Option(
                 "notify", SWITCH,
                 "send READY=1 and STOPPING=1 to NOTIFY_SOCKET",
                 "--notify",

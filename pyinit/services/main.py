@@ -10,6 +10,8 @@ from pyinit.services.problems import ServicesError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit import fork
+    from pyinit.services.control import Control
+    from pyinit.services.supervisor import Supervisor
     from pyinit.settings import Settings
 
 
@@ -32,6 +34,7 @@ def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int
             terminal=setup.terminal,
             hides_notify=asked.notify,
         )
+        control = _open_control(asked, made)
     except ServicesError as error:
         _tell(error.lines)
         return error.code
@@ -44,7 +47,20 @@ def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int
         log.emit(events.WARNING, "services_note", note=note)
     if asked.notify:
         made.on_ready = lambda: _notify_ready(log)
-    return made.run()
+    try:
+        return made.run()
+    finally:
+        if control is not None:
+            control.close()
+
+
+def _open_control(asked: "Settings", made: "Supervisor") -> "Control | None":
+    """Return the control socket, if there is to be one.  Raises ServicesError."""
+    if not asked.control:
+        return None
+    from pyinit.services import control
+
+    return control.Control(made, asked.control)
 
 
 def open_log(asked: "Settings") -> events.Log:

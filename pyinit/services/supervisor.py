@@ -36,7 +36,8 @@ class Supervisor:
     ``stop_signals`` begin the container's stop.  ``mask`` is the signal mask of services,
     ``ignored`` are the signals that they ignore, and ``terminal`` is a descriptor of the one
     that COMMAND gets.  With ``hides_notify`` services do not see NOTIFY_SOCKET.  ``on_ready``
-    is called once, when all are ready.  Raises ServicesError for users that there are not.
+    is called once, when all are ready, and ``on_change`` after all that happens.  Raises
+    ServicesError for users that there are not.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Supervisor:
         self.loop = loop.Loop()
         self.outputs = Outputs(self.loop, services)
         self.on_ready: Callable[[], None] | None = None
+        self.on_change: Callable[[], None] | None = None
         self._stop_signals = stop_signals
         self._teller = Teller(log, self.group, self.outputs)
         self._queue: list[tuple[str, str, int]] = []
@@ -157,6 +159,8 @@ class Supervisor:
             self._was_ready = True
             if self.on_ready is not None:
                 self.on_ready()
+        if self.on_change is not None:
+            self.on_change()
 
     def _perform(self, todo: "Todo") -> None:
         for name, action in todo:

@@ -66,7 +66,7 @@ SAME: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 # Rows of the table of options that no keyword stands for: they are requests, or said by the call.
-NO_KEYWORD = {"alias", "help", "services", "version"}
+NO_KEYWORD = {"alias", "control", "help", "services", "version"}
 
 
 def test_every_option_has_a_keyword() -> None:

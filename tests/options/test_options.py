@@ -95,6 +95,7 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
         (["-pKILL"], {"parent_death_signal": 9}),
         (["--parent-death-signal=sigusr1"], {"parent_death_signal": 10}),
         (["--services", "s.toml"], {"services": "s.toml"}),
+        (["--control=/c"], {"control": "/c"}),
         (["--notify"], {"notify": True}),
         (["--on-oom", "stop"], {"on_oom": "stop"}),
         (["--leftovers", "all"], {"leftovers": "all"}),

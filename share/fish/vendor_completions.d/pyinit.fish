@@ -11,7 +11,7 @@ function __pyinit_command
             case --
                 printf '%s\n' $words[2..-1]
                 return 0
-            case --rewrite --stop-signals --drain --pre-stop --escalate --stop-timeout --grace --leftovers --remap-exit --user --chdir --env --unset-env --umask --oom-score-adj --parent-death-signal --services --on-oom --as --log-level --log-format --log-fd --log-file --report --status-file --metrics-file
+            case --rewrite --stop-signals --drain --pre-stop --escalate --stop-timeout --grace --leftovers --remap-exit --user --chdir --env --unset-env --umask --oom-score-adj --parent-death-signal --services --control --on-oom --as --log-level --log-format --log-fd --log-file --report --status-file --metrics-file
                 set -q words[2]; or return 1
                 set -e words[1]
             case '--*'
@@ -77,6 +77,7 @@ complete -c pyinit -n __pyinit_in_options -l session -d 'run the command in a ne
 complete -c pyinit -n __pyinit_in_options -s p -l parent-death-signal -x -a 'HUP INT QUIT USR1 USR2 PIPE ALRM TERM STKFLT CONT TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR RTMIN RTMIN+1 RTMIN+2 RTMIN+3 RTMIN+4 RTMIN+5 RTMIN+6 RTMIN+7 RTMIN+8 RTMIN+9 RTMIN+10 RTMIN+11 RTMIN+12 RTMIN+13 RTMIN+14 RTMIN+15 RTMIN+16 RTMIN+17 RTMIN+18 RTMIN+19 RTMIN+20 RTMIN+21 RTMIN+22 RTMIN+23 RTMIN+24 RTMIN+25 RTMIN+26 RTMIN+27 RTMIN+28 RTMIN+29 RTMAX KILL STOP CHLD ILL TRAP ABRT BUS FPE SEGV SYS' -d 'let pyinit get this signal when its parent ends'
 complete -c pyinit -n __pyinit_in_options -s P -l pause -d 'run no command: reap until TERM or INT, then end all and exit with 0'
 complete -c pyinit -n __pyinit_in_options -l services -x -a '(__fish_complete_path (commandline -ct))' -d 'start the services that FILE describes, and COMMAND, if any, when all are ready'
+complete -c pyinit -n __pyinit_in_options -l control -x -a '(__fish_complete_path (commandline -ct))' -d 'with --services: take requests of \'pyinitctl service\' on this socket'
 complete -c pyinit -n __pyinit_in_options -l notify -d 'send READY=1 and STOPPING=1 to NOTIFY_SOCKET'
 complete -c pyinit -n __pyinit_in_options -l on-oom -x -a 'stop' -d '\'stop\': stop, as at a stop signal, when the OOM killer has killed any process'
 complete -c pyinit -n __pyinit_in_options -s s -l subreaper -d 'adopt orphans when not PID 1, as PID 1 does'

@@ -1,5 +1,5 @@
 # Made by pyinitctl from the parsers of its commands.
-set -l commands checkpoint completion doctor exec freeze install manual ns ps pyz restore run services status stop thaw tree
+set -l commands checkpoint completion doctor exec freeze install manual ns ps pyz restore run service services status stop thaw tree
 complete -c pyinitctl -n "not __fish_seen_subcommand_from $commands" -f -a checkpoint -d 'write a container to files, by CRIU'
 complete -c pyinitctl -n "__fish_seen_subcommand_from checkpoint" -s h -l help -d 'show this help message and exit'
 complete -c pyinitctl -n "__fish_seen_subcommand_from checkpoint" -l leave-running -d 'let it go on; else it ends'
@@ -74,6 +74,11 @@ complete -c pyinitctl -n "__fish_seen_subcommand_from run" -l boottime -r -d 'ad
 complete -c pyinitctl -n "__fish_seen_subcommand_from run" -l user -r -d 'run CMD as this user'
 complete -c pyinitctl -n "__fish_seen_subcommand_from run" -l init -r -d 'options of the init in one word, such as --init=’--grace 3 -v’: see `pyinit --help`'
 complete -c pyinitctl -n "__fish_seen_subcommand_from run" -s t -l terminal -d 'give CMD a terminal of its own'
+complete -c pyinitctl -n "not __fish_seen_subcommand_from $commands" -f -a service -d 'show, start, stop or signal services'
+complete -c pyinitctl -n "__fish_seen_subcommand_from service" -s h -l help -d 'show this help message and exit'
+complete -c pyinitctl -n "__fish_seen_subcommand_from service" -l control -r -d 'the socket (default: that of PYINIT_CONTROL, or /run/pyinit.sock)'
+complete -c pyinitctl -n "__fish_seen_subcommand_from service" -l timeout -r -d 'wait: at most so long'
+complete -c pyinitctl -n "__fish_seen_subcommand_from service" -l json -d 'for programs: all that is known'
 complete -c pyinitctl -n "not __fish_seen_subcommand_from $commands" -f -a services -d 'check, draw or convert a file of services'
 complete -c pyinitctl -n "__fish_seen_subcommand_from services" -s h -l help -d 'show this help message and exit'
 complete -c pyinitctl -n "__fish_seen_subcommand_from services" -l stop-timeout -r -d 'check: that of pyinit, which bounds the stop'
