@@ -7,18 +7,34 @@ import asyncio
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pyinit.container.waiting import Awaited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pyinit.api.types import Exit
-    from pyinit.container.process import Process
 
 _T = TypeVar("_T")
 
 
-async def wait(process: Process) -> Exit:
+class AwaitedInLoop(Awaited, Protocol):
+    """What `pyinit.container.process` has for it."""
+
+    pid: int
+
+    def poll(self) -> Exit | None:
+        """Return how it ended, or None while it has not."""
+
+    def reap(self) -> Exit:
+        """Return the end of one whose pidfd is readable."""
+
+    def running_inside(self) -> Sequence[AwaitedInLoop]:
+        """Return those that have to be waited for before it can end."""
+
+
+async def wait(process: AwaitedInLoop) -> Exit:
     """Wait for the end of a process, and so for the children of ours that are inside of it."""
     end = process.poll()
     if end is not None:
@@ -28,13 +44,13 @@ async def wait(process: Process) -> Exit:
     # Descriptors of its own: several may wait, and each has a reader of its own then.
     watched: dict[int, int] = {}
 
-    def watch(each: Process) -> None:
+    def watch(each: AwaitedInLoop) -> None:
         with contextlib.suppress(ValueError):  # it has been closed
             fd = os.dup(each.open_pidfd())
             watched[fd] = each.pid
             loop.add_reader(fd, notice, each, fd)
 
-    def notice(each: Process, fd: int) -> None:
+    def notice(each: AwaitedInLoop, fd: int) -> None:
         _unwatch(loop, watched, fd)
         if each is process:
             _settle(ended, lambda: ended.set_result(None))
@@ -42,7 +58,7 @@ async def wait(process: Process) -> Exit:
             with contextlib.suppress(OSError, ValueError):
                 each.poll()
 
-    def watch_from_any_thread(each: Process) -> None:
+    def watch_from_any_thread(each: AwaitedInLoop) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(watch, each)
 
