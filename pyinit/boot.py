@@ -149,6 +149,7 @@ class Init:
         supervisor = self._assemble(log)
         log.emit(events.INFO, "pausing")
         self._say_ready(log)
+        self._settle()
         return supervisor.run()
 
     def supervise(self) -> int:
@@ -175,7 +176,16 @@ class Init:
 
     def _settle(self) -> None:
         """Change what the command was not to inherit.  Raises nothing."""
-        if self.has_process and self.settings.oom_score_adj is not None:
+        if not self.has_process:
+            return
+        settings = self.settings
+        # The pre-stop command runs where we were started, and `pyinitctl status` looks there.
+        if not settings.pre_stop and settings.status_file[:1] in ("", "/"):
+            try:
+                environment.leave_directory()
+            except Exception:
+                pass  # a filter forbids it: a mount stays busy
+        if settings.oom_score_adj is not None:
             try:
                 from pyinit.kernel import score
 
@@ -367,7 +377,9 @@ def launch(
         # With an ignored SIGCHLD the kernel drops every wait status; see wait(2).
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         ignored = (_signal.SIGCHLD,)
-    simple = terminal is None and linux is None and not ignored and not settings.services
+    # posix_spawn(3) has the command ignore 32 and 33, where other inits show them as they were.
+    simple = not settings.alias and not settings.services and not ignored
+    simple = simple and terminal is None and linux is None
     changes = None
     environ_now = environment.current()
     if settings.changes_command() or b"LISTEN_PID" in environ_now or b"WATCHDOG_PID" in environ_now:

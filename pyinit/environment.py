@@ -123,6 +123,31 @@ def decode(data: bytes) -> str:
     return data.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
+def leave_directory() -> None:
+    """Go to the root directory, so that no mount is busy; modules are found as before.
+
+    Raises OSError.
+    """
+    package = sys.modules[__name__.partition(".")[0]]
+    if not all(path.startswith("/") for path in (*sys.path, *package.__path__)):
+        _make_absolute(posix.getcwd())
+    posix.chdir("/")
+
+
+def _make_absolute(here: str) -> None:
+    """Make the paths whole in which modules are looked for, ours and the library's."""
+    sys.path[:] = [_whole(here, path) for path in sys.path]
+    own = __name__.partition(".")[0]
+    for name, module in sys.modules.items():
+        paths = getattr(module, "__path__", None) if name.partition(".")[0] == own else None
+        if isinstance(paths, list):
+            paths[:] = [_whole(here, path) for path in paths]
+
+
+def _whole(here: str, path: str) -> str:
+    return path if path.startswith("/") else f"{here}/{path}"
+
+
 def change(name: str, value: str | None) -> None:
     """Set a variable in C's environ and in Python's copy of it, or remove it from both.
 

@@ -46,6 +46,14 @@ def find(path: str) -> File | Stream:
     return Stream(place, path) if isinstance(place, int) else File(path, place)
 
 
+def _here() -> str:
+    """Return the working directory, "" for one that was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 class Stream:
     """Descriptor ``fd``, to which texts are written one after the other; see `Sink`."""
 
@@ -107,6 +115,7 @@ class File:
 
     def __init__(self, name: str, place: paths.Place) -> None:
         self.name = name
+        self._path = name if name.startswith("/") else os.path.join(_here(), name)
         self._place = place
         self._known: tuple[int, int] | None = None  # what was there at first, or was put there
         self._stream: Stream | None = None  # of a FIFO or a device whose text has not ended
@@ -328,7 +337,7 @@ class File:
         Not to one that others can have put there and that is not theirs.  Raises OSError.
         """
         try:
-            found = paths.find(self.name)
+            found = paths.find(self._path)
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
         if isinstance(found, int):
