@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bench import budgets, contestants, plot, procedures, report, run
+from bench import budgets, contestants, plot, procedures, quota, report, run
 from bench.container import be_root
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +28,8 @@ def main() -> int:
     if asked.rounds:
         scale = replace(scale, rounds=asked.rounds)
     plan = procedures.procedures(scale)
+    if not quota.is_available():
+        print(f"{quota.CONTROLLER} cannot be written to: no limited starts", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="bench") as scratch:
         found, left_out = contestants.find(Path(scratch), asked.peers)
         keys = tuple(asked.only or ())

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 if TYPE_CHECKING:
@@ -78,15 +79,24 @@ class Container:
 
     With ``init`` false it runs where we do, with a parent of its own PID
     namespace.  It starts with the construction; ``started_ns`` is
-    CLOCK_MONOTONIC right before execve(2).
+    CLOCK_MONOTONIC right before execve(2).  With ``group`` it is put into that cgroup
+    before.  ``cpu_ns`` is the processor time from then to its end, with that of those it has
+    waited for.
     """
 
     def __init__(
-        self, argv: Sequence[str], *, init: bool = True, env: Mapping[str, str] = ENVIRON
+        self,
+        argv: Sequence[str],
+        *,
+        init: bool = True,
+        env: Mapping[str, str] = ENVIRON,
+        group: Path | None = None,
     ) -> None:
         """Start it.  Raises OSError when namespaces or the program are not to be had."""
         self._argv = argv
+        self._group = group
         self._ended = False
+        self.cpu_ns = 0
         self._mounts = -1
         child_in, self._stdin = os.pipe()
         self._stdout, child_out = os.pipe()
@@ -116,6 +126,10 @@ class Container:
         if os.read(report, 1) == b"r":
             # Unmounting its /proc waits for other processors; with this it comes after the clock.
             self._mounts = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY)
+            if self._group is not None:
+                (self._group / "cgroup.procs").write_text(str(self.pid))
+                schedstat = Path(f"/proc/{self.pid}/schedstat").read_text()
+                self.cpu_ns = -int(schedstat.split()[0])
             os.write(go, b"g")
         words = b""
         while block := os.read(report, 64):
@@ -144,7 +158,8 @@ class Container:
         """Wait for its end, and that of its namespace; return CLOCK_MONOTONIC of it, in ns."""
         self._await(self.pidfd, "it has not ended")
         now = time.monotonic_ns()
-        _, status = os.waitpid(self.pid, 0)
+        _, status, used = os.wait4(self.pid, 0)
+        self.cpu_ns += round((used.ru_utime + used.ru_stime) * 1e9)
         self._ended = True
         if status != 0:
             raise MeasureError(f"wait status {status:#x}{self._said()}")

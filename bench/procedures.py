@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
-from bench import contestants, processes
+from bench import contestants, processes, quota
 from bench.container import ENVIRON, Container, MeasureError, program
 
 if TYPE_CHECKING:
@@ -104,6 +104,24 @@ def start_to_end(contestant: Contestant, _: Scale) -> Sequence[float]:
     command = [] if contestant.key in BARE else [program("true")]
     with Container(contestant.around(command), init=contestant.is_init) as container:
         return [(container.wait() - container.started_ns) / 1e6]
+
+
+def _start_limited(millicores: int) -> Callable[[Contestant, Scale], Sequence[float]]:
+    """Return the procedure that starts a contestant with so little of a processor.
+
+    Milliseconds of processor time, and from execve(2) to its end, the command being true(1).
+    """
+
+    def measure(contestant: Contestant, _: Scale) -> Sequence[float]:
+        command = [] if contestant.key in BARE else [program("true")]
+        with (
+            quota.limited(millicores) as group,
+            Container(contestant.around(command), group=group) as container,
+        ):
+            ended_ns = container.wait()
+            return [container.cpu_ns / 1e6, (ended_ns - container.started_ns) / 1e6]
+
+    return measure
 
 
 def first_write(contestant: Contestant, _: Scale) -> Sequence[float]:
@@ -266,7 +284,24 @@ GROWTH = (
     Figure("growth-memory", "resident", "KiB", None),
     Figure("growth-teardown", "command's end to namespace gone", "ms", None),
 )
+LIMITED = (contestants.NO_INIT, contestants.BARE, contestants.TINI)
+LIMITED += (contestants.LAUNCHER, contestants.LAUNCHER_V, contestants.INSTALLED)
 GROWING = (*contestants.C_INITS, contestants.LAUNCHER)
+
+
+def _limited(millicores: int) -> Procedure:
+    """Return how the start is measured with so little of a processor."""
+    key, limit = f"limited-{millicores}", f"{millicores} millicores"
+    return Procedure(
+        (
+            Figure(f"{key}-cpu", f"CPU of the start, {limit}", "ms", contestants.TINI),
+            Figure(key, f"start to end of true, {limit}", "ms", contestants.TINI),
+        ),
+        LIMITED,
+        0.1,
+        _start_limited(millicores),
+        warm_up=1,
+    )
 
 
 def procedures(scale: Scale) -> list[Procedure]:
@@ -341,6 +376,8 @@ def procedures(scale: Scale) -> list[Procedure]:
             teardown,
         ),
     ]
+    if quota.is_available():
+        plan += [_limited(millicores) for millicores in (100, 10)]
     for count in scale.growth:
         figures = tuple(
             Figure(f"{figure.key}-{count}", figure.title, figure.unit, None) for figure in GROWTH

@@ -33,7 +33,10 @@ def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
     asked = _settings_of(options)
     if is_init or (always and not _is_worker()):
         _check_process(is_init=is_init)
-        _fork_init(asked)
+        if is_init and not options and not _may_have_terminal():
+            _fork_at_once(asked)
+        else:
+            _fork_init(asked)
 
 
 def _is_worker() -> bool:
@@ -91,6 +94,46 @@ def _check_process(*, is_init: bool) -> None:
             )
 
 
+def _may_have_terminal() -> bool:
+    """Return whether the terminal's foreground may be ours to give; see `pyinit.boot`."""
+    flags = posix.O_RDWR | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
+    try:
+        posix.close(posix.open("/dev/tty", flags))
+    except (FileNotFoundError, PermissionError):
+        return True  # a /dev without it: the standard descriptors may tell
+    except OSError:
+        return False  # ENXIO: there is no controlling terminal
+    return True
+
+
+def _fork_at_once(asked: "Settings") -> None:
+    """Fork where nothing can be refused; the init is loaded while the program goes on.
+
+    Return in the child only.  Raises OSError.
+    """
+    from pyinit.api import held
+
+    before = held.SavedProcessState(asked)
+    try:
+        held.keep_statuses()
+        pid = posix.fork()
+    except BaseException:
+        before.give_back()
+        raise
+    if pid:
+        code = 125
+        try:
+            from pyinit import boot
+
+            _be_init(pid, boot.Init(asked, before.mask), None)
+        except BaseException as error:
+            code = held.attend(pid, error)
+        finally:
+            posix._exit(code)
+    _take_place(None)
+    before.give_signals_back()
+
+
 def _fork_init(asked: "Settings") -> None:
     """Fork; return in the child only.  Raises OSError, StartError."""
     from pyinit import boot
@@ -128,9 +171,8 @@ def _prepare(init: "Init") -> None:
 
     Raises ValueError for places that cannot be written to, StartError.
     """
-    import _signal
-
     from pyinit import boot
+    from pyinit.api import held
 
     if init.settings.writes_elsewhere():
         from pyinit.api import keywords
@@ -140,8 +182,7 @@ def _prepare(init: "Init") -> None:
         init.prepare()
     if init.linux is not None:
         from pyinit import fork  # noqa: F401
-    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # wait(2): else no status is kept
+    held.keep_statuses()
     if init.settings.keeps_record():
         init.kills = boot.kills_before()
 

@@ -218,8 +218,7 @@ def test_a_quiet_fork_loads_next_to_nothing(namespaces: None) -> None:
     fork_init() itself is all.
     """
     (told,) = lines_of("fork_and_list", mode=PID1)
-    modules = {"pyinit.boot", "pyinit.environment", "pyinit.fallback"}
-    modules |= {"pyinit.api", "pyinit.api.fork_init", "pyinit.api.held"}
+    modules = {"pyinit.api", "pyinit.api.fork_init", "pyinit.api.held"}
     assert {*told.split()} - {"_thread"} == modules | {"pyinit.settings"}
     code = "import sys; sys.path.append(sys.argv[1]); before = {*sys.modules}; import pyinit; "
     code += "pyinit.fork_init(); print(*sorted({*sys.modules} - before))"

@@ -12,7 +12,7 @@ import pytest
 from pyinit.container import starter
 from tests import spawning
 from tests.cases import in_turn
-from tests.harness import PROGRAMS, embeds, python, run
+from tests.harness import PID1, PROGRAMS, embeds, python, run
 
 EXERCISED = "relayed\nreaped\nTERM\n"
 FAILS = ("supervisor.Supervisor.__init__", "supervisor.Supervisor.run")
@@ -38,6 +38,16 @@ def test_fork_init(mode: str) -> None:
     code, out, err = run(python("exercise.py"), mode=mode, init=init)
     assert (code, out) == (7, EXERCISED)
     assert "only relaying, reaping and ending leftovers" in err
+
+
+def test_fork_init_without_its_modules(namespaces: None) -> None:
+    """The program runs already when they are loaded: it gets its signals, and its code is told."""
+    words = embeds("fork")
+    init = (sys.executable, "-IS", str(PROGRAMS / "without_boot.py"), *words[3:])
+    code, out, err = run(python("exercise.py"), mode=PID1, init=init)
+    assert (code, out) == (7, EXERCISED.replace("TERM\n", ""))
+    (line,) = err.splitlines()
+    assert line.startswith("pyinit: cannot be loaded, signals are relayed all the same: ")
 
 
 @pytest.mark.parametrize("path", FAILS)
