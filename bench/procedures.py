@@ -284,8 +284,14 @@ GROWTH = (
     Figure("growth-memory", "resident", "KiB", None),
     Figure("growth-teardown", "command's end to namespace gone", "ms", None),
 )
-LIMITED = (contestants.NO_INIT, contestants.BARE, contestants.TINI)
-LIMITED += (contestants.LAUNCHER, contestants.LAUNCHER_V, contestants.INSTALLED)
+LIMITED = (
+    contestants.NO_INIT,
+    contestants.BARE,
+    contestants.TINI,
+    contestants.LAUNCHER,
+    contestants.LAUNCHER_V,
+    contestants.INSTALLED,
+)
 GROWING = (*contestants.C_INITS, contestants.LAUNCHER)
 
 

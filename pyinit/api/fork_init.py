@@ -123,6 +123,7 @@ def _fork_at_once(asked: "Settings") -> None:
     if pid:
         code = 125
         try:
+            held.let_go_first()
             from pyinit import boot
 
             _be_init(pid, boot.Init(asked, before.mask), None)

@@ -21,6 +21,7 @@ _FAULTS = {_signal.SIGILL, _signal.SIGTRAP, _signal.SIGABRT, _signal.SIGBUS, _si
 _FAULTS |= {_signal.SIGSEGV, _signal.SIGSYS}
 _REAP = posix.WNOHANG | 0x40000000  # __WALL, as in `pyinit.signals`
 _POLL_S = 0.1
+_HEAD_START_S = 0.003
 
 
 class SavedProcessState:
@@ -74,6 +75,15 @@ def keep_statuses() -> None:
     """Have the kernel keep how children end: with SIGCHLD ignored it does not; see wait(2)."""
     if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+
+
+def let_go_first() -> None:
+    """Wait for some milliseconds, in which the program has the processor and its caches.
+
+    Its first line is a millisecond away.  What is loaded beside it makes that longer, also on
+    another processor: see docs/performance.md.  Signals wait for that long.
+    """
+    _signal.sigtimedwait((), _HEAD_START_S)
 
 
 def attend(pid: int, error: BaseException) -> int:
