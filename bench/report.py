@@ -112,7 +112,8 @@ def sections(result: Result) -> dict[str, str]:
     figures = result["figures"]
     wanted = {
         "start": ("start", "first-write"),
-        "limited": ("limited-100-cpu", "limited-100", "limited-10-cpu", "limited-10"),
+        "limited-100": ("limited-100-cpu", "limited-100"),
+        "limited-10": ("limited-10-cpu", "limited-10"),
         "program": ("program", "program-pss"),
         "namespaces": ("namespaces",),
         "idle": ("resident", "private", "switches"),
@@ -131,7 +132,8 @@ def text(result: Result) -> str:
     """Return the whole report."""
     titles = {
         "start": "Start, as PID 1 of a new PID namespace unless said otherwise",
-        "limited": "Start with a limit of processor time",
+        "limited-100": "Start with a tenth of a processor",
+        "limited-10": "Start with a hundredth of a processor",
         "program": "A program in Python and its init",
         "namespaces": "A container of one's own",
         "idle": "Idle",

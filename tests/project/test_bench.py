@@ -139,7 +139,12 @@ def test_every_figure_of_every_contestant_is_there(written: Report) -> None:
 def test_the_plan_has_everybody_in_every_figure() -> None:
     """And growth, from 10 to 10,000 processes, of the launcher and the inits in C."""
     plan = {f.key: set(each.who) for each in PLAN for f in each.figures}
+    limited = {key: plan.pop(key) for key in [*plan] if key.startswith("limited")}
     assert {key: who for key, who in plan.items() if not key.startswith("growth")} == ROWS
+    who = {contestants.NO_INIT, contestants.BARE, contestants.TINI, contestants.LAUNCHER}
+    who |= {contestants.LAUNCHER_V, contestants.INSTALLED}
+    for key in ("limited-100-cpu", "limited-100", "limited-10-cpu", "limited-10"):
+        assert limited.get(key, who) == who  # not where the cgroup is not ours to write to
     scale = procedures.Scale()
     grown = {f.key: set(p.who) for p in procedures.procedures(scale) for f in p.figures}
     for count in (10, 100, 1000, 10_000):
