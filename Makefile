@@ -14,12 +14,14 @@ PYTHONS = python3.13 python3.12 python3.11 python3
 
 BIN = $(VENV)/bin
 BENCH = build/bench
+PROGRAMS = build/programs
 QUIETLY = --quiet --disable-pip-version-check
 
 help:
 	@echo 'make demo   see pyinit at work in a PID namespace of its own'
 	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest, see tests/README.md'
 	@echo 'make test-long  run the loads and the long ones'
+	@echo 'make programs  install Celery, gunicorn and others, which some of the long ones need'
 	@echo 'make lint   ruff, mypy, import-linter, and the words of the pages'
 	@echo 'make check  lint and test, before a commit'
 	@echo 'make bench  measure pyinit beside other inits; ARGS="--quick" for a look'
@@ -45,6 +47,14 @@ test: $(VENV)/.installed-test
 
 test-long: $(VENV)/.installed-test
 	'$(BIN)/python' -m pytest -m long $(ARGS)
+
+# Programs that the long tests stop; those of Debian (nginx, PostgreSQL) are in .ci/run.
+programs: $(PROGRAMS)/.installed
+
+$(PROGRAMS)/.installed: $(VENV)/pyvenv.cfg
+	'$(BIN)/python' -m venv --clear '$(PROGRAMS)'
+	'$(PROGRAMS)/bin/python' -m pip install $(QUIETLY) celery gunicorn uvicorn supervisor
+	@touch '$@'
 
 check: lint test
 
@@ -178,4 +188,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long lint check bench fuzz faults soak pyz manual docs figures screens release-check clean FORCE
+.PHONY: help demo test test-long programs lint check bench fuzz faults soak pyz manual docs figures screens release-check clean FORCE

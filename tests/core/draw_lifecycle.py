@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyinit.lifecycle import DONE, RUNNING, TRANSITIONS
+from tests.stopping import real_programs
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 
@@ -43,6 +44,26 @@ case. With `--group`, members of the main child's group that got TERM with it do
 again.
 """
 
+PROGRAMS = """\
+## What programs lose
+
+An entry script that starts a program without `exec` ends at once on TERM, and the program is a
+leftover in the middle of its work. This table shows how much of its work does not come to its end.
+The grace is 10 s. `tests/stopping/test_real_programs.py` sees it in the real programs.
+
+{table}
+tini ends with its child, and the kernel kills the rest. dumb-init sends TERM to all at once, and
+then ends with its child too. `pyinit --leftovers all` sends TERM to all at once and waits.
+
+- gunicorn and uvicorn need time, but no order: their workers end on TERM when they have answered.
+- nginx drops its requests on TERM, in any order; QUIT is the signal that lets it finish. A shell
+  around it can send that: `trap 'kill -QUIT "$!"' TERM; nginx -g 'daemon off;' & until wait; do :;
+  done`. Without a script in between, `pyinit --rewrite TERM:QUIT -- nginx -g 'daemon off;'` does.
+- All processes get TERM after half of the grace. Work that a parent still waits for is lost then:
+  with the default grace of 5 s, Celery loses a task of 3 s that has just begun. So the grace has to
+  be more than twice as long as the longest work.
+"""
+
 
 def diagram() -> str:
     """Return the diagram: one arrow for each pair of states, with the events that go along it."""
@@ -65,7 +86,7 @@ def table() -> str:
 
 def draw() -> str:
     """Return the document."""
-    return f"{HEAD}\n{diagram()}\n{table()}"
+    return f"{HEAD}\n{diagram()}\n{table()}\n{PROGRAMS.format(table=real_programs.table())}"
 
 
 if __name__ == "__main__":
