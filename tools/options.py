@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyinit
 from pyinit import ctl
 from pyinit.ctl.dist import completion, manual, tools
 from pyinit.options import table
@@ -25,17 +26,23 @@ ROOT = Path(__file__).parents[1]
 
 def contents() -> dict[Path, str]:
     """Return each file that has something made from the table, and what it should be."""
-    made = {ROOT / name: make() for name, make in _FILES.items()}
+    made = {_place(name): make() for name, make in _FILES.items()}
     for name, (begin, end, make_lines) in _PARTS.items():
-        text = (ROOT / name).read_text("utf-8")
+        text = _place(name).read_text("utf-8")
         before, _, rest = text.partition(begin)
         _, there, after = rest.partition(end)
         if not there:
             raise ValueError(f"{name}: expected the lines '{begin}' and '{end}'")
         lines = "".join(f"{line}\n" for line in make_lines())
         indent = before[before.rindex("\n") + 1 :]
-        made[ROOT / name] = f"{before}{begin}\n{lines}{indent}{end}{after}"
+        made[_place(name)] = f"{before}{begin}\n{lines}{indent}{end}{after}"
     return made
+
+
+def _place(name: str) -> Path:
+    """Return where a file is: the package may be installed, and not in this tree."""
+    home = Path(pyinit.__file__).parents[1] if name.startswith("pyinit/") else ROOT
+    return home / name
 
 
 def _settings() -> Iterator[str]:
