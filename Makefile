@@ -31,7 +31,7 @@ help:
 	@echo '            docs/single-file.md; PYTHON_IN_IMAGE=/usr/local/bin/python3 is where that is'
 	@echo 'make manual make docs/cli.md, the tables of docs/events.md and others anew, after a change of the'
 	@echo '            options or the events'
-	@echo 'make figures, make screens   the figures in the pages, the pictures of README.md'
+	@echo 'make figures, make screens, make sessions   what the pages show of runs, anew'
 	@echo 'make docs   make the site in build/site; warnings, as of a broken link, are errors'
 	@echo 'make release-check  build a release twice, compare, check and install it; into dist/release'
 	@echo 'make clean  remove what the others made'
@@ -123,8 +123,8 @@ figures: $(VENV)/.installed
 	'$(BIN)/python' -m tools.figures
 
 # Terminal sessions for README.md, from real runs; tini has to be there.
-screens: $(VENV)/.installed
-	PATH="$(abspath $(BIN)):$$PATH" '$(BIN)/python' -m tools.screens
+sessions: $(VENV)/.installed
+	PATH="$(abspath $(BIN)):$$PATH" '$(BIN)/python' -m tools.sessions
 
 clean:
 	rm -rf '$(VENV)' '$(LINT)' '$(DOCS)' '$(RELEASE)' build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -188,4 +188,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long programs lint check bench fuzz faults soak pyz manual docs figures screens release-check clean FORCE
+.PHONY: help demo test test-long programs lint check bench fuzz faults soak pyz manual docs figures screens sessions release-check clean FORCE
