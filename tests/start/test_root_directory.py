@@ -38,9 +38,10 @@ def test_the_pause(mode: str, tmp_path: Path) -> None:
 
 
 def test_modules_are_found_by_a_relative_path(mode: str, tmp_path: Path) -> None:
-    """Those of a teardown are loaded when the command has ended: from a copy of the package."""
-    shutil.copytree(Path(pyinit.__file__).parent, tmp_path / "copy" / "pyinit")
-    code = "import sys; sys.path.insert(0, 'copy'); import pyinit.__main__ as m; m.main(set())"
+    """Those of a teardown are loaded when the command has ended: from the package in a zip."""
+    package = Path(pyinit.__file__).parent
+    shutil.make_archive(str(tmp_path / "copy"), "zip", package.parent, package.name)
+    code = "import sys; sys.path.insert(0, 'copy.zip'); from pyinit import cli; cli.main(set())"
     init = (sys.executable, "-IS", "-c", code)
     before = ["env", "-C", str(tmp_path)]
     found = run(
