@@ -81,10 +81,7 @@ class Child:
                 self._reaper.note_kill(pid, command[0].rpartition("/")[2] if command else None)
 
     def has_ended_badly(self) -> bool:
-        """Return whether it was ended by a signal that is not that of a stop.
-
-        Nor that of a key: who presses one at the terminal, knows.
-        """
+        """Return whether a signal has ended it that is neither of a stop nor of the terminal."""
         number = self.status & 0x7F
         expected = self.expected
         if self.had_terminal:
@@ -93,14 +90,8 @@ class Child:
 
     def tell_of_end(self) -> None:
         """Say how it has ended."""
-        if self._log.level < events.INFO:
-            return
-        fields: dict[str, object] = {"pid": self.pid, "exit_code": signals.exit_code(self.status)}
-        number = self.status & 0x7F
-        if number:
-            fields["signal"] = signals.name(number)
-            fields["core_dumped"] = bool(self.status & 0x80)
-        self._log.emit(events.INFO, "child_exited", **fields)
+        if self._log.level >= events.INFO:
+            self._log.emit(events.INFO, "child_exited", pid=self.pid, **_end(self.status))
 
     # -- Signals.
 
@@ -120,14 +111,14 @@ class Child:
             else:
                 self._continue_job()
             return
-        if not self._send(number):
+        if not self._send(number, self.target):
             return
         self.relayed[info.si_signo] = info
         if is_stop and number != _signal.SIGSTOP:
             self._continue_if_stopped()
         level = events.INFO if was_held else events.DEBUG
         if self._log.level >= level:
-            self._tell_of_relay(number, info, level)
+            _tell_of_relay(self._log, level, number, info.si_signo, self.target)
 
     def send_stop(self, number: int) -> bool:
         """Send signal ``number``, which is to end it; return whether we may."""
@@ -141,15 +132,12 @@ class Child:
 
     def kill(self) -> None:
         """Kill it, wherever it has moved."""
-        try:
-            self._kill(self.pid, _signal.SIGKILL)
-        except OSError as error:
-            self.not_relayed(_signal.SIGKILL, error)
+        self._send(_signal.SIGKILL, self.pid)
 
-    def _send(self, number: int) -> bool:
-        """Send a signal that is relayed; return whether that worked, which else is said."""
+    def _send(self, number: int, target: int) -> bool:
+        """Send a signal; return whether that worked, which else is said."""
         try:
-            self._kill(self.target, number)
+            self._kill(target, number)
         except OSError as error:
             self.not_relayed(number, error)
             return False
@@ -190,19 +178,6 @@ class Child:
             return  # the group is empty
         self._log.emit(events.INFO, "leftovers_asked", signal=signals.name(number))
 
-    def is_out_of_reach(self) -> bool:
-        """Return whether we may not signal it, a set-user-ID program for one; kill(2).
-
-        A signal for its group has reached somebody all the same.
-        """
-        try:
-            posix.kill(self.pid, 0)
-        except PermissionError:
-            return True
-        except OSError:
-            pass  # it has ended
-        return False
-
     def give_up(self) -> None:
         """Say that it cannot be killed; as PID 1 end without it.
 
@@ -223,36 +198,9 @@ class Child:
             return 0  # a terminal that does not want pyinit itself to read or write
         mapped = self._settings.rewrite.get(number, number)
         same = mapped == number
-        if same and from_kernel and number in signals.FROM_TERMINAL and self._shares_group():
+        if same and from_kernel and number in signals.FROM_TERMINAL and _shares_group(self.pid):
             return 0  # the terminal sent it to the whole group: the child has it already
-        return self._as_stop() if mapped == _signal.SIGTSTP else mapped
-
-    def _shares_group(self) -> bool:
-        """Return whether it has put itself into our own process group."""
-        try:
-            return posix.getpgid(self.pid) == posix.getpgid(0)
-        except OSError:
-            return False
-
-    def _as_stop(self) -> int:
-        """Return SIGTSTP, or SIGSTOP where the kernel would discard the first.
-
-        It does in an orphaned process group, one that no parent in the same
-        session watches over (setpgid(2)), unless the child handles the signal.
-        """
-        try:
-            from pyinit.kernel import job
-        except BaseException:
-            return _signal.SIGTSTP  # it was sent, whatever the kernel makes of it
-
-        orphaned = job.is_orphaned(self.pid) and not job.handles(self.pid, _signal.SIGTSTP)
-        return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
-
-    def _tell_of_relay(self, number: int, info: _signal.struct_siginfo, level: int) -> None:
-        fields: dict[str, object] = {"signal": signals.name(number)}
-        if number != info.si_signo:
-            fields["received"] = signals.name(info.si_signo)
-        self._log.emit(level, "signal_relayed", **fields, target=self.target)
+        return _as_stop(self.pid) if mapped == _signal.SIGTSTP else mapped
 
     def _tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
         """Say, if everything is to be said, that a signal has come of which nothing comes."""
@@ -315,6 +263,45 @@ class Child:
         from pyinit.kernel import terminal
 
         terminal.take_back(self.pid)
+
+
+def _end(status: int) -> dict[str, object]:
+    """Return a wait status as fields of an event."""
+    fields: dict[str, object] = {"exit_code": signals.exit_code(status)}
+    if number := status & 0x7F:
+        fields["signal"] = signals.name(number)
+        fields["core_dumped"] = bool(status & 0x80)
+    return fields
+
+
+def _tell_of_relay(log: events.Log, level: int, number: int, received: int, target: int) -> None:
+    fields: dict[str, object] = {"signal": signals.name(number)}
+    if number != received:
+        fields["received"] = signals.name(received)
+    log.emit(level, "signal_relayed", **fields, target=target)
+
+
+def _shares_group(pid: int) -> bool:
+    """Return whether the main child has put itself into our own process group."""
+    try:
+        return posix.getpgid(pid) == posix.getpgid(0)
+    except OSError:
+        return False
+
+
+def _as_stop(pid: int) -> int:
+    """Return SIGTSTP, or SIGSTOP where the kernel would discard the first.
+
+    It does in an orphaned process group, one that no parent in the same
+    session watches over (setpgid(2)), unless the child handles the signal.
+    """
+    try:
+        from pyinit.kernel import job
+    except BaseException:
+        return _signal.SIGTSTP  # it was sent, whatever the kernel makes of it
+
+    orphaned = job.is_orphaned(pid) and not job.handles(pid, _signal.SIGTSTP)
+    return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
 
 
 class Pause(Child):

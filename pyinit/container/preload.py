@@ -26,7 +26,7 @@ _LATE_FOR = {
     "enter": ("pyinit.namespaces.enter",),
     "stop": ("pyinit.stopping.stop", "pyinit.command.changes"),
     "notify": ("pyinit.stopping.notify",),
-    "changes": ("pyinit.command.changes", "pyinit.command.accounts"),
+    "changes": ("pyinit.command.changes", "pyinit.command.accounts", "pyinit.kernel.score"),
     "record": (
         *("resource", "pyinit.report.metrics", "pyinit.report.outlets", "pyinit.report.record"),
         *("pyinit.report.start", "pyinit.report.writing"),

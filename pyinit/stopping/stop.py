@@ -9,7 +9,7 @@ a step of the plan until it is taken: what fails is due again.
 import _signal
 import posix
 
-from pyinit import events, lifecycle, signals
+from pyinit import events, lifecycle, scope, signals
 from pyinit.kernel import clock
 
 TYPE_CHECKING = False
@@ -184,7 +184,7 @@ class Stop:
             self._log.emit(
                 events.WARNING, "stop_escalated", signal=signals.name(number), after_s=after_s
             )
-        if number == _signal.SIGKILL and self._main.is_out_of_reach():
+        if number == _signal.SIGKILL and scope.is_refused(self._main.pid):
             self._main.give_up()
 
     def _announce(self) -> None:

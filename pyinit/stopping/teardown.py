@@ -65,9 +65,7 @@ class Teardown:
         self._began: float | None = None  # when the first ones were asked
         self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
         self._has_named_blockers = False
-        self._count = 0
-        self._killed = 0
-        self._is_asked = not policy.grace_s  # to kill whoever is left
+        self._account = _Account(log, self._clock, policy.grace_s)
         self._perform = {
             lifecycle.ASK_CHILDREN: self._ask_children,
             lifecycle.ARM_HALF: self._arm_half,
@@ -87,7 +85,7 @@ class Teardown:
             self._log.guard(self._tell_of_hopeless)
         if self._order is not None:
             self._log.guard(self._order.close)
-        self._log.guard(self._tell_of_end)
+        self._log.guard(self._account.tell_of_end)
 
     def _begin(self) -> None:
         if self._in_order and self._lifecycle.grace_s:
@@ -167,7 +165,7 @@ class Teardown:
         if number in self._inbox.stop_signals:
             self._step(lifecycle.STOP)
         elif number == self._inbox.end_signal:
-            self._is_asked = True
+            self._account.is_asked = True
             self._step(lifecycle.HURRY)
 
     def _reap(self) -> None:
@@ -185,7 +183,7 @@ class Teardown:
         if self._deadline is None and self._log.level >= events.INFO:
             met = scope.Met()
             self._log.guard(lambda: self._scope.meet(met))
-            self._log.guard(lambda: self._tell_of_leftovers(met))
+            self._log.guard(lambda: self._account.tell_of_leftovers(met))
         if self._deadline is None:
             for process in self._entered:
                 self._scope.signal_one(process.pid, (_signal.SIGTERM, _signal.SIGCONT))
@@ -219,7 +217,7 @@ class Teardown:
             self._but = {*self._asked, *again, *self._asked_before()}
         met = self._send(_signal.SIGTERM, _signal.SIGCONT)
         if is_first:
-            self._log.guard(lambda: self._tell_of_leftovers(met))
+            self._log.guard(lambda: self._account.tell_of_leftovers(met))
 
     def _send(self, *numbers: int, is_bad: bool = False) -> "scope.Met | None":
         """Signal those who are left, and return who they are, as far as that is to be told.
@@ -243,8 +241,8 @@ class Teardown:
     def _kill(self) -> None:
         self._reaper.has_killed = True
         self._but = set()
-        met = self._send(_signal.SIGKILL, is_bad=self._log.explains and not self._is_asked)
-        self._log.guard(lambda: self._tell_of_killed(met))
+        met = self._send(_signal.SIGKILL, is_bad=self._log.explains and not self._account.is_asked)
+        self._log.guard(lambda: self._account.tell_of_killed(met))
 
     def _arm_bound(self) -> None:
         self._looked = self._clock.now()
@@ -253,22 +251,35 @@ class Teardown:
     def _name_blockers(self) -> None:
         """Say who is there in spite of SIGKILL."""
         self._has_named_blockers = True
-        self._tell_of_blockers(self._scope.everybody(), KILL_BOUND_S)
+        self._account.tell_of_blockers(self._scope.everybody(), KILL_BOUND_S)
 
     def _tell_of_hopeless(self) -> None:
         """Say who is there, as nothing that we may do would end them."""
         everybody = self._scope.everybody()
         if left := [process for process in everybody if not process.is_zombie]:
-            self._tell_of_blockers(left, 0.0)
+            self._account.tell_of_blockers(left, 0.0)
 
-    def _tell_of_blockers(self, left: "list[Process]", bound_s: float) -> None:
+
+class _Account:
+    """What is said of a teardown; ``is_asked`` says that whoever is left is to be killed."""
+
+    def __init__(self, log: events.Log, took: clock.Clock, grace_s: float) -> None:
+        self.is_asked = not grace_s
+        self._log = log
+        self._clock = took
+        self._grace_s = grace_s
+        self._count = 0
+        self._killed = 0
+
+    def tell_of_blockers(self, left: "list[Process]", bound_s: float) -> None:
+        """Say who is there in spite of SIGKILL, or would be."""
         from pyinit.log import names
 
         self._log.is_bad = True
         blockers = names.blockers(left)
         self._log.emit(events.WARNING, "leftovers_blocked", leftovers=blockers, bound_s=bound_s)
 
-    def _tell_of_leftovers(self, met: "scope.Met | None") -> None:
+    def tell_of_leftovers(self, met: "scope.Met | None") -> None:
         """Say who was left, at the beginning."""
         if met is None:
             return
@@ -280,20 +291,20 @@ class Teardown:
             "teardown_started",
             leftovers=names.names(met.processes),
             count=self._count,
-            grace_s=self._lifecycle.grace_s,
+            grace_s=self._grace_s,
         )
 
-    def _tell_of_killed(self, met: "scope.Met | None") -> None:
+    def tell_of_killed(self, met: "scope.Met | None") -> None:
         """Say who had to be killed."""
         if met is None:
             return
         from pyinit.log import names
 
-        if met.count and not self._is_asked:
+        if met.count and not self.is_asked:
             self._log.is_bad = True
             self._note_killed(names.names(met.processes), met.count)
-        if not self._lifecycle.grace_s:
-            self._tell_of_leftovers(met)
+        if not self._grace_s:
+            self.tell_of_leftovers(met)
         self._killed = met.count
         for process in met.processes:
             name = names.name_of(process)
@@ -301,11 +312,12 @@ class Teardown:
 
     def _note_killed(self, killed: list[str], count: int) -> None:
         """Keep in mind who had to be killed: all that a run without a record has of a teardown."""
-        grace_s = self._lifecycle.grace_s
+        grace_s = self._grace_s
         self._log.note("teardown_started", leftovers=killed, count=None, grace_s=grace_s)
         self._log.note("teardown_finished", took_s=round(self._clock.now(), 6), killed=count)
 
-    def _tell_of_end(self) -> None:
+    def tell_of_end(self) -> None:
+        """Say how it went."""
         self._log.emit(
             events.INFO,
             "teardown_finished",
