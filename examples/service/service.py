@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import pyinit
 
-pyinit.fork_init(grace_s=5, rewrite={"TERM": "INT"})  # before anything else
+pyinit.fork_init(grace_s=5)  # before anything else
 
 import http.server  # noqa: E402
 import os  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,14 +33,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until SIGINT comes."""
+    """Serve until SIGTERM or SIGINT comes."""
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+
+        def stop(*_: object) -> None:
+            # Not by an exception: Python drops one that a handler raises in a callback of its own.
+            threading.Thread(target=server.shutdown).start()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
         print("ready", server.server_port, flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("stopped", flush=True)
+        server.serve_forever()
+        print("stopped", flush=True)
 
 
 if __name__ == "__main__":

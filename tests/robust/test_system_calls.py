@@ -38,6 +38,7 @@ START = {
     "rt_sigaction": len(signals.RELAYED),  # for SigCgt; what SIGCHLD did is known without
     "rt_sigtimedwait": 1,  # whether a signal has come already
     "wait4": 1,  # whether anybody has ended already
+    "chdir": 1,  # to the root directory
 }
 
 

@@ -71,7 +71,8 @@ def test_no_new_privs_that_cannot_be_set_is_125(namespaces: None, tmp_path: Path
 def test_killed_on_the_way_is_an_end_like_any_other(mode: str, tmp_path: Path) -> None:
     """Such as by a filter (seccomp(2)) or for want of memory: it has said nothing of a failure."""
     log = tmp_path / "log"
-    before = traced(log, "-e", "inject=chdir:signal=KILL:when=1")
+    # Not of the init, which goes to / itself.
+    before = traced(log, "-P", "/usr", "-e", "inject=chdir:signal=KILL:when=1")
     options = ["--chdir", "/usr", "--grace", "0"]
     code, out, _ = run(["echo", "ran"], mode=mode, before=before, options=options)
     assert (code, out) == (128 + signal.SIGKILL, "")
