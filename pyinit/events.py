@@ -57,6 +57,12 @@ if TYPE_CHECKING:
 # So many events wait at most for what writes or keeps them.
 _MOST_KEPT = 1000
 
+# What to take a signal, to relay it and to tell of it may load.
+_RELAYING = (
+    *("pyinit.log.senders", "pyinit.log.names", "pyinit.kernel.proc"),
+    *("pyinit.kernel.job", "pyinit.kernel.terminal", "pyinit.command.changes"),
+)
+
 # What explains a bad end, of what is told by default; so many are kept in mind.
 _EXPLAINING = ("leftovers_blocked", "oom_kill", "stop_escalated")
 _MOST_EXPLAINING = 20
@@ -197,6 +203,8 @@ class Log:
         """
         if self.take_signals is None or self._is_taking or _thread.get_ident() != self._thread:
             return
+        if any(map(_is_half_loaded, _RELAYING)):
+            return  # the signal would find it without its functions
         self._is_taking = True
         try:
             self.take_signals()
@@ -264,6 +272,11 @@ class Log:
                 time.sleep(_PAUSE_AFTER_FAILURE_S)
             except BaseException:
                 pass  # not even that; whoever runs steps goes on
+
+
+def _is_half_loaded(name: str) -> bool:
+    """Return whether a module is being loaded, so that an import gives what there is of it."""
+    return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
 
 
 def now() -> "When":

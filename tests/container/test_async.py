@@ -300,7 +300,7 @@ def test_nothing_keeps_the_loop() -> None:
             await container.freeze()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.05):
-                await start(["sleep", "1000"])
+                await _entered(start(["sleep", "1000"]))
 
     with watched(0.02):
         run(main())

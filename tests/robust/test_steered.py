@@ -73,7 +73,7 @@ def errors_of(init: Sequence[str] = PYINIT, before: Sequence[str] = ()) -> str:
     assert code == 7, errors
     lines = [line for line in errors.splitlines() if not line.startswith("foreign: ")]
     found = [each["event"] for each in logged("\n".join(lines))]
-    assert {"signal_received", "signal_relayed", "teardown_finished"} <= set(found)
+    assert {"signal_received", "signal_relayed", "teardown_finished"} <= set(found), errors
     assert "internal_error" not in found
     return errors
 
