@@ -27,7 +27,7 @@ MESSAGE = "the init was killed by SIGKILL while the command started"
 def test_by_its_command() -> None:
     """Which comes about before the init can tell that the command runs, or just after."""
     script = "kill -KILL $PPID; exec sleep 1000"
-    kinds = ["--uts", *(f"--{kind}" for kind in USER)]
+    kinds = ["--uts", *("--userns" for _ in USER)]
     argv = [PYINITCTL, "run", *kinds, "--", "sh", "-c", script]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == CODE

@@ -210,7 +210,7 @@ def test_the_environment_is_the_one_given(monkeypatch: pytest.MonkeyPatch) -> No
     assert words - {"", "PWD", "SHLVL", "_", "OLDPWD"} == {"A", "B", "PATH"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 def test_the_environment_and_another_user() -> None:
     """What is given is what it gets; HOME and so on are the user's where they are not given."""
     script = "echo $HOME $USER"

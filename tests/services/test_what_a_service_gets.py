@@ -62,7 +62,7 @@ limits = {nofile = [100, 200]}
     assert "C" not in found["environ"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 def test_a_user_has_its_variables_and_groups(namespaces: None, tmp_path: Path) -> None:
     """HOME, USER and LOGNAME follow the user."""
     script = "id -u; id -g; echo $USER $LOGNAME $HOME"
