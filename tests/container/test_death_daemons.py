@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("namespaces")
 
 PYINITCTL = f"{PYINIT[0]}ctl"
-KINDS = ("--uts", *(f"--{kind}" for kind in USER))
+KINDS = ("--uts", *("--userns" for _ in USER))
 # Sessions of their own whose parents have ended, deaf to TERM, and a command that stays.
 DAEMONS = python("leave.py", "daemon", "deaf", "2")
 # Such a daemon that is all that is left: the command has ended.

@@ -87,7 +87,7 @@ def test_a_kill_afterwards() -> None:
 
 def test_pyinitctl_run() -> None:
     """It reads what the init tells while the command runs."""
-    kinds = [f"--{kind}" for kind in ("pid", "mount", *USER)]
+    kinds = ["--pid", "--mount", *("--userns" for _ in USER)]
     words = python("steals.py", "say", b'["stopped",20,0,-1]'.hex())
     done = subprocess.run(
         [f"{PYINIT[0]}ctl", "run", *kinds, "--", *words],
