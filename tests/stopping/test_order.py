@@ -100,14 +100,17 @@ def is_stopped(pid: int) -> bool:
 
 
 def test_a_second_stop_signal_hurries(mode: str) -> None:
-    """Workers and master are killed at once, in whatever order."""
+    """Workers and master are killed at once, in whatever order.
+
+    A subreaper kills one after the other, so the master may have seen its worker end.
+    """
     with master("ignore", mode=mode) as container:
         container.expect("worker")
         container.signal(signal.SIGTERM)
         container.expect("TERM")
         container.signal(signal.SIGTERM)
         assert_over(container, 128 + signal.SIGTERM)
-        assert container.rest() == ""
+        assert container.rest() in ({""} if mode == PID1 else {"", "done\n"})
 
 
 @pytest.mark.parametrize("number", ["100"])
