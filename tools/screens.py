@@ -24,7 +24,10 @@ def main() -> None:
     """Write the file."""
     argv = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     init = subprocess.Popen(
-        [*argv, PYINIT, "--", "sh", "-c", COMMAND], stdout=subprocess.PIPE, text=True
+        [*argv, PYINIT, "--", "sh", "-c", COMMAND],
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},  # as in an image, not as in our shell
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert init.stdout is not None
