@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WHEEL =
 # Empty: the newest that works of those below.
 PYTHON =
-PYTHONS = python3.13 python3.12 python3.11 python3
+PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 
 BIN = $(VENV)/bin
 BENCH = build/bench
@@ -21,6 +21,7 @@ help:
 	@echo 'make demo   see pyinit at work in a PID namespace of its own'
 	@echo 'make test   run the tests; ARGS="-k relay" goes to pytest, see tests/README.md'
 	@echo 'make test-long  run the loads and the long ones'
+	@echo 'make test-runtimes  run pyinit under docker, podman and others, and in images; as root'
 	@echo 'make programs  install Celery, gunicorn and others, which some of the long ones need'
 	@echo 'make lint   ruff, mypy, import-linter, and the words of the pages'
 	@echo 'make check  lint and test, before a commit'
@@ -48,12 +49,17 @@ test: $(VENV)/.installed-test
 test-long: $(VENV)/.installed-test
 	'$(BIN)/python' -m pytest -m long $(ARGS)
 
+# A Debian for the images is made once, in build/runtimes; that and the wheels for it come from the network.
+test-runtimes: $(VENV)/.installed-test
+	PYINIT_WHEEL='$(WHEEL)' '$(BIN)/python' -m tests.runtimes.prepare
+	'$(BIN)/python' -m pytest -m runtimes tests/runtimes $(ARGS)
+
 # Programs that the long tests stop; those of Debian (nginx, PostgreSQL) are in .ci/run.
 programs: $(PROGRAMS)/.installed
 
 $(PROGRAMS)/.installed: $(VENV)/pyvenv.cfg
 	'$(BIN)/python' -m venv --clear '$(PROGRAMS)'
-	'$(PROGRAMS)/bin/python' -m pip install $(QUIETLY) celery gunicorn uvicorn supervisor
+	'$(PROGRAMS)/bin/python' -m pip install $(QUIETLY) 'celery[redis]' gunicorn uvicorn supervisor
 	@touch '$@'
 
 check: lint test
@@ -65,6 +71,7 @@ lint: $(LINT)/.installed
 	'$(LINT)/bin/python' -m tools.snippets
 	'$(LINT)/bin/lint-imports' --no-logo
 	'$(LINT)/bin/python' -m tools.prose
+	'$(LINT)/bin/python' -m tools.sizes
 	'$(LINT)/bin/python' -m tools.figures --check
 
 # Bytecode is put in for the interpreters on PATH, and for those in BYTECODE.
@@ -104,6 +111,7 @@ $(BENCH)/peers/pyvenv.cfg: $(VENV)/pyvenv.cfg
 manual: $(VENV)/.installed
 	@'$(BIN)/python' -m tools.options
 	'$(BIN)/python' -m tools.events
+	@'$(BIN)/python' -m tests.runtimes.matrix
 
 # Of a real container, as root.
 screens: $(VENV)/.installed
@@ -188,4 +196,4 @@ define SPACE_IN_PATH
 script's interpreter (execve(2)): choose another place, as in make VENV=/tmp/pyinit-venv
 endef
 
-.PHONY: help demo test test-long programs lint check bench fuzz faults soak pyz manual docs figures screens sessions release-check clean FORCE
+.PHONY: help demo test test-long test-runtimes programs lint check bench fuzz faults soak pyz manual docs figures screens sessions release-check clean FORCE

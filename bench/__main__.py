@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bench import budgets, contestants, plot, procedures, quota, report, run
+from bench import budgets, contestants, plot, procedures, quota, report, run, services
 from bench.container import be_root
 
 ROOT = Path(__file__).parent.parent
@@ -20,32 +20,35 @@ PARTIAL_RESULTS = ROOT / "build" / "bench" / "results"
 
 def main() -> int:
     """Run it, and return the exit code."""
-    asked = _parser().parse_args()
-    if asked.write_docs:
+    if sys.argv[1:2] == ["services"]:
+        return services.main(sys.argv[2:])
+    args = _parser().parse_args()
+    if args.write_docs:
         return write_docs()
     be_root()
-    scale = procedures.QUICK if asked.quick else procedures.Scale()
-    if asked.rounds:
-        scale = replace(scale, rounds=asked.rounds)
+    scale = procedures.QUICK if args.quick else procedures.Scale()
+    if args.rounds:
+        scale = replace(scale, rounds=args.rounds)
     plan = procedures.procedures(scale)
     if not quota.is_available():
         print(f"{quota.CONTROLLER} cannot be written to: no limited starts", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="bench") as scratch:
-        found, left_out = contestants.find(Path(scratch), asked.peers)
-        keys = tuple(asked.only or ())
+        keys = tuple(args.only or ())
+        wanted = [key for key in keys if key in contestants.LABELS] or contestants.LABELS
+        found, left_out = contestants.find(Path(scratch), args.peers, wanted)
         plan, found = select(plan, found, keys)
         samples = run.carry_out(plan, found, scale)
     left_out = {key: why for key, why in left_out.items() if not keys or key in keys}
     result = report.result_of(samples, plan, found, left_out, scale)
-    partial = asked.quick or asked.only
-    write(result, asked.output or (PARTIAL_RESULTS if partial else RESULTS))
+    partial = args.quick or args.only
+    write(result, args.output or (PARTIAL_RESULTS if partial else RESULTS))
     print(report.text(result), end="")
     ours: tuple[str, ...] = (*contestants.PYINIT, *contestants.ONLY_STARTED)
     ours += (*contestants.OWN_INIT, *contestants.WITH_NAMESPACES)
     if any(each.contestant in ours for each in samples.failures):
         return 1
     verdicts = budgets.judge(result["figures"])
-    return 1 if asked.check and not all(verdict.holds for verdict in verdicts) else 0
+    return 1 if args.check and not all(verdict.holds for verdict in verdicts) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -63,8 +63,24 @@ BUDGETS = (
     ),
     Budget("resident memory, quiet", "resident", contestants.LAUNCHER, 1.05, contestants.BARE),
     Budget("context switches while idle", "switches", contestants.LAUNCHER, 0, None),
-    Budget("relay round trip", "relay", contestants.LAUNCHER, 1.1, contestants.TINI),
-    Budget("CPU an orphan, at once", "reap-at-once", contestants.LAUNCHER, 1.1, contestants.TINI),
+    Budget("relay round trip", "relay", contestants.LAUNCHER, 1.15, contestants.TINI),
+    Budget("CPU an orphan, at once", "reap-at-once", contestants.LAUNCHER, 1.15, contestants.TINI),
+    Budget("-v, start to end of true", "start", contestants.LAUNCHER_V, 1.35, contestants.LAUNCHER),
+    Budget("-v, resident memory", "resident", contestants.LAUNCHER_V, 1.15, contestants.LAUNCHER),
+    Budget("-v, relay round trip", "relay", contestants.LAUNCHER_V, 3, contestants.TINI),
+    Budget(
+        "-v, CPU an orphan, at once", "reap-at-once", contestants.LAUNCHER_V, 2, contestants.TINI
+    ),
+    Budget(
+        "fork_init(), start to first line", "program", contestants.FORK_INIT, 1.0, contestants.TINI
+    ),
+    Budget(
+        "fork_init(), PSS of both processes",
+        "program-pss",
+        contestants.FORK_INIT,
+        1.15,
+        contestants.TINI,
+    ),
     Budget(
         "command's end to namespace gone",
         "teardown",

@@ -176,6 +176,16 @@ class Container:
             data += block
         return data.decode().strip()
 
+    def read_until(self, end: bytes) -> None:
+        """Read its stdout until it ends so, after whatever stands in front of it."""
+        data = b""
+        while not data.endswith(end):
+            self._await(self._stdout, "it has not written all")
+            block = os.read(self._stdout, 65536)
+            if not block:
+                raise MeasureError(f"end of its output{self._said()}")
+            data = (data + block)[-len(end) :]
+
     def expect(self, word: str) -> None:
         """Wait for the line ``word``."""
         line = self.line()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 # Keys; they are also the names for --only.
 NO_INIT = "no-init"
@@ -92,31 +92,38 @@ class Contestant:
         return self.key not in OUTSIDE
 
 
-def find(scratch: Path, peers: Path) -> tuple[list[Contestant], dict[str, str]]:
-    """Return the contestants that are there, and why the others are left out.
+def find(
+    scratch: Path, peers: Path, wanted: Collection[str]
+) -> tuple[list[Contestant], dict[str, str]]:
+    """Return those of the ``wanted`` contestants that are there, and why others are left out.
 
     ``scratch`` is a directory for launchers and configurations; ``peers`` holds
     the commands of Python supervisors that are not on PATH.
     """
     found = {NO_INIT: Contestant(NO_INIT, "", list)}
     left_out: dict[str, str] = {}
-    for key in C_INITS:
+    for key in [key for key in C_INITS if key in wanted]:
         path = shutil.which(key)
         if path is None:
             left_out[key] = "not installed"
         else:
             found[key] = Contestant(key, _version(path), _prefix(path, "--"))
-    _find_pyinit(scratch, found, left_out)
-    for key in SUPERVISORS:
+    _find_pyinit(scratch, found, left_out, wanted)
+    for key in [key for key in SUPERVISORS if key in wanted]:
         path = shutil.which(key, path=f"{peers}{os.pathsep}{os.environ.get('PATH', '')}")
         if path is None:
             left_out[key] = "not installed"
         else:
             found[key] = Contestant(key, _version(path), _configured(key, path, scratch))
-    return [found[key] for key in LABELS if key in found], left_out
+    return [found[key] for key in LABELS if key in found and key in wanted], left_out
 
 
-def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str, str]) -> None:
+def _find_pyinit(
+    scratch: Path,
+    found: dict[str, Contestant],
+    left_out: dict[str, str],
+    wanted: Collection[str],
+) -> None:
     """Add pyinit in its ways, and the interpreter that its launcher starts."""
     interpreter = sys.executable
     command = Path(sys.executable).parent / "pyinit"
@@ -126,7 +133,10 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
     else:
         launcher = write_launcher(scratch / "pyinit")
         interpreter = _interpreter_of(launcher)
-        pyz = write_pyz(scratch / "pyinit.pyz", interpreter)
+        pyz = scratch / "pyinit.pyz"
+        if PYZ in wanted:
+            write_pyz(pyz, interpreter)
+        versions = {path: _version(str(path)) for path in (launcher, command)}
         for key, path, words in (
             (LAUNCHER, launcher, ()),
             (LAUNCHER_V, launcher, ("-v",)),
@@ -135,7 +145,8 @@ def _find_pyinit(scratch: Path, found: dict[str, Contestant], left_out: dict[str
             (INSTALLED, command, ()),
             (INSTALLED_V, command, ("-v",)),
         ):
-            found[key] = Contestant(key, _version(str(path)), _prefix(str(path), *words, "--"))
+            version = versions.get(path) or versions[launcher]
+            found[key] = Contestant(key, version, _prefix(str(path), *words, "--"))
         found[FORK_INIT] = Contestant(
             FORK_INIT, found[INSTALLED].version, lambda command: [*command, "fork-init"]
         )

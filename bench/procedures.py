@@ -35,6 +35,7 @@ class Scale:
     round_trips: int = 5000
     leftovers: int = 500
     growth: tuple[int, ...] = (10, 100, 1000, 10_000)
+    warms_up: bool = True
 
 
 QUICK = Scale(
@@ -45,6 +46,7 @@ QUICK = Scale(
     round_trips=100,
     leftovers=10,
     growth=(5, 20),
+    warms_up=False,
 )
 
 

@@ -266,8 +266,14 @@ def markdown(rows: Iterable[Iterable[str]]) -> str:
 def fill_in(document: str, result: Result) -> str:
     """Return ``document`` with the part between each pair of marks written anew."""
     for name, part in sections(result).items():
-        mark = _MARK.format(name)
-        before, found, rest = document.partition(mark)
-        if found:
-            document = f"{before}{mark}\n\n{part}\n\n{_END_MARK}{rest.partition(_END_MARK)[2]}"
+        document = replace(document, name, part)
     return document
+
+
+def replace(document: str, name: str, part: str) -> str:
+    """Return ``document`` with ``part`` between the marks of ``name``, if there are any."""
+    mark = _MARK.format(name)
+    before, found, rest = document.partition(mark)
+    if not found:
+        return document
+    return f"{before}{mark}\n\n{part}\n\n{_END_MARK}{rest.partition(_END_MARK)[2]}"

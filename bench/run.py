@@ -41,7 +41,8 @@ def carry_out(plan: list[Procedure], found: list[Contestant], scale: Scale) -> S
         print(f"{title}: {count} rounds ...", file=sys.stderr)
         begun = time.monotonic()
         field = [each for each in found if each.key in procedure.who]
-        for number in range(-min(procedure.warm_up, count), count):
+        warm_up = min(procedure.warm_up, count) if scale.warms_up else 0
+        for number in range(-warm_up, count):
             # Each round begins with another: nobody always follows the same one.
             start = number % len(field) if field else 0
             taken = _round(procedure, field[start:] + field[:start], scale, samples.failures)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pygments.lexers.special import TextLexer
-
 import pyinit
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tools import diagrams
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -32,8 +36,8 @@ html_permalinks_icon = "#"
 
 def setup(app: Sphinx) -> None:
     """Register what turns pages for the repository into pages of the site."""
-    app.add_lexer("mermaid", TextLexer)
     app.connect("source-read", lead_to_downloads)
+    app.connect("source-read", draw_diagrams)
 
 
 def lead_to_downloads(_app: Sphinx, name: str, source: list[str]) -> None:
@@ -41,3 +45,8 @@ def lead_to_downloads(_app: Sphinx, name: str, source: list[str]) -> None:
     up = "../" * (name.count("/") + 1)
     outside = re.compile(rf"\[([^\]]+)\]\(({re.escape(up)}[\w/-]+\.md)\)")
     source[0] = outside.sub(r"{download}`\1 <\2>`", source[0])
+
+
+def draw_diagrams(_app: Sphinx, _name: str, source: list[str]) -> None:
+    """Have what GitHub draws of Mermaid drawn here too."""
+    source[0] = diagrams.drawn(source[0])

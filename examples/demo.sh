@@ -1,5 +1,5 @@
 #!/bin/sh
-# demo.sh [PYINIT]: what an init is for, seen in a PID namespace of its own.
+# demo.sh [PYINIT]: show what an init does, in a PID namespace of its own.
 # Needs unshare(1) of util-linux, and either root or user namespaces.
 set -eu
 
@@ -9,7 +9,7 @@ main() {
 		echo "demo: unshare(1) is missing: install util-linux" >&2
 		exit 1
 	fi
-	# Without root, the way to a PID namespace leads through a user namespace.
+	# Without root, a PID namespace needs a user namespace.
 	way="unshare --pid --fork --mount-proc"
 	if ! refused=$($way true 2>&1); then
 		way="unshare --user --map-root-user --pid --fork --mount-proc"
@@ -18,8 +18,7 @@ main() {
 
 	cat <<-END
 		A new PID namespace: pyinit is its PID 1 and starts a shell. Lines that begin
-		with a time are pyinit's (-v, -w; for people also in a pipe), the others those of
-		its processes.
+		with a time are from pyinit (-v, -w), the others from its processes.
 
 		\$ $way pyinit -vw --log-format console -- sh $0 shell
 	END
@@ -27,19 +26,19 @@ main() {
 	$way "$pyinit" -vw --log-format console -- sh "$0" shell 2>&1 || status=$?
 	cat <<-END
 
-		The exit status is the shell's: $status. The orphan was reaped, the leftovers were
-		asked to end (TERM) and awaited, and with pyinit the whole namespace is gone.
+		The exit status is the shell's: $status. pyinit has reaped the orphan, sent the leftovers
+		TERM and waited for them. At its end the whole namespace is gone.
 	END
 	[ "$status" -eq 7 ]
 }
 
 give_up() {
 	cat >&2 <<-END
-		demo: this machine lets you make no PID namespace:
+		demo: this machine does not let you make a PID namespace:
 		  $1
 		Run it as root, or allow user namespaces (sysctl user.max_user_namespaces,
 		kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns).
-		In a container it takes one that was started with --privileged.
+		A container has to be started with --privileged for this.
 	END
 	exit 1
 }
@@ -49,9 +48,9 @@ shell() {
 	echo "shell: my PID is $$, and PID 1 is $(cat /proc/1/comm)"
 
 	orphan=$(sh -c 'sleep 0.3 >/dev/null & echo $!')
-	echo "shell: process $orphan is an orphan, for the one that started it has ended"
+	echo "shell: process $orphan is an orphan, because its parent has ended"
 	while kill -0 "$orphan" 2>/dev/null; do sleep 0.05; done
-	echo "shell: process $orphan has ended and is no zombie: pyinit has reaped it"
+	echo "shell: process $orphan has ended and is not a zombie: pyinit has reaped it"
 
 	# Read waits until the leftover is ready.
 	exec 4>&1
@@ -59,14 +58,14 @@ shell() {
 	exit 7
 }
 
-# What outlives it, in a session of its own, as a daemon does.
+# It outlives the shell, in a session of its own, like a daemon.
 leftover() {
 	sleep 1000 3>&- &
-	trap 'echo "leftover: TERM came, so I save my work"
+	trap 'echo "leftover: got TERM, saving my work"
 		sleep 0.3
-		echo "leftover: saved, and now I end"
+		echo "leftover: saved, now I end"
 		exit 0' TERM
-	echo "leftover: the shell ends with 7 now, and I am still here"
+	echo "leftover: the shell ends with 7 now, and I still run"
 	echo ready >&3
 	exec 3>&-
 	wait

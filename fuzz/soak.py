@@ -34,12 +34,13 @@ _FROZEN_S = 0.05
 # For so long the log is read, and then is not; seconds.
 _READ_S, _UNREAD_S = 4.0, 4.0
 
-# From one third of the time to the other, what a flat line may do.
+# From one third of the time to the other, what the least of a line may do: what is lost raises it,
+# and what is there for a moment (a file of /proc that is read, a burst of orphans) does not.
 FLAT = {
     "rss_kib": (0.03, 256),  # share, and what is nothing in any case
     "descriptors": (0.0, 0),
     "processes": (0.2, 10),
-    "zombies": (0.5, 20),
+    "zombies": (0.0, 0),
     "relay_ms": (0.5, 5),
 }
 
@@ -51,7 +52,7 @@ class Sample(NamedTuple):
     rss_kib: int  # of the init
     descriptors: int
     processes: int  # children of the init that live
-    zombies: int  # those that do not
+    zombies: int  # children that were zombies a sample ago already; nobody else's to wait for
     relay_ms: float  # from kill(2) to the command's answer: the median of the second
     relay_ms_most: float
 
@@ -104,6 +105,7 @@ class Soak:
         self.counts = {"signals": 0, "stops": 0, "freezes": 0, "orphans": 0, "log_bytes": 0}
         self._latencies: list[float] = []
         self._next_s = 0.0
+        self._zombies: set[tuple[int, str]] = set()
 
     def run(self) -> list[str]:
         """Carry it out; return what did not hold."""
@@ -202,15 +204,16 @@ class Soak:
         except FileNotFoundError:
             raise LostError("the init has ended") from None
         states = [stat(child)[:1] for child in children(pid)]
-        zombies = states.count(["Z"])
+        # Who has ended while the init was frozen, which is just before some samples, does not stay.
+        before, self._zombies = self._zombies, self._container.zombies()
         taken, self._latencies = self._latencies or [0.0], []
         self.samples.append(
             Sample(
                 at_s=round(at_s, 3),
                 rss_kib=int(status.partition("VmRSS:")[2].split()[0]),
                 descriptors=len(os.listdir(f"/proc/{pid}/fd")),
-                processes=len(states) - zombies,
-                zombies=zombies,
+                processes=len(states) - states.count(["Z"]),
+                zombies=len(before & self._zombies),
                 relay_ms=round(statistics.median(taken), 3),
                 relay_ms_most=round(max(taken), 3),
             )
@@ -230,7 +233,7 @@ def judge(samples: Sequence[Sample]) -> list[str]:
     found = []
     for name, (share, least) in FLAT.items():
         before, after = (
-            statistics.median(getattr(each, name) for each in part)
+            min(getattr(each, name) for each in part)
             for part in (samples[third : 2 * third], samples[2 * third :])
         )
         if after - before > max(share * before, least):

@@ -22,7 +22,11 @@ _COLOR, _LIGHT = "#1d4ed8", "#93b4f5"
 _CHARTS = (
     ("resident memory of the init, KiB", "rss_kib", ""),
     ("open descriptors of the init", "descriptors", ""),
-    ("children of the init: zombies, and (light) those that live", "zombies", "processes"),
+    (
+        "children of the init: zombies that stay, and those that live (light)",
+        "zombies",
+        "processes",
+    ),
     ("relay, ms: median and longest of a second", "relay_ms", "relay_ms_most"),
 )
 

@@ -70,6 +70,10 @@ __all__ = [
 ]
 
 
+def _serve(what: str) -> None:
+    """Have the modules of one purpose loaded from one file; the launcher puts its own in place."""
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'pyinit' has no attribute '{name}'")

@@ -6,11 +6,12 @@ is said, and `pyinit.fallback` goes on.
 """
 
 import _signal
+import gc
 import posix
 import sys
 import time  # every interpreter has it built in
 
-from pyinit import __version__, environment, fallback
+from pyinit import environment, fallback
 from pyinit.settings import GROUP, SESSION
 
 TYPE_CHECKING = False
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
     from pyinit import events
     from pyinit.kernel.kills import Kills
     from pyinit.process.restart import Findings
-    from pyinit.reaper import Reaper
     from pyinit.report.outlets import Outlets
-    from pyinit.report.start import Start
     from pyinit.settings import Settings
-    from pyinit.supervisor import Supervisor
 
 
 class Init:
@@ -52,8 +50,9 @@ class Init:
         self.outlets: Outlets | None = None
         self.findings: Findings | None = None
         self.started: events.When | None = None  # when the command was
-        self._writer: events.Writer | None = None  # where it had to be there before that
-        self._problem: str | None = None  # why orphans do not come to us
+        self.writer: events.Writer | None = None  # where it had to be there before that
+        self.own_writer: events.Writer | None = None  # instead of what settings say
+        self.problem: str | None = None  # why orphans do not come to us
 
     def prepare(self) -> None:
         """Find what is written to, and ask the kernel for what is not there by itself.
@@ -77,13 +76,13 @@ class Init:
         try:
             from pyinit import linux
         except ImportError as error:
-            self._problem = str(error)  # a Python built without libffi
+            self.problem = str(error)  # a Python built without libffi
             return
         try:
             if settings.subreaper:
                 linux.set_child_subreaper()
         except OSError as error:
-            self._problem = error.strerror
+            self.problem = error.strerror
         if settings.dies_with_us:
             self.linux = linux
 
@@ -97,6 +96,7 @@ class Init:
         try:
             terminal = terminal_for(self.settings)
             if self.settings.keeps_record():
+                sys.modules["pyinit"]._serve("log")
                 self.kills = kills_before()
             if self.settings.verbose > 0:
                 self._prepare_terminal_log()
@@ -117,9 +117,9 @@ class Init:
         is_asked = not settings.quiet and not settings.alias
         if is_asked and isinstance(fd, int) and posix.isatty(fd):
             try:
-                from pyinit import events  # noqa: F401 - the first lines are written at once
+                from pyinit import assembly
 
-                self._writer = _open_writer(settings)
+                self.writer = assembly.open_writer(settings)
             except Exception:
                 pass  # it is tried again for the first event
 
@@ -128,10 +128,11 @@ class Init:
         if not self.settings.tells_of_failure():
             return
         try:
-            self.settings.verbose = min(
-                self.settings.verbose, 0
-            )  # whoever is told of the error knows
-            log = self._open_log()
+            # Whoever is told of the error knows.
+            self.settings.verbose = min(self.settings.verbose, 0)
+            from pyinit import assembly
+
+            log = assembly.open_log(self)
             log.flush()
             if log.record is not None:
                 log.record.not_started(getattr(error, "code", 125), str(error))
@@ -140,15 +141,9 @@ class Init:
 
     def pause(self) -> int:
         """Be the init of nobody's command; return the exit code, which is 0."""
-        from pyinit import events
+        from pyinit import assembly
 
-        if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
-            # Then the kernel reaps, and tells nobody what ended; see wait(2).
-            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-        log = self._open_log()
-        supervisor = self._assemble(log)
-        log.emit(events.INFO, "pausing")
-        self._say_ready(log)
+        supervisor = assembly.paused(self)
         self._settle()
         return supervisor.run()
 
@@ -160,7 +155,9 @@ class Init:
         supervisor = None
         try:
             self._settle()
-            supervisor = self._supervisor()
+            from pyinit import assembly  # the child starts up meanwhile
+
+            supervisor = assembly.started(self)
             code = supervisor.run()
         except BaseException as error:
             simple = fallback.Fallback(self.pid, self.settings)
@@ -178,6 +175,8 @@ class Init:
         """Change what the command was not to inherit.  Raises nothing."""
         if not self.has_process:
             return
+        gc.freeze()  # what there is now stays for good; the launcher has it disabled until here
+        gc.enable()
         settings = self.settings
         # The pre-stop command runs where we were started, and `pyinitctl status` looks there.
         if not settings.pre_stop and settings.status_file[:1] in ("", "/"):
@@ -192,169 +191,6 @@ class Init:
                 score.spare()
             except Exception:
                 pass  # there is no CAP_SYS_RESOURCE, or no /proc
-
-    def _supervisor(self) -> "Supervisor":
-        """Return who supervises the main child, which has just been started."""
-        from pyinit import events  # the child starts up meanwhile
-
-        settings = self.settings
-        log = self._open_log()
-        command = settings.command
-        log.emit(events.INFO, "child_started", log.started, pid=self.pid, command=command)
-        if settings.user:
-            log.guard(lambda: _warn_of_no_relay(self.pid, settings.user, log))
-        self._say_ready(log)
-        return self._assemble(log)
-
-    def _assemble(self, log: "events.Log") -> "Supervisor":
-        """Return the supervisor, with all that it needs."""
-        from pyinit import child, inbox, lifecycle, reaper, supervisor
-
-        settings = self.settings
-        policy = lifecycle.Lifecycle(settings.grace_s, settings.drain_s)
-        reaping = reaper.Reaper(log, self.kills)
-        box = inbox.Inbox(settings, log)
-        main: child.Child
-        if settings.pause:
-            main = child.Pause(settings, log, reaping, box.stop_signals)
-        else:
-            main = child.Child(self.pid, settings, log, reaping, box.stop_signals)
-            main.had_terminal = self.had_terminal
-        if self.on_stop is not None:
-            main.delegate_job_control(self.on_stop)
-        made = supervisor.Supervisor(main, settings, log, policy, reaping, box)
-        made.fallback = fallback.end_leftovers
-        log.lifecycle = policy
-        if settings.drain_s or settings.escalation or settings.notify:
-            log.guard(lambda: self._plan_stop(made, log, reaping))  # else it is relayed at once
-        log.guard(lambda: _tell_of_orphans(settings, log, reaping))
-        if settings.keeps_record():
-            log.guard(lambda: _count_kills(made, settings, log, reaping, box.stop_signals))
-        return made
-
-    def _plan_stop(self, supervisor: "Supervisor", log: "events.Log", reaper: "Reaper") -> None:
-        from pyinit.stopping import stop
-
-        supervisor.stop = stop.Stop(
-            supervisor.main, self.settings, log, supervisor.lifecycle, reaper, self.mask
-        )
-
-    def _say_ready(self, log: "events.Log") -> None:
-        # The supervisor of services does, when all of them are.
-        if self.settings.notify and not self.settings.services:
-            log.guard(lambda: _notify_ready(log))
-
-    def _open_log(self) -> "events.Log":
-        """Return the log, which tells first what problem there was on the way to it."""
-        from pyinit import events
-
-        settings = self.settings
-        level = level_of(settings)
-        fd = settings.log_to if isinstance(settings.log_to, int) else 2
-        writer = self._writer
-        log = events.Log(level, lambda: writer or _open_writer(settings), fd, self.started)
-        log.plain = fallback.say_plainly
-        log.explains = not settings.alias
-        log.waits = self._writer is None
-        if settings.keeps_record():
-            log.guard(lambda: _keep_record(settings, log, self.outlets))
-        if log.level >= events.INFO:
-            pid = posix.getpid()
-            role = "init" if pid == 1 else "subreaper" if settings.subreaper else "parent"
-            log.emit(
-                events.INFO, "init_started", log.started, version=__version__, pid=pid, role=role
-            )
-        if self.findings is not None:
-            self.findings.tell(log)
-        for variable, meant in settings.misspelt:
-            log.emit(events.WARNING, "unknown_variable", variable=variable, meant=meant)
-        if self._problem:
-            log.emit(events.WARNING, "not_a_subreaper", reason=self._problem)
-        return log
-
-
-def level_of(settings: "Settings") -> int:
-    """Return the level of the log; see `pyinit.events`."""
-    return 0 if settings.quiet else 1 + settings.verbose
-
-
-def _keep_record(settings: "Settings", log: "events.Log", outlets: "Outlets | None") -> None:
-    """Have everything noted for the report."""
-    from pyinit.report import start
-
-    begun = start.Start()
-    log.keep(lambda: _open_record(settings, log, begun, outlets))
-
-
-def _open_record(
-    settings: "Settings", log: "events.Log", start: "Start", outlets: "Outlets | None"
-) -> "events.Record":
-    """Return what keeps a record."""
-    from pyinit.report import record
-
-    if settings.verbose > 0 or settings.report != "" or settings.status_file:
-        from pyinit.log import senders  # noqa: F401 - who has sent a signal is soon gone
-    return record.Record(settings, log, start, outlets)
-
-
-def _open_writer(settings: "Settings") -> "events.Writer":
-    """Return what writes the log."""
-    fd = settings.log_to if isinstance(settings.log_to, int) else 2
-    if settings.alias and not settings.log_format:
-        from pyinit.compat import log
-
-        return log.Writer(fd, settings.alias, level_of(settings))
-    from pyinit.log import lines
-
-    return lines.Writer(fd, settings.log_format)
-
-
-def _notify_ready(log: "events.Log") -> None:
-    from pyinit.stopping import notify
-
-    notify.send(notify.READY, log)
-
-
-def _warn_of_no_relay(pid: int, user: str, log: "events.Log") -> None:
-    """Warn when no signal will reach the main child, which runs as another user."""
-    try:
-        posix.kill(pid, 0)
-    except PermissionError:
-        from pyinit import events
-
-        log.emit(events.WARNING, "cannot_relay", user=user, reason="pyinit has no CAP_KILL")
-    except OSError:
-        pass  # it has ended already
-
-
-def _tell_of_orphans(settings: "Settings", log: "events.Log", reaper: "Reaper") -> None:
-    """Have orphans told of, if somebody wants to know."""
-    from pyinit import events
-
-    level = events.WARNING if settings.warn_on_reap else events.DEBUG
-    if level <= log.level:
-        from pyinit.log import orphans
-
-        reaper.orphans = orphans.Orphans(log, level)
-
-
-def _count_kills(
-    supervisor: "Supervisor",
-    settings: "Settings",
-    log: "events.Log",
-    reaper: "Reaper",
-    stop_signals: frozenset[int],
-) -> None:
-    """Count OOM kills from now on, if not from before the start on."""
-    from pyinit.kernel import kills
-
-    if reaper.kills is None:
-        reaper.kills = kills.Kills()
-    log.peak_bytes = reaper.kills.counter.peak_bytes
-    if settings.on_oom:
-        reaper.on_oom = kills.stop_once(supervisor.may_stop, stop_signals)
-        reaper.kills.watch(log)
-        reaper.look_for_oom()  # a kill of before the watch is not told by it
 
 
 def launch(
@@ -380,15 +216,15 @@ def launch(
     # posix_spawn(3) has the command ignore 32 and 33, where other inits show them as they were.
     simple = not settings.alias and not settings.services and not ignored
     simple = simple and terminal is None and linux is None
-    changes = None
+    context = None
     environ_now = environment.current()
     if settings.changes_command() or b"LISTEN_PID" in environ_now or b"WATCHDOG_PID" in environ_now:
-        from pyinit.command import changes as module
+        from pyinit.command.context import ExecContext
 
-        changes = module.Changes(settings)
-    simple = simple and changes is None and settings.place == GROUP
-    # glibc keeps 32 and 33 to itself: posix_spawn(3) cannot say that they are blocked.
-    simple = simple and not mask & {32, 33} and sys.getfilesystemencoding() == "utf-8"
+        context = ExecContext(settings)
+    simple = simple and context is None and settings.place == GROUP
+    # What the C library keeps to itself (glibc 32 and 33, musl 34 too) posix_spawn(3) cannot block.
+    simple = simple and mask <= _signal.valid_signals() and sys.getfilesystemencoding() == "utf-8"
     argv = settings.command
     if environ is not None and simple:
         try:
@@ -400,7 +236,7 @@ def launch(
             pass  # forking finds out which step failed, and knows the way to /bin/sh
     from pyinit import fork
 
-    setup = fork.ChildSetup(mask, ignored, terminal, linux, place=settings.place, changes=changes)
+    setup = fork.ChildSetup(mask, ignored, terminal, linux, place=settings.place, context=context)
     if settings.services:
         from pyinit.services import entry
 

@@ -118,7 +118,7 @@ class Child:
             self._continue_if_stopped()
         level = events.INFO if was_held else events.DEBUG
         if self._log.level >= level:
-            _tell_of_relay(self._log, level, number, info.si_signo, self.target)
+            tell_of_relay(self._log, level, number, info.si_signo, self.target)
 
     def send_stop(self, number: int) -> bool:
         """Send signal ``number``, which is to end it; return whether we may."""
@@ -185,7 +185,7 @@ class Child:
         it would live on without an init, so it is waited for.
         """
         is_init = posix.getpid() == 1
-        effect = "it is killed with its PID 1" if is_init else "it is waited for"
+        effect = "the kernel kills it when PID 1 ends" if is_init else "pyinit waits for it"
         self._log.emit(events.WARNING, "child_not_killed", pid=self.pid, effect=effect)
         if is_init:
             self.alive = False
@@ -274,7 +274,8 @@ def _end(status: int) -> dict[str, object]:
     return fields
 
 
-def _tell_of_relay(log: events.Log, level: int, number: int, received: int, target: int) -> None:
+def tell_of_relay(log: events.Log, level: int, number: int, received: int, target: int) -> None:
+    """Say that a signal was sent on."""
     fields: dict[str, object] = {"signal": signals.name(number)}
     if number != received:
         fields["received"] = signals.name(received)
@@ -302,35 +303,3 @@ def _as_stop(pid: int) -> int:
 
     orphaned = job.is_orphaned(pid) and not job.handles(pid, _signal.SIGTSTP)
     return _signal.SIGSTOP if orphaned else _signal.SIGTSTP
-
-
-class Pause(Child):
-    """Nobody, in place of a main child: it counts as ended with 0 when a stop signal comes."""
-
-    def __init__(
-        self,
-        settings: "Settings",
-        log: events.Log,
-        reaper: "Reaper",
-        stop_signals: frozenset[int],
-    ) -> None:
-        super().__init__(0, settings, log, reaper, stop_signals)
-        self.plain = frozenset()  # those are sent at once to a main child
-
-    def relay(self, info: _signal.struct_siginfo, *, was_held: bool = False) -> None:  # noqa: ARG002
-        """Take a stop signal for the end of the pause; there is nobody to relay others to."""
-        if info.si_signo in self._stop_signals:
-            self.alive = False
-        else:
-            self._tell_of_ignored(info)
-
-    def kill(self) -> None:
-        """End the pause."""
-        self.alive = False
-
-    def send_stop(self, number: int) -> bool:  # noqa: ARG002
-        """Do nothing: the stop has been taken already."""
-        return True
-
-    def tell_of_end(self) -> None:
-        """Say nothing: nobody has ended."""

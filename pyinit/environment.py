@@ -238,7 +238,7 @@ def read_to_end(fd: int) -> bytes:
     """Return what can be read from ``fd`` up to its end, 16 MiB at most.  Raises OSError."""
     blocks = []
     length = 0
-    while block := posix.read(fd, 65536):
+    while block := posix.read(fd, 16384):
         blocks.append(block)
         length += len(block)
         if length > _MOST:

@@ -60,7 +60,7 @@ _MOST_KEPT = 1000
 # What to take a signal, to relay it and to tell of it may load.
 _RELAYING = (
     *("pyinit.log.senders", "pyinit.log.names", "pyinit.kernel.proc"),
-    *("pyinit.kernel.job", "pyinit.kernel.terminal", "pyinit.command.changes"),
+    *("pyinit.kernel.job", "pyinit.kernel.terminal", "pyinit.command.context"),
 )
 
 # What explains a bad end, of what is told by default; so many are kept in mind.
@@ -78,8 +78,8 @@ class Log:
     __slots__ = (
         *("_fd", "_is_taking", "_is_told", "_kept", "_open_record", "_open_writer", "_thread"),
         "_writer",
-        *("explaining", "explains", "is_bad", "level", "lifecycle", "peak_bytes", "plain"),
-        *("record", "shown", "started", "take_signals", "waits"),
+        *("counted", "explaining", "explains", "is_bad", "level", "lifecycle", "owed"),
+        *("peak_bytes", "plain", "record", "shown", "started", "take_signals", "waits"),
     )
 
     def __init__(
@@ -99,10 +99,14 @@ class Log:
         self._thread = _thread.get_ident()
         self.started = started or now()
         self.record: Record | None = None
+        # For the record, if there is to be one: how many orphans have ended with a wait status.
+        self.counted: dict[int, int] | None = None
         # Whether a bad end is explained, whether there is one, and what explains it.
         self.explains = True
         self.is_bad = False
         self.explaining: list[Kept] = []
+        # Tells of what came before, and is to be told before anything else is.
+        self.owed: Callable[[], None] | None = None
         # Writes a line to a descriptor where no writer can be made.
         self.plain: Callable[[int, str], None] | None = None
         # Events wait for `flush`, before which nothing is loaded to write or to keep them.
@@ -129,6 +133,8 @@ class Log:
             return
         try:
             told = (level, event, fields, when or now())
+            if self.owed is not None:
+                self.owed()
             if event in _EXPLAINING:
                 self.explaining.append(told)
                 del self.explaining[:-_MOST_EXPLAINING]
@@ -196,24 +202,27 @@ class Log:
         for told in kept:  # of the signals that have come meanwhile
             self._tell(*told)
 
-    def find_spec(self, *_: object) -> None:
+    def find_spec(self, name: str = "", *_: object) -> None:
         """Take the signals that wait, as one who is asked for a module and knows of none.
 
         Other threads of the program around us load theirs without it.
         """
         if self.take_signals is None or self._is_taking or _thread.get_ident() != self._thread:
             return
-        if any(map(_is_half_loaded, _RELAYING)):
-            return  # the signal would find it without its functions
+        # The signal would load it first, and then it would be loaded once more; or find it
+        # without its functions.
+        if name in _RELAYING or any(map(_is_half_loaded, _RELAYING)):
+            return
         self._is_taking = True
         try:
             self.take_signals()
         finally:
             self._is_taking = False
 
-    def keep(self, open_record: "Callable[[], Record]") -> None:
+    def attach_record(self, open_record: "Callable[[], Record]") -> None:
         """Have a record take every event, which ``open_record`` makes."""
         self._open_record = open_record
+        self.counted = {}
         self.level = DEBUG
 
     def _make_record(self) -> None:

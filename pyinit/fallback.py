@@ -248,10 +248,11 @@ def _write_now(fd: int, line: bytes) -> None:
         return
     try:
         posix.pwritev(fd, [line], -1, getattr(posix, "RWF_NOWAIT", 0x8))
-    except OSError as error:
-        if error.errno in _SENT_BY_WRITE:
+    except (OSError, NotImplementedError) as error:
+        if getattr(error, "errno", None) in _SENT_BY_WRITE:
             raise
-        # It is not for a terminal, nor for a pipe before Linux 6.4.
+        # It is not for a terminal, nor for a pipe before Linux 6.4; and an interpreter that was
+        # built for an older C library does not have it.
         flags = posix.O_WRONLY | posix.O_NONBLOCK | posix.O_NOCTTY | posix.O_CLOEXEC
         own = posix.open(f"/proc/self/fd/{fd}", flags)
         try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from pyinit.command.changes import Changes
+    from pyinit.command.context import ExecContext
 
     Explain = Callable[[bytes, int, bytes], tuple[int, str]]
 
@@ -65,10 +65,10 @@ class ChildSetup:
     ``mask`` is its signal mask, ``ignored`` are the signals it ignores;
     ``terminal`` gets its group as the foreground; with ``linux``, the module,
     SIGKILL will reach it when this process ends.  ``place`` is one of those of
-    `pyinit.settings`; ``changes`` are applied as the last but these.
+    `pyinit.settings`; ``context`` is applied as the last but these.
     """
 
-    __slots__ = ("changes", "ignored", "linux", "mask", "place", "terminal")
+    __slots__ = ("context", "ignored", "linux", "mask", "place", "terminal")
 
     def __init__(
         self,
@@ -78,14 +78,14 @@ class ChildSetup:
         linux: "ModuleType | None",
         *,
         place: str = settings.GROUP,
-        changes: "Changes | None" = None,
+        context: "ExecContext | None" = None,
     ) -> None:
         self.mask = mask
         self.ignored = ignored
         self.terminal = terminal
         self.linux = linux
         self.place = place
-        self.changes = changes
+        self.context = context
 
 
 class Started:
@@ -161,14 +161,14 @@ def begin(command: list[str], setup: ChildSetup) -> Started:
     if environment.fork_would_wait():
         raise StartError(125, "cannot fork: /proc/self/stat is not the kernel's", _EINVAL)
     argv = environment.as_given(command)
-    # Without changes nothing but exec itself can hang, as it can in posix_spawn(3).
-    flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if setup.changes is not None else 0)
+    # Without context nothing but exec itself can hang, as it can in posix_spawn(3).
+    flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if setup.context is not None else 0)
     try:
         reader, writer = posix.pipe2(flags)
     except OSError as error:
         raise StartError(125, f"cannot make a pipe: {error.strerror}", error.errno) from None
     explain: Explain | None = None
-    if setup.changes is not None:
+    if setup.context is not None:
         # Only the child has the user, the directory and the PATH by which it was looked for.
         from pyinit.command import diagnosis
 
@@ -202,7 +202,7 @@ def _failure_of(name: bytes, said: bytes) -> StartError:
         if kind != _EXEC:
             return StartError(int(kind), environment.decode(rest), errno)
     except ValueError:
-        return StartError(125, "the process that was to become the command ended on the way")
+        return StartError(125, "the new process ended before it could execute the command")
     try:
         from pyinit.command import diagnosis
 
@@ -249,14 +249,14 @@ def _exec_child(
 def _change(setup: ChildSetup, parent: int) -> tuple[int, bytes, bytes] | None:
     """Make this process what the command is to be; return what failed, or None."""
     step = "start a session"
-    changes = setup.changes
+    context = setup.context
     try:
         isolate_child(setup.place, setup.terminal)
-        if changes is not None:
-            changes.apply(parent)
+        if context is not None:
+            context.apply(parent)
     except (OSError, ValueError) as error:
         errno = (error.errno if isinstance(error, OSError) else None) or _EINVAL
-        step = changes.step if changes is not None and changes.step else step
+        step = context.step if context is not None and context.step else step
         return errno, b"125", environment.encode(f"cannot {step}: {posix.strerror(errno)}")
     return None
 

@@ -8,17 +8,20 @@ The main child's end is the hinge.  Before it, signals are relayed; a drain hold
 the first stop signal back for a while, and a plan sends others to a main child
 that outlives its stop.  After it, whoever is left is asked to end (TERM, and CONT
 for those who are stopped and could not act on it), is given the grace, and is then
-killed.  Those whose parent is pyinit are asked first, and whoever becomes its child
-by the end of a parent; all others when half of the grace is over, for their parents
-do not act.  A second stop signal says that somebody is in a hurry, so the drain or
-the grace is cut short.
+killed.  Where they are waited for, that begins with a stop signal.  Those whose parent is
+pyinit are asked first, and whoever becomes its child by the end of a parent.  When half of
+the grace is over, those are asked whose parents do not act on TERM; near its end all others,
+for their parents take too long.  A second stop signal says that
+somebody is in a hurry, so the drain or the grace is cut short.
 """
 
 # States.
 RUNNING = "running"
+WAITING = "waiting"
 DRAINING = "draining"
 STOPPING = "stopping"
 DESCENDING = "descending"
+BYPASSING = "bypassing"
 TEARDOWN = "teardown"
 KILLING = "killing"
 DONE = "done"
@@ -29,6 +32,7 @@ STOP = "stop signal"
 STOP_DRAIN = "stop signal, drain set"
 HURRY = "second stop signal"
 ENDED = "main child ended, no leftovers"
+LEFTOVERS_AWAITED = "main child ended, leftovers, wait-all set"
 LEFTOVERS = "main child ended, leftovers"
 LEFTOVERS_BELOW = "main child ended, leftovers with children"
 LEFTOVERS_NO_GRACE = "main child ended, leftovers, grace 0"
@@ -38,17 +42,21 @@ GONE = "last leftover ended"
 
 # Actions.
 RELAY = "relay"
+RELAY_DOWN = "relay to our children that handle it"
+END_WAIT = "end the wait"
 ARM_DRAIN = "arm drain deadline"
 RELEASE = "relay the stop signal that was held back"
 ARM_PLAN = "arm the escalation plan, if any"
 ESCALATE = "send the plan's next signal to the main child"
 ASK_CHILDREN = "TERM then CONT to our children"
 ARM_HALF = "arm half of the grace"
-TERMINATE = "TERM then CONT to all leftovers not asked yet"
+ASK_BYPASSED = "TERM then CONT to leftovers whose parent does not act"
+ARM_LAST = "arm 1 s before the grace's end"
+TERMINATE = "TERM then CONT to all leftovers without TERM so far"
 ARM_GRACE = "arm the grace's end"
 KILL = "KILL to all leftovers"
 ARM_BOUND = "arm the kill bound"
-NAME_BLOCKERS = "name who blocks"
+NAME_BLOCKERS = "name the processes that block"
 
 Actions = tuple[str, ...]
 
@@ -57,9 +65,17 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
     (RUNNING, STOP): (STOPPING, (RELAY, ARM_PLAN)),
     (RUNNING, STOP_DRAIN): (DRAINING, (ARM_DRAIN,)),
     (RUNNING, ENDED): (DONE, ()),
+    (RUNNING, LEFTOVERS_AWAITED): (WAITING, ()),
     (RUNNING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
     (RUNNING, LEFTOVERS_BELOW): (DESCENDING, (ASK_CHILDREN, ARM_HALF)),
     (RUNNING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
+    (WAITING, SIGNAL): (WAITING, (RELAY_DOWN,)),
+    (WAITING, STOP): (STOPPING, (END_WAIT,)),
+    (WAITING, STOP_DRAIN): (DRAINING, (ARM_DRAIN,)),
+    (WAITING, ENDED): (DONE, ()),
+    (WAITING, LEFTOVERS): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (WAITING, LEFTOVERS_BELOW): (DESCENDING, (ASK_CHILDREN, ARM_HALF)),
+    (WAITING, LEFTOVERS_NO_GRACE): (KILLING, (KILL, ARM_BOUND)),
     (DRAINING, SIGNAL): (DRAINING, (RELAY,)),
     (DRAINING, DEADLINE): (STOPPING, (RELEASE, ARM_PLAN)),
     (DRAINING, HURRY): (STOPPING, (RELEASE, RELAY, ARM_PLAN)),
@@ -77,9 +93,15 @@ TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
     (DESCENDING, SIGNAL): (DESCENDING, ()),
     (DESCENDING, STOP): (DESCENDING, ()),
     (DESCENDING, ADOPTED): (DESCENDING, (ASK_CHILDREN,)),
-    (DESCENDING, DEADLINE): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (DESCENDING, DEADLINE): (BYPASSING, (ASK_BYPASSED, ARM_LAST)),
     (DESCENDING, HURRY): (KILLING, (KILL, ARM_BOUND)),
     (DESCENDING, GONE): (DONE, ()),
+    (BYPASSING, SIGNAL): (BYPASSING, ()),
+    (BYPASSING, STOP): (BYPASSING, ()),
+    (BYPASSING, ADOPTED): (BYPASSING, (ASK_CHILDREN,)),
+    (BYPASSING, DEADLINE): (TEARDOWN, (TERMINATE, ARM_GRACE)),
+    (BYPASSING, HURRY): (KILLING, (KILL, ARM_BOUND)),
+    (BYPASSING, GONE): (DONE, ()),
     (TEARDOWN, SIGNAL): (TEARDOWN, ()),
     (TEARDOWN, STOP): (TEARDOWN, ()),
     (TEARDOWN, HURRY): (KILLING, (KILL, ARM_BOUND)),
@@ -121,7 +143,7 @@ class Lifecycle:
             self.stops += 1
             if self.stops > 1:
                 event = HURRY
-            elif self.state == RUNNING and self.drain_s:
+            elif self.state in (RUNNING, WAITING) and self.drain_s:
                 event = STOP_DRAIN
         elif event in (LEFTOVERS, LEFTOVERS_BELOW) and not self.grace_s:
             event = LEFTOVERS_NO_GRACE

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pyinit.kernel.descendants import Sending
-    from pyinit.kernel.proc import Process
+    from pyinit.kernel.proc import ProcessStat
 
 
 class Descendants(scope.Scope):
@@ -57,7 +57,7 @@ class Descendants(scope.Scope):
             met.processes = reached[: scope.MOST_NAMED]
         return is_done
 
-    def everybody(self) -> "list[Process]":
+    def everybody(self) -> "list[ProcessStat]":
         """Return the descendants, zombies too, as far as /proc tells, parents first.
 
         Raises OSError.

@@ -49,7 +49,11 @@ class _Function(_ctypes.CFuncPtr):
     _restype_ = _Int
 
 
-_libc = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None: the program itself; dlopen(3)
+try:
+    _libc = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None: the program itself; dlopen(3)
+except OSError as error:
+    # An interpreter that is linked statically, with musl: as one without libffi.
+    raise ImportError(str(error)) from None
 
 
 def _prctl(option: int, argument: int) -> None:
@@ -180,9 +184,7 @@ def fork_sibling() -> int:
     Only for a process with one thread, and none of Python's or the C library's
     handlers of fork(2) run.  Raises OSError.
     """
-    zero = _Long(0)
-    flags = _Long(_CLONE_PARENT | _SIGCHLD)
-    return _call("syscall", _Long(_number("clone")), flags, zero, zero, zero, zero)
+    return system_call(_number("clone"), _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0)
 
 
 def queue_signal(pid: int, number: int, value: int) -> None:
@@ -196,6 +198,23 @@ def queue_signal(pid: int, number: int, value: int) -> None:
     _call("sigqueue", _Int(pid), _Int(number), _Long(value))
 
 
+def memfd_create(name: str) -> int:
+    """Return a descriptor of a file in memory, which execve(2) closes; memfd_create(2).
+
+    Raises OSError.
+    """
+    if hasattr(posix, "memfd_create"):
+        return posix.memfd_create(name, posix.MFD_CLOEXEC)
+    # Built for a C library before glibc 2.27; see `pyinit.kernel.pidfds`.
+    flags = _Long(_MFD_CLOEXEC)
+    return _call("syscall", _Long(_number("memfd_create")), _Text(name.encode()), flags)
+
+
+def system_call(number: int, *arguments: int) -> int:
+    """Make a system call by its number, with numbers; see syscall(2).  Raises OSError."""
+    return _call("syscall", _Long(number), *map(_Long, arguments))
+
+
 def _call(name: str, *arguments: object) -> int:
     """Call a function of the C library that returns -1 on failure.  Raises OSError."""
     result = int(_Function(_ctypes.dlsym(_libc, name))(*arguments))
@@ -207,10 +226,10 @@ def _call(name: str, *arguments: object) -> int:
 
 # Of functions that the C library has no names for; see syscalls(2).
 _NUMBERS = {
-    "x86_64": {"clone": 56, "pivot_root": 155},
-    "aarch64": {"clone": 220, "pivot_root": 41},
-    "riscv64": {"clone": 220, "pivot_root": 41},
-    "ppc64le": {"clone": 120, "pivot_root": 203},
+    "x86_64": {"clone": 56, "memfd_create": 319, "pivot_root": 155},
+    "aarch64": {"clone": 220, "memfd_create": 279, "pivot_root": 41},
+    "riscv64": {"clone": 220, "memfd_create": 279, "pivot_root": 41},
+    "ppc64le": {"clone": 120, "memfd_create": 360, "pivot_root": 203},
 }
 _ENOSYS = 38
 _SIGTRAP = 5
@@ -221,6 +240,7 @@ _PTRACE_DETACH = 17
 _PTRACE_GETSIGINFO = 0x4202
 _CLONE_PARENT = 0x8000
 _MNT_DETACH = 2
+_MFD_CLOEXEC = 1
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1

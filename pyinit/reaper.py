@@ -63,15 +63,20 @@ class Reaper:
     def _reap_all(self) -> int:
         """Reap as many as this turn may, and return how many there were."""
         orphans, known, signalled = self.orphans, self.known, self.signalled
+        is_plain = orphans is None and self.log.counted is None
+        counted = {} if orphans is not None or self.log.counted is None else self.log.counted
         found, room = 0, self._room
         self.is_behind = True
         while room > 0:
-            room -= 1 if orphans is None else orphans.cost
             try:
-                if orphans is None:
-                    pid, status = posix.waitpid(-1, signals.WAIT)
-                else:
+                if orphans is not None:
                     pid, status = orphans.reap_next(known)
+                elif is_plain and not signalled:
+                    passed, pid, status = _reap_plain(known, room)
+                    found += passed
+                    room -= passed
+                else:
+                    pid, status = posix.waitpid(-1, signals.WAIT)
             except ChildProcessError:
                 self.ask_after_known()
                 pid, status = 0, 0
@@ -82,6 +87,7 @@ class Reaper:
                 self.is_behind = False
                 break
             found += 1
+            room -= 1 if orphans is None else orphans.cost
             if status & 0xFF == signals.STOPPED and self._is_released(pid, status):
                 continue
             if pid in known:
@@ -89,6 +95,7 @@ class Reaper:
                 self._tell(pid, status)
                 continue
             signalled.discard(pid)
+            counted[status] = counted.get(status, 0) + 1
             if status == signals.KILLED and not self._killed and not self.has_killed:
                 # One is enough to look for OOM kills; there may be thousands.
                 self._killed.append((pid, orphans.name if orphans is not None else None))
@@ -162,3 +169,18 @@ class Reaper:
         if self.kills is not None:
             self.kills.close()
             self.kills.report_new_kills(self.log, self._killed)
+
+
+def _reap_plain(known: "dict[int, OnChange]", room: int) -> tuple[int, int, int]:
+    """Reap up to ``room`` who have ended, until there is one to be looked at.
+
+    Return how many others there were, and PID and wait status of the last one.  There may be
+    thousands, of whom nothing is to be said: this is what an orphan costs.
+    """
+    wait, flags = posix.waitpid, signals.WAIT
+    passed = pid = status = 0
+    for passed in range(room):  # noqa: B007 - it is returned
+        pid, status = wait(-1, flags)
+        if status & 0x7F or not pid or pid in known:
+            break
+    return passed, pid, status

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pyinit.kernel.proc import Process
+    from pyinit.kernel.proc import ProcessStat
 
 # Answers of `left`.
 NOBODY = 0
@@ -45,7 +45,7 @@ class Met:
 
     def __init__(self) -> None:
         self.count = 0
-        self.processes: list[Process] = []
+        self.processes: list[ProcessStat] = []
 
 
 class Scope:
@@ -60,8 +60,12 @@ class Scope:
         """Whether SIGCHLD does not tell of the last one who is waited for."""
         return self.refuses or bool(self.given_up)
 
-    def everybody(self) -> "list[Process]":
+    def everybody(self) -> "list[ProcessStat]":
         """Return who is left, zombies too, as far as /proc tells.  Raises OSError."""
+        raise NotImplementedError
+
+    def meet(self, met: Met) -> None:
+        """Note who is there.  Raises OSError."""
         raise NotImplementedError
 
     def _is_awaited(self) -> bool:
@@ -86,7 +90,7 @@ class Scope:
             except OSError:
                 pass
 
-    def is_hopeless(self, process: "Process") -> bool:
+    def is_hopeless(self, process: "ProcessStat") -> bool:
         """Return whether nothing that we do makes a process go away.
 
         A zombie is left to its outside parent, or to its tracer.
@@ -94,7 +98,7 @@ class Scope:
         return process.is_zombie or process.pid in self.given_up or is_refused(process.pid)
 
 
-class Namespace(Scope):
+class OwnNamespace(Scope):
     """All processes of the PID namespace whose init this process is."""
 
     def load(self) -> None:
@@ -151,7 +155,7 @@ class Namespace(Scope):
             but.update(new)
         return True
 
-    def everybody(self) -> "list[Process]":
+    def everybody(self) -> "list[ProcessStat]":
         """Return all but this process, zombies too, as far as /proc tells.  Raises OSError."""
         from pyinit.kernel import proc
 
@@ -232,7 +236,7 @@ def _meet(met: Met) -> None:
         for pid in others[:MOST_NAMED]:
             try:
                 if directory is not None:
-                    met.processes.append(proc.Process(pid, directory))
+                    met.processes.append(proc.ProcessStat(pid, directory))
             except OSError:
                 pass  # it has ended
     live = [process for process in met.processes if not process.is_zombie]

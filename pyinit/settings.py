@@ -41,6 +41,7 @@ class Settings:
     escalation: "tuple[tuple[float, int], ...]" = ()  # --escalate, --stop-timeout
     grace_s = 5.0  # --grace
     leftovers = "tree"  # --leftovers
+    wait_all = False  # --wait-all
     remap_exit: "dict[int, int]" = {}  # noqa: RUF012 - --remap-exit
     user = ""  # --user
     chdir = ""  # --chdir
@@ -77,6 +78,7 @@ class Settings:
     misspelt: "tuple[tuple[str, str], ...]" = ()  # variables of no option, and those meant
     mask: "frozenset[int] | None" = None  # blocked signals; None: as they were given
     synchronous = False  # relay those too that report a fault of their receiver
+    services_fd = -1  # where the init hears of services, and the supervisor tells of them
     tells_of_stops = False  # whoever started pyinit stops with the command, instead of pyinit
 
     def __init__(self, command: list[str]) -> None:
@@ -113,15 +115,21 @@ class Settings:
 
 
 def plain(arguments: list[str], environ: dict[bytes, bytes]) -> Settings | None:
-    """Return the defaults if neither an option nor a variable asks for anything else.
+    """Return the defaults if no option but ``-v`` and no variable asks for anything else.
 
     None if one may do so: then the words are for `pyinit.options.parser`.
     """
     for name in environ:
         if name.startswith(b"PYINIT_"):
             return None
-    if len(arguments) > 1 and arguments[0] == "--":
-        return Settings(arguments[1:])
-    if arguments and not arguments[0].startswith("-"):
-        return Settings(arguments)
-    return None
+    # The one option that may be there in every container: the others' table takes 2 ms to load.
+    verbose = 1 if arguments[:1] == ["-v"] else 0
+    words = arguments[verbose:]
+    if len(words) > 1 and words[0] == "--":
+        settings = Settings(words[1:])
+    elif words and not words[0].startswith("-"):
+        settings = Settings(words)
+    else:
+        return None
+    settings.verbose = verbose
+    return settings

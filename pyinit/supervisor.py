@@ -7,6 +7,7 @@ other modules, and loaded when it is needed.
 
 import _signal
 import posix
+import sys
 
 from pyinit import events, lifecycle, scope, signals
 from pyinit.settings import ALL, ASK, LEFTOVERS, TREE
@@ -14,24 +15,30 @@ from pyinit.settings import ALL, ASK, LEFTOVERS, TREE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from pyinit.child import Child
     from pyinit.inbox import Inbox
     from pyinit.lineage import Descendants
+    from pyinit.log.relayed import Relayed
     from pyinit.reaper import Reaper
     from pyinit.settings import Settings
     from pyinit.stopping.stop import Stop
+    from pyinit.stopping.wait import Rest
 
 # So many signals are taken before whatever else is due, which takes some 3 microseconds each;
 # but only so many of which more has to be said.
 _MOST = 1000
 _MOST_TOLD = 16
 
+_NOBODY = 0  # as in `pyinit.scope`, which is loaded where somebody is left
+
 
 class Supervisor:
     """Runs the init of ``main`` until it and all that it left behind have ended.
 
     ``stop`` is how it is stopped where that is more than a relay; see `pyinit.stopping.stop`.
+    ``rest`` is who is waited for after the main child, where that is asked for.
     ``fallback`` ends leftovers where the teardown cannot be loaded; see `pyinit.fallback`.
     """
 
@@ -47,13 +54,18 @@ class Supervisor:
         self.main = main
         self.lifecycle = policy
         self.stop: Stop | None = None
+        self.rest: Rest | None = None
         self.fallback: Callable[[float, int, frozenset[int]], None] | None = None
         self._settings = settings
         self._log = log
         self._reaper = reaper
         self._inbox = inbox
-        self._scope = _scope()
-        self._left = scope.OUTSIDERS  # until it is asked
+        self._told: Relayed | None = None
+        self._scope: scope.OwnNamespace | Descendants | None = None
+        self._left: int | None = None  # until it is asked
+        self._is_init = posix.getpid() == 1
+        if not self._is_init:
+            from pyinit import lineage  # noqa: F401 - it may not be there any more then
 
     def may_stop(self) -> bool:
         """Return whether there is something to be stopped, and no stop signal has come."""
@@ -69,6 +81,8 @@ class Supervisor:
             guard(self._run_once)
         code = signals.exit_code(self.main.status)
         guard(self.main.tell_of_end)
+        if self.rest is not None and not self.lifecycle.stops:
+            guard(self._wait_for_rest)
         if self.stop is not None:
             guard(self.stop.main_ended)
         guard(self._end_leftovers)
@@ -80,6 +94,23 @@ class Supervisor:
         is_bad = self._log.is_bad or self.main.has_ended_badly()
         self._log.finish(code, (lambda: self._explain(code)) if is_bad else None)
         return code
+
+    def _wait_for_rest(self) -> None:
+        """Have those whom the main child has left in its place, until they or a stop end that."""
+        main, rest = self.main, self.rest
+        self._reaper.catch_up()
+        if rest is None or not rest.alive:
+            return
+        self._log.guard(main.take_terminal_back)  # ^C is for us now
+        self.lifecycle.step(lifecycle.LEFTOVERS_AWAITED)
+        self._log.guard(lambda: rest.tell_of_wait(self._where()))
+        rest.status = main.status
+        self.main = rest
+        if self.stop is not None:
+            self.stop.main = rest
+        while rest.alive:
+            self._log.guard(self._run_once)
+        self.main = main
 
     def _explain(self, code: int) -> "dict[str, object]":
         """Return what the log says of a bad end, where there is no record of the run."""
@@ -120,25 +151,42 @@ class Supervisor:
     def _wait(self) -> None:
         """Wait for signals without a deadline, and take as many as one turn may."""
         wait, kill, awaited = _signal.sigwaitinfo, posix.kill, self._inbox.awaited
-        target, relayed = self.main.target, self.main.relayed
+        target, relayed, plain = self.main.target, self.main.relayed, self.main.plain
+        most, told = _MOST, None
+        if self._log.level >= events.DEBUG:
+            most, told = _MOST_TOLD, self._teller()
+            wait, plain = (told.wait, plain) if told is not None else (wait, frozenset())
         # Most are relayed as they are: this loop is what stands between the sender and the child.
-        tells = self._log.level >= events.DEBUG
-        plain: frozenset[int] = frozenset() if tells else self.main.plain
-        for _ in range(_MOST_TOLD if tells else _MOST):
+        for _ in range(most):
             info = wait(awaited)
-            if info.si_signo not in plain:
+            number = info.si_signo
+            if number not in plain:
                 self._handle_signal(info)
                 if not self._is_due():
                     self._log.flush()
                 if self._is_due():
                     return
                 continue
-            relayed[info.si_signo] = info
+            relayed[number] = info
             try:
-                kill(target, info.si_signo)
+                kill(target, number)
             except OSError as error:
-                self.main.not_relayed(info.si_signo, error)
+                if told is not None:
+                    self._inbox.tell(info)
+                self.main.not_relayed(number, error)
                 self._log.flush()
+                continue
+            if told is not None:
+                told.note(info)
+
+    def _teller(self) -> "Relayed | None":
+        """Return what tells of relayed signals, or None where that cannot be loaded."""
+        try:
+            from pyinit.log import relayed
+        except Exception:
+            return None  # each is told of by itself, with what is missing
+        self._told = self._told or relayed.Relayed(self._log, self.main.target)
+        return self._told
 
     def _is_due(self) -> bool:
         """Return whether something else has to be done than to wait for signals."""
@@ -193,7 +241,7 @@ class Supervisor:
         """End those who are left, or do with them what is asked for."""
         if self._settings.leftovers in LEFTOVERS:
             self._log.guard(self._ask_who_is_left)
-            if self._left != scope.NOBODY:
+            if self._left != _NOBODY:
                 self._tear_down()
                 return
         elif self._settings.leftovers == ASK:
@@ -205,14 +253,22 @@ class Supervisor:
         if self.fallback is not None:
             self.fallback(self.lifecycle.grace_s, self.lifecycle.stops, self._inbox.stop_signals)
 
+    def _where(self) -> "scope.OwnNamespace | Descendants":
+        """Return how those are reached that the main child leaves."""
+        if self._scope is None:
+            self._scope = scope.OwnNamespace() if self._is_init else _descendants()
+        return self._scope
+
     def _ask_who_is_left(self) -> None:
         self._reaper.catch_up()
-        self._left = self._scope.left()
+        # Mostly nobody is, and what it takes to end them is not loaded.
+        is_empty = self._is_init and _namespace_is_empty()
+        self._left = _NOBODY if is_empty else self._where().left()
 
     def _tear_down(self) -> None:
-        from pyinit.stopping import teardown
-
-        self._scope.load()
+        teardown = _load_teardown()
+        where = self._where()
+        where.load()
         in_order = self._settings.leftovers == TREE
         group_asked = None
         if in_order and self.main.group_asked is not None:
@@ -222,17 +278,37 @@ class Supervisor:
             self._log,
             self._reaper,
             self._inbox,
-            self._scope,
-            self._left,
+            where,
+            scope.OUTSIDERS if self._left is None else self._left,
             in_order=in_order,
             group_asked=group_asked,
         ).run()
 
 
-def _scope() -> "scope.Namespace | Descendants":
-    """Return how those are reached that the main child leaves."""
-    if posix.getpid() == 1:
-        return scope.Namespace()
+def _load_teardown() -> "ModuleType":
+    sys.modules["pyinit"]._serve("teardown")
+    from pyinit.stopping import teardown
+
+    return teardown
+
+
+def _namespace_is_empty() -> bool:
+    """Return whether the kernel knows of nobody in our PID namespace but us, and says so."""
+    try:
+        posix.waitid(posix.P_ALL, 0, signals.PEEK)
+    except ChildProcessError:
+        try:
+            posix.kill(-1, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass  # somebody is there whom we may not signal
+    except OSError:
+        pass  # a filter, seccomp(2)
+    return False
+
+
+def _descendants() -> "Descendants":
     from pyinit import lineage
 
     return lineage.Descendants()

@@ -107,6 +107,15 @@ def status_field(pid: int, field: str) -> str:
     raise KeyError(field)
 
 
+def open_files(pid: int) -> dict[int, str]:
+    """Return what the descriptors of a process refer to, but for those that it closes then."""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+    return found
+
+
 def process_table(pid: int) -> str:
     """Return one line for ``pid`` and each of its descendants, for the message of a failure."""
     lines = []
@@ -281,6 +290,11 @@ class Container:
             pass
         data, self._buffer[fd] = self._buffer[fd], b""
         return os.fsdecode(data)
+
+    def close_stdin(self) -> None:
+        """Close the pipe that was given as stdin: the other end reads its end."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
 
     def errors(self) -> str:
         """Return stderr up to its end."""

@@ -141,28 +141,28 @@ def main() -> None:
     )
     parser.add_argument("--show", action="store_true", help="only show what would be changed")
     parser.add_argument("words", nargs="*", help="what is run instead of all tests")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     status = ["git", "status", "--porcelain", "--", "pyinit"]
     if subprocess.run(status, cwd=ROOT, capture_output=True, check=True).stdout:
         sys.exit("there are changes in pyinit/: commit them first")
-    words = asked.words or [sys.executable, "-m", "pytest", "-q", "-x"]
-    print(f"seed {asked.seed}, {asked.count} mutations: {' '.join(words)}", flush=True)
+    words = args.words or [sys.executable, "-m", "pytest", "-q", "-x"]
+    print(f"seed {args.seed}, {args.count} mutations: {' '.join(words)}", flush=True)
     left = []
-    for number, mutation in enumerate(draw(asked.seed, asked.count), 1):
+    for number, mutation in enumerate(draw(args.seed, args.count), 1):
         line = mutation.file.read_text("utf-8").splitlines()[mutation.line - 1].strip()
         new = (
             mutation.apply(mutation.file.read_text("utf-8")).splitlines()[mutation.line - 1].strip()
         )
         where = f"{mutation.file.relative_to(ROOT)}:{mutation.line}"
         print(f"{number:3} {where}: {line}\n      -> {new}", flush=True)
-        if asked.show:
+        if args.show:
             continue
-        noticed, took_s = is_noticed(mutation, words, asked.timeout)
+        noticed, took_s = is_noticed(mutation, words, args.timeout)
         print(f"      {'noticed' if noticed else 'NOT NOTICED'} in {took_s:.0f} s", flush=True)
         if not noticed:
             left.append(where)
-    if not asked.show:
-        print(f"{asked.count - len(left)} of {asked.count} noticed; not noticed: {left}")
+    if not args.show:
+        print(f"{args.count - len(left)} of {args.count} noticed; not noticed: {left}")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from tests import failures
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Tests wait most of the time: two for a processor keep it busy.
-_PER_PROCESSOR = 2
+# Tests wait much of the time: three for a processor keep it busy.
+_PER_PROCESSOR = 3
 # A worker is told of this many tests of one file at a time: few, so that all end at once.
 _SHARE = 6
 _NUMBER_SIZE = 4

@@ -36,6 +36,14 @@ USER = {
     "reap/test_subreaper.py": "a subreaper of a user's own",
     "relay/test_errors.py": "kill(2) answers EPERM",
     "robust/test_surroundings.py": "what is missing may not be made good",
+    "services/test_start.py": "services are started by a user",
+    "services/test_restart.py": "what is left is another session of the user's",
+    "services/test_rows.py": "the rules of start, end and stop",
+    "services/test_supervisorctl.py": "the socket and the init are the user's",
+    "services/test_ends.py": "the init has no privilege, and its supervisor none",
+    "services/test_stop.py": "the same, when they are stopped",
+    "services/test_told.py": "the files are the user's",
+    "services/test_control.py": "the socket is the user's",
     "stopping/test_teardown.py": "in a user namespace",
     "stopping/test_teardown_entered.py": "setns(2) into a user namespace",
     "terminal/test_session.py": "TIOCSCTTY takes a terminal from nobody",
@@ -74,6 +82,7 @@ ALONE = (
     "reap/test_oom_kill.py",
     "reap/test_oom_score.py",
     "reap/test_oom_kernel.py",
+    "services/test_oom.py",
 )
 
 

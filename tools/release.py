@@ -44,11 +44,11 @@ def main() -> int:
         action="store_true",
         help="fail also for what keeps it from being uploaded: a date, the project's URLs",
     )
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
         version, released = newest_release()
         check_version(version)
-        files = build_twice(asked.out, released)
+        files = build_twice(args.out, released)
         check_contents(files, version)
         with tempfile.TemporaryDirectory() as scratch:
             try_pip(files, Path(scratch))
@@ -61,7 +61,7 @@ def main() -> int:
     for each in missing:
         print(f"release-check: before an upload: {each}")
     print(f"release-check: {NAME} {version} is good: {' '.join(str(file) for file in files)}")
-    return bool(asked.publish and missing)
+    return bool(args.publish and missing)
 
 
 def newest_release() -> tuple[str, datetime]:

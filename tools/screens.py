@@ -1,23 +1,32 @@
 """Make docs/screens.md: what each tool shows, at 60, 80 and 120 columns, of a real container.
 
+Without colours as text; in colour as pictures, docs/images/screen-*.svg.
+
 ``python -m tools.screens``, or ``make screens``; as root, with unshare(1).
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from tools import sessions
+
 ROOT = Path(__file__).parents[1]
 PYINIT = str(Path(sys.executable).with_name("pyinit"))
-COMMAND = "python3 -c 'import time; time.sleep(1000)' & setsid sleep 1000 & echo ready; wait"
+# With a process that is stopped, and one that is a zombie.
+PROGRAM = "import os, time; os.fork() or os._exit(0); print(); time.sleep(1000)"
+COMMAND = f"sleep 900 & setsid sleep 1000 & python3 -uc '{PROGRAM}' & wait"
 TOOLS = ("ps PID", "status PID", "tree PID", "ns PID", "doctor PID", "--help", "run --help")
+COLOURED = ("ps", "status", "tree", "ns", "doctor")
 WIDTHS = (60, 80, 120)
 INTRODUCTION = """\
-What the tools show of a container, on terminals of three widths. Columns go before the command
-does, and what is cut ends with an ellipsis."""
+What the tools show of a container, on terminals of three widths, without colours and with them.
+Where a screen is narrow other columns are left out before the command, and what is
+cut ends with an ellipsis."""
 
 
 def main() -> None:
@@ -32,7 +41,8 @@ def main() -> None:
     try:
         assert init.stdout is not None
         init.stdout.readline()
-        pid = Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text().split()[0]
+        pid = _children(str(init.pid))[0]
+        os.kill(int(_children(_children(pid)[0])[0]), signal.SIGSTOP)
         parts = [
             "# Screens",
             "<!-- Made by `make screens`. -->",
@@ -41,18 +51,31 @@ def main() -> None:
         for words in TOOLS:
             parts.append(f"## pyinitctl {words}")
             for width in WIDTHS:
-                shown = _shown(words.replace("PID", pid), width)
+                shown = _shown(words.replace("PID", pid), width, {"NO_COLOR": "1"})
                 parts += [f"{width} columns:", f"```text\n{shown}```"]
+                name = words.split()[0]
+                if name in COLOURED:
+                    coloured = _shown(words.replace("PID", pid), width, {"FORCE_COLOR": "1"})
+                    title = f"pyinitctl {words}, {width} columns"
+                    picture = f"images/screen-{name}-{width}.svg"
+                    svg = sessions.svg(coloured, title, "dark", width)
+                    (ROOT / "docs" / picture).write_text(svg, "utf-8")
+                    parts.append(f"![{title}, in colour]({picture})")
         (ROOT / "docs" / "screens.md").write_text("\n\n".join(parts) + "\n", "utf-8")
     finally:
         init.kill()
         init.wait()
 
 
-def _shown(words: str, width: int) -> str:
+def _children(pid: str) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _shown(words: str, width: int, how: dict[str, str]) -> str:
+    environ = {key: os.environ[key] for key in os.environ if not key.endswith("_COLOR")}
     done = subprocess.run(
         [sys.executable, "-m", "pyinit.ctl", *words.split()],
-        env={**os.environ, "COLUMNS": str(width), "NO_COLOR": "1"},
+        env={**environ, "COLUMNS": str(width), **how},
         stdout=subprocess.PIPE,
         check=False,
         text=True,

@@ -124,11 +124,11 @@ def write(name: str, screen: str, title: str) -> None:
     print(f"{name}:\n{screen}")
 
 
-def svg(screen: str, title: str, theme: str) -> str:
+def svg(screen: str, title: str, theme: str, columns: int = COLUMNS) -> str:
     """Return the picture of a screen."""
     lines = screen.rstrip("\n").split("\n")
     colors = THEMES[theme]
-    width = COLUMNS * WIDTH + 2 * RIM
+    width = columns * WIDTH + 2 * RIM
     height = len(lines) * HEIGHT + 2 * RIM
     rows = []
     for number, line in enumerate(lines):

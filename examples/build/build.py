@@ -2,9 +2,9 @@
 """build.py [--time SECONDS] DIRECTORY STEP...: run the steps of a build, each in a container.
 
 Each step is a line for a shell.  It sees DIRECTORY as /tmp, has no network, and is root in its
-container and nobody outside.  What it writes is shown as it comes.  A step that fails or takes
-too long ends the build, with all that the step has started; its exit code is that of the build,
-or 124 after the time, as of timeout(1).
+container only.  Its output appears as it comes.  A step that fails or takes too long ends the
+build, and all processes that it has started end too.  The exit code of the build is that of the
+step, or 124 after a time-out, as with timeout(1).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def step(line: str, directory: str, time_s: float) -> int:
 
 
 def show(container: pyinit.Container) -> None:
-    """Show what a step writes, a line at a time."""
+    """Show the output of a step line by line."""
     assert container.stdout is not None
     for text in container.stdout:
         print(f"  {text}", end="", flush=True)
@@ -61,11 +61,11 @@ def main() -> int:
     parser.add_argument("--time", metavar="SECONDS", type=float, default=600.0)
     parser.add_argument("directory")
     parser.add_argument("steps", metavar="STEP", nargs="+")
-    asked = parser.parse_args()
-    for line in asked.steps:
+    args = parser.parse_args()
+    for line in args.steps:
         print(f"> {line}", flush=True)
         try:
-            code = step(line, asked.directory, asked.time)
+            code = step(line, args.directory, args.time)
         except (OSError, pyinit.StartError) as error:
             print(f"build: {error}", file=sys.stderr)
             return 125

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""look.py PID [COMMAND...]: what is in the container of process PID, and a command in there.
+"""look.py PID [COMMAND...]: show the container of process PID, or run a command in it.
 
-PID is any process of the container, as it is numbered here.  Without a command: which namespaces
-differ from ours, and who is in it, by the numbers here and there.  With one, the command runs in
-the container's namespaces, root and cgroups, under an init of its own: nothing of it is left
-there, whatever it starts.
+PID is any process of the container, as it is numbered here.  Without a command, look.py shows
+which namespaces differ from ours, and the container's processes with their numbers here and
+there.  With a command, it runs that in the container's namespaces, root and cgroups, under an
+init of its own, which ends everything that the command leaves behind.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """run_jobs.py [OPTIONS] COMMAND...: run shell commands in parallel, each in a container of its own.
 
-Each job has its own PID and mount namespace with pyinit as init, so whatever it starts
-ends with it, daemons too.  At the end there is a table of what became of each job:
+Each job has its own PID and mount namespace with pyinit as init, so all processes that it starts
+end with it, daemons too.  At the end run_jobs.py prints a table of the results:
 
     run_jobs.py --jobs 2 --time 10 --memory 200 'make -C a' 'make -C b' 'sleep 60'
 
-An ordinary user needs nothing but user namespaces, which are added then.
+An ordinary user needs a kernel that allows user namespaces; each job then gets one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyinit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 MIB = 1 << 20
 NAMESPACES = {"pid", "mount", *(("user",) if os.geteuid() else ())}
@@ -35,7 +35,7 @@ _numbers = itertools.count()
 
 
 class Result(NamedTuple):
-    """What became of a job."""
+    """The result of a job."""
 
     command: str
     end: str
@@ -44,8 +44,8 @@ class Result(NamedTuple):
 
 
 @contextlib.contextmanager
-def memory_cgroup(mib: int) -> Iterator[Path | None]:
-    """Make a cgroup that may use so much memory; None where we may not, or there is no such."""
+def memory_cgroup(mib: int) -> Generator[Path | None, None, None]:
+    """Make a cgroup with this memory limit; yield None where that is not possible."""
     for parent, limit in (
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),  # version 1
         ("/sys/fs/cgroup", "memory.max"),  # version 2
@@ -61,7 +61,7 @@ def memory_cgroup(mib: int) -> Iterator[Path | None]:
         try:
             yield place
         finally:
-            place.rmdir()  # nobody is in it any more: the namespace has ended
+            place.rmdir()  # it is empty, because the namespace has ended
         return
     yield None
 
@@ -72,7 +72,7 @@ async def run(command: str, time_s: float, memory_mib: int) -> Result:
     with memory_cgroup(memory_mib) as cgroup, tempfile.TemporaryFile() as output:
         words = ["/bin/sh", "-c", command]
         if cgroup is None:
-            # A limit of each process instead of one of the job: RLIMIT_AS in setrlimit(2).
+            # A limit for each process instead of one for the job: RLIMIT_AS in setrlimit(2).
             words[2:] = [f'ulimit -v {memory_mib * 1024}; exec /bin/sh -c "$1"', "sh", command]
         container = pyinit.spawn(
             words,
@@ -84,7 +84,7 @@ async def run(command: str, time_s: float, memory_mib: int) -> Result:
             grace_s=1,  # from TERM to KILL for what a job leaves behind
             quiet=True,
         )
-        with container:  # whatever happens, it is killed at the end
+        with container:  # leaving the block kills it in any case
             try:
                 # Waiting takes no thread: the event loop watches the pidfd.
                 ended = await asyncio.wait_for(_end(container), time_s)
@@ -102,7 +102,7 @@ async def _end(container: pyinit.Container) -> pyinit.Exit:
 
 
 async def run_all(commands: list[str], jobs: int, time_s: float, memory_mib: int) -> list[Result]:
-    """Run them all, so many at a time; print the output of each when it has ended."""
+    """Run all jobs, ``jobs`` at a time; print the output of each when it has ended."""
     room = asyncio.Semaphore(jobs)
 
     async def one(command: str) -> Result:
@@ -116,14 +116,14 @@ async def run_all(commands: list[str], jobs: int, time_s: float, memory_mib: int
 
 
 def main() -> int:
-    """Return 0 when all jobs have."""
+    """Return 0 if all jobs have exited with 0."""
     parser = argparse.ArgumentParser(description="Run shell commands in containers of their own.")
     parser.add_argument("commands", metavar="COMMAND", nargs="+")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time")
     parser.add_argument("--time", type=float, default=60.0, help="seconds for each")
     parser.add_argument("--memory", type=int, default=256, help="MiB for each")
-    asked = parser.parse_args()
-    results = asyncio.run(run_all(asked.commands, asked.jobs, asked.time, asked.memory))
+    args = parser.parse_args()
+    results = asyncio.run(run_all(args.commands, args.jobs, args.time, args.memory))
     print(f"\n{'END':<14} {'TIME':>8}  JOB")
     for each in results:
         print(f"{each.end:<14} {each.seconds:6.1f} s  {each.command}")

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""probe.py PID SECONDS COMMAND...: ask a container whether it is well, and leave nothing there.
+"""probe.py PID SECONDS COMMAND...: probe a container, and leave no process in it.
 
 PID is any process of the container, as it is numbered here.  The command runs in the container's
-namespaces.  As Kubernetes wants it of a probe, the exit code is 0 when the container is well
-and 1 when it is not; 2 says that the probe itself could not be made.
+namespaces.  The exit code is 0 if the container is well and 1 if it is not, as Kubernetes
+expects it; 2 means that the probe itself could not run.
 
-A probe that hangs is ended after its time together with all that it started, also daemons and
-what ignores TERM: otherwise each probe of a sick container would add to what it has to bear.
-The same in a shell: pyinitctl exec PID --timeout SECONDS -- COMMAND
+After SECONDS a probe that hangs is ended together with all that it started, also daemons and
+processes that ignore TERM.  Otherwise each probe of a sick container would leave more of them.
+In a shell, this does the same: pyinitctl exec PID --timeout SECONDS -- COMMAND
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def probe(pid: int, time_s: float, command: list[str]) -> int:
             pid,
             command,
             stdin=subprocess.DEVNULL,
-            # After TERM, so long until KILL: for the command, and for what it leaves behind.
+            # The times from TERM to KILL, for the command and for what it leaves behind.
             stop_timeout_s=0.5,
             grace_s=0.5,
             quiet=True,
@@ -39,7 +39,7 @@ def probe(pid: int, time_s: float, command: list[str]) -> int:
         try:
             ended = process.wait(time_s)
         except TimeoutError:
-            # Its init ends all of them, in good order, and then itself.
+            # The init of the probe ends all its processes, and then itself.
             process.stop(timeout=10)
             print(f"probe: no answer within {time_s:g} s", file=sys.stderr)
             return SICK

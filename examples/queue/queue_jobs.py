@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """queue_jobs.py [--at-once N] [--time SECONDS]: run a job for each line of stdin, in asyncio.
 
-Each line is for a shell and runs in a container of its own.  For each job that ends, one line of
-JSON is written: the line, its exit code, what it wrote.  SIGINT and SIGTERM end all of them.
+Each line is a shell command and runs in a container of its own.  For each job that ends,
+queue_jobs.py writes one line of JSON: the command, its exit code and its output.  SIGINT and
+SIGTERM end all jobs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ KINDS = {"pid", "mount", *(() if os.geteuid() == 0 else ("user",))}
 
 
 async def job(line: str, time_s: float) -> dict[str, object]:
-    """Run a job; return what became of it."""
+    """Run a job; return its result."""
     try:
         async with asyncio.timeout(time_s):
             done = await pyinit.run_container_async(
@@ -35,7 +36,7 @@ async def job(line: str, time_s: float) -> dict[str, object]:
 
 
 async def worker(waiting: asyncio.Queue[str], time_s: float) -> None:
-    """Take job after job."""
+    """Run one job after the other."""
     while True:
         line = await waiting.get()
         print(json.dumps(await job(line, time_s)), flush=True)
@@ -43,7 +44,7 @@ async def worker(waiting: asyncio.Queue[str], time_s: float) -> None:
 
 
 async def run_all(lines: list[str], at_once: int, time_s: float) -> None:
-    """Run all jobs, so many at once."""
+    """Run all jobs, ``at_once`` at a time."""
     waiting: asyncio.Queue[str] = asyncio.Queue()
     for line in lines:
         waiting.put_nowait(line)
@@ -74,9 +75,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--at-once", metavar="N", type=int, default=50)
     parser.add_argument("--time", metavar="SECONDS", type=float, default=600.0)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     lines = sys.stdin.read().splitlines()
-    return asyncio.run(run_until_stopped(lines, asked.at_once, asked.time))
+    return asyncio.run(run_until_stopped(lines, args.at_once, args.time))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """service.py [PORT]: a service in Python that is its own init.
 
-As the ENTRYPOINT of an image it finds itself PID 1: the parent of the fork stays the init, relays
-signals, reaps orphans, and ends what is left; the child is the service.  On a developer's
-machine nothing is forked.  Either way TERM ends it in good order.
+As the ENTRYPOINT of an image it is PID 1, and forks.  The parent stays the init: it relays
+signals, reaps orphans, and ends the processes that are left.  The child is the service.  On a
+developer's machine it does not fork.  In both cases TERM ends it cleanly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import threading  # noqa: E402
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Says who answers."""
+    """Answers with the PIDs of the service and of its parent."""
 
     def do_GET(self) -> None:
         """Answer one request."""
@@ -38,7 +38,7 @@ def main() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
 
         def stop(*_: object) -> None:
-            # Not by an exception: Python drops one that a handler raises in a callback of its own.
+            # An exception would not do: Python drops one that the handler raises during a callback.
             threading.Thread(target=server.shutdown).start()
 
         signal.signal(signal.SIGTERM, stop)

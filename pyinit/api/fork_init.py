@@ -30,13 +30,13 @@ def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
     is_init = posix.getpid() == 1
     if not options and not is_init and not always:
         return
-    asked = _settings_of(options)
+    settings = _settings_of(options)
     if is_init or (always and not _is_worker()):
         _check_process(is_init=is_init)
         if is_init and not options and not _may_have_terminal():
-            _fork_at_once(asked)
+            _fork_at_once(settings)
         else:
-            _fork_init(asked)
+            _fork_init(settings)
 
 
 def _is_worker() -> bool:
@@ -61,7 +61,7 @@ def _settings_of(options: "Options") -> "Settings":
 
     from pyinit.settings import Settings
 
-    asked = Settings(sys.orig_argv)
+    settings = Settings(sys.orig_argv)
     if options:
         from pyinit.api import keywords
 
@@ -72,8 +72,8 @@ def _settings_of(options: "Options") -> "Settings":
                     f"{name} changes what a command gets, and fork_init() starts none: "
                     "expected the program to do it itself"
                 )
-        keywords.apply(asked, options, fork_init, keywords.OF_A_COMMAND)
-    return asked
+        keywords.apply(settings, options, fork_init, keywords.OF_A_COMMAND)
+    return settings
 
 
 def _check_process(*, is_init: bool) -> None:
@@ -106,14 +106,14 @@ def _may_have_terminal() -> bool:
     return True
 
 
-def _fork_at_once(asked: "Settings") -> None:
+def _fork_at_once(settings: "Settings") -> None:
     """Fork where nothing can be refused; the init is loaded while the program goes on.
 
     Return in the child only.  Raises OSError.
     """
     from pyinit.api import held
 
-    before = held.SavedProcessState(asked)
+    before = held.SavedProcessState(settings)
     try:
         held.keep_statuses()
         pid = posix.fork()
@@ -126,26 +126,26 @@ def _fork_at_once(asked: "Settings") -> None:
             held.let_go_first()
             from pyinit import boot
 
-            _be_init(pid, boot.Init(asked, before.mask), None)
+            _be_init(pid, boot.Init(settings, before.mask), None)
         except BaseException as error:
             code = held.attend(pid, error)
         finally:
             posix._exit(code)
-    _take_place(None)
+    isolate_child(None)
     before.give_signals_back()
 
 
-def _fork_init(asked: "Settings") -> None:
+def _fork_init(settings: "Settings") -> None:
     """Fork; return in the child only.  Raises OSError, StartError."""
     from pyinit import boot
     from pyinit.api import held
 
-    before = held.SavedProcessState(asked)
-    init = boot.Init(asked, before.mask)
+    before = held.SavedProcessState(settings)
+    init = boot.Init(settings, before.mask)
     terminal = None
     try:
         _prepare(init)
-        terminal = boot.terminal_for(asked)
+        terminal = boot.terminal_for(settings)
         parent = posix.getpid()
         pid = posix.fork()
     except BaseException:
@@ -156,7 +156,7 @@ def _fork_init(asked: "Settings") -> None:
         raise
     if pid:
         _be_init(pid, init, terminal)
-    _take_place(terminal)
+    isolate_child(terminal)
     if terminal is not None:
         boot.close(terminal)
     _let_go(init)
@@ -194,7 +194,7 @@ def _let_go(init: "Init") -> None:
         init.outlets.close()
 
 
-def _take_place(terminal: int | None) -> None:
+def isolate_child(terminal: int | None) -> None:
     """Lead a process group of our own, with the terminal, as a command under pyinit does."""
     try:
         posix.setpgid(0, 0)

@@ -31,12 +31,12 @@ class SavedProcessState:
     come raises, such as KeyboardInterrupt, and then nothing has changed.
     """
 
-    def __init__(self, asked: "Settings") -> None:
+    def __init__(self, settings: "Settings") -> None:
         self._dispositions = {number: _signal.getsignal(number) for number in _ALL - _FIXED}
         self._linux: ModuleType | None = None
         self._subreaper = False
         self._death_signal = 0
-        if asked.parent_death_signal or posix.getpid() != 1:
+        if settings.parent_death_signal or posix.getpid() != 1:
             self._ask_attributes()
         self.mask = _block_all()
 

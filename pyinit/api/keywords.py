@@ -84,6 +84,10 @@ def apply(
         option.put(settings, found, given)
     if settings.pre_stop and not settings.drain_s:
         raise ValueError("pre_stop runs during the drain, and there is none: expected drain_s too")
+    if settings.wait_all and settings.pause:
+        raise ValueError("wait_all waits after a command, and pause=True runs none")
+    if settings.wait_all and not settings.subreaper:
+        raise ValueError("wait_all waits for orphans, which do not come with subreaper=False")
 
 
 def prepare(init: "Init") -> None:
@@ -91,7 +95,18 @@ def prepare(init: "Init") -> None:
     try:
         init.prepare()
     except UsageError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(in_python(str(error))) from None
+
+
+def in_python(message: str) -> str:
+    """Return a message with the keyword in the place of the option that it begins with."""
+    import re
+
+    found = re.match(r"option '--([a-z-]+)': |--([a-z-]+) \(or PYINIT_[A-Z_]+\): ", message)
+    keyword = {option.name: option.keyword for option in KEYWORDS.values()}.get(
+        (found[1] or found[2]) if found else ""
+    )
+    return f"{keyword}: {message[found.end() :]}" if found and keyword else message
 
 
 def _unknown(name: str, function: "Callable[..., Any]", refused: "Sequence[str]") -> str:
@@ -177,9 +192,9 @@ def _switch(name: str, value: bool) -> bool:  # noqa: FBT001 - a keyword
 
 
 def _count(name: str, value: int) -> int:
-    _typed(name, value, "how often, such as 0, 1 or 2", int, bool)
+    _typed(name, value, "a count, such as 0, 1 or 2", int, bool)
     if not 0 <= value <= 9:
-        raise UsageError(f"{name}: {value!r} is not how often: expected 0 to 9")
+        raise UsageError(f"{name}: {value!r} is not a count: expected 0 to 9")
     return int(value)
 
 

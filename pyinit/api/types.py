@@ -67,6 +67,7 @@ class Options(TypedDict, total=False):
     stop_timeout_s: float
     grace_s: float
     leftovers: str
+    wait_all: bool
     remap_exit: Mapping[int | str, int]
     user: str
     chdir: str | os.PathLike[str]

@@ -24,7 +24,7 @@ _KILLED = {"orphan_reaped": "orphan_killed", "child_exited": "child_killed"}
 _NEW = ("init_started", "signal_received", "child_continued", "teardown_finished")
 
 
-class Writer:
+class PeerWriter:
     """Events as lines of the program ``name``, whose log is at ``level``."""
 
     __slots__ = ("_dropped", "_level", "_name", "_program", "_sink")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import select
 
+from pyinit.kernel import pidfds
+
 _pidfds: list[int] = []
 
 
@@ -25,7 +27,7 @@ def reap() -> None:
         except ValueError:
             continue  # another thread has just done it
         try:
-            os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+            os.waitid(pidfds.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
             pass  # somebody else has waited for it, or we are a fork of its parent
         os.close(pidfd)

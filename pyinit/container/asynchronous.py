@@ -7,15 +7,16 @@ a thread of its own; see `pyinit.container.in_loop`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pyinit.api.keywords import signal_of
 from pyinit.container import in_loop
-from pyinit.container.events import event_of
+from pyinit.container.events import PIPE_SIZE, EventLines, event_of
 from pyinit.container.process import Process
-from pyinit.container.spawn import completed, run_options, spawn
+from pyinit.container.spawn import called_with, completed, run_options, spawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
@@ -234,6 +235,22 @@ class AsyncContainer(AsyncProcess):
         super().__init__(container)
         self._container = container
         self._events: asyncio.StreamReader | None = None
+        self._calls: _EventCalls | None = None
+
+    async def call(self, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Have ``callback`` called in the loop for each event."""
+        file = self._container.event_stream().file
+        calls = _EventCalls(callback, file)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: calls, file)
+        self._transports.append(transport)
+        self._calls = calls
+
+    def close(self) -> None:
+        """Close the descriptors and streams; the process is not touched."""
+        if self._calls is not None:
+            self._calls.finish()
+            self._calls = None
+        super().close()
 
     @property
     def namespaces(self) -> Mapping[str, Namespace]:
@@ -275,14 +292,54 @@ class AsyncContainer(AsyncProcess):
         await self.wait()
 
 
+class _EventCalls(asyncio.Protocol):
+    """Calls a callback in the loop, which is told of what that raises."""
+
+    def __init__(self, callback: Callable[[dict[str, Any]], object], file: IO[bytes]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lines = EventLines(callback, self._tell)
+        self._file = file
+
+    def data_received(self, data: bytes) -> None:
+        self._lines.feed(data)
+
+    def finish(self) -> None:
+        """Take what is there, before the file is closed."""
+        with contextlib.suppress(OSError, ValueError):  # there is nothing; it was closed at its end
+            self._lines.feed(self._file.read(PIPE_SIZE) or b"")
+
+    def _tell(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {"message": "the callback for events has failed", "exception": error}
+        )
+
+
 def spawn_async(argv: Words[Word], **how: Unpack[SpawnOptions]) -> Starting[AsyncContainer]:
     """Start a command in new namespaces, as `spawn` does; to be awaited, or for ``async with``.
 
-    A cancelled start leaves nothing behind.  Raises ValueError, TypeError, `NamespaceError` and
-    `StartError` as `spawn`; see namespaces(7).
+    A callback as ``events``, and ``logger``, are called in the loop.  A cancelled start leaves
+    nothing behind.
+    Raises ValueError, TypeError, `NamespaceError` and `StartError` as `spawn`; see
+    namespaces(7).
     """
     _refuse_text(how)
-    return Starting(_start(lambda: spawn(argv, **how), AsyncContainer))
+    events = called_with(how.get("events", False), how.pop("logger", None), how)
+    if not callable(events):
+        return Starting(_start(lambda: spawn(argv, **how), AsyncContainer))
+    how["events"] = True
+    return Starting(_called_back(argv, how, events))
+
+
+async def _called_back(
+    argv: Words[Word], how: SpawnOptions, events: Callable[[dict[str, Any]], object]
+) -> AsyncContainer:
+    container = await _start(lambda: spawn(argv, **how), AsyncContainer)
+    try:
+        await container.call(events)
+    except BaseException:
+        await container.__aexit__()
+        raise
+    return container
 
 
 async def run_container_async(

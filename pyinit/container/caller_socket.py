@@ -39,7 +39,7 @@ class CallerSocket:
         return self._send(wire.encode("terminal"), [rights])
 
     def tell_of_stop(self, *stop: int) -> None:
-        """Say how the command has stopped; see `Supervisor.leave_stops_to`."""
+        """Say how the command has stopped; see `Supervisor.delegate_job_control`."""
         self.say("stopped", *stop)
 
     def _send(self, data: bytes, rights: "Sequence[tuple[int, int, bytes]]" = ()) -> bool:

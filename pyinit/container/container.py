@@ -129,8 +129,8 @@ class Container(Process):
 
     def event_stream(self) -> EventStream:
         """Return where they come from.  Raises ValueError."""
-        if self._events is None:
-            raise ValueError("events are not sent: expected events=True when it is started")
+        if self._events is None or self._events.is_called_back:
+            raise ValueError("events are not sent here: expected events=True when it is started")
         return self._events
 
     def close(self) -> None:

@@ -77,9 +77,9 @@ def exec_in(
 
 def _to_enter(pid: int, wanted: Words[str] | None) -> list[str]:
     """Return the kinds that differ from ours, of all or of those wanted."""
-    asked = None if wanted is None else found.checked(wanted)
+    chosen = None if wanted is None else found.checked(wanted)
     differing = found.differing(pid)
-    return differing if asked is None else [each for each in asked if each in differing]
+    return differing if chosen is None else [each for each in chosen if each in differing]
 
 
 def _has_other_root(pid: int) -> bool:

@@ -1,11 +1,11 @@
 """The namespaces that an init is born into: made anew, or entered; see unshare(2), setns(2)."""
 
-import _signal
 import posix
 
 from pyinit import linux
 from pyinit.container.caller_socket import StageError
 from pyinit.container.mounts import make_private
+from pyinit.kernel import pidfds
 from pyinit.namespaces import kinds
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def enter(order: "dict[str, Any]") -> None:
             flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
             root = posix.open(f"/proc/{pid}/root", flags)
         # What was opened is that of the process that was meant, if it still lives.
-        _signal.pidfd_send_signal(target, 0)
+        pidfds.pidfd_send_signal(target, 0)
     except OSError as error:
         # Of a zombie there is no root.
         reason = "it has ended" if error.errno in {2, 3} else ""

@@ -125,8 +125,8 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, call: 
         reason = ""
         if error.errno == errno.EPERM and kind == "proc":
             reason = (
-                "the kernel lets a new /proc show no more than the one that is there, and parts of "
-                "that are covered: give mount_proc=False"
+                "the kernel refuses a new /proc that shows more than the present one, which has "
+                "covered parts: use mount_proc=False"
             )
         elif error.errno == errno.ENOENT:
             missing = source if kind is None and source and not _is_there(source) else target

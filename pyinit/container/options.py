@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pyinit.api.types import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from pyinit.api.types import Word, Words
     from pyinit.container.files import File
@@ -43,4 +44,5 @@ class SpawnOptions(ExecOptions, total=False):
     loopback: bool
     time_offsets: Mapping[str, float] | None
     detach: bool
-    events: bool
+    events: bool | Callable[[dict[str, Any]], object]
+    logger: Any

@@ -25,11 +25,11 @@ def new(
 
     ``function`` is the one that has been called.  Raises ValueError, TypeError.
     """
-    asked = keywords.settings_of(argv, options, function)
-    chosen = {name: value for name, value in vars(asked).items() if name not in _ELSEWHERE}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if asked.mask is None else asked.mask
+    settings = keywords.settings_of(argv, options, function)
+    chosen = {name: value for name, value in vars(settings).items() if name not in _ELSEWHERE}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if settings.mask is None else settings.mask
     return {
-        "argv": asked.command,
+        "argv": settings.command,
         "settings": chosen,
         "mask": sorted(map(int, mask)),
         "enter": 0,

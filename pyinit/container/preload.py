@@ -6,7 +6,8 @@ There may be no Python there, or somebody else's.
 import sys
 
 import pyinit
-from pyinit import environment, fallback, settings
+from pyinit import environment, fallback
+from pyinit.settings import CONSOLE, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,18 +16,19 @@ if TYPE_CHECKING:
 _ACTIVATED = (b"LISTEN_PID", b"WATCHDOG_PID")
 _LATE = (
     *("_thread", "fcntl", "select", "termios", "time"),
-    *("pyinit.command.diagnosis", "pyinit.fork"),
-    *("pyinit.child", "pyinit.inbox", "pyinit.lifecycle", "pyinit.reaper", "pyinit.supervisor"),
+    *("pyinit.assembly", "pyinit.command.diagnosis", "pyinit.fork"),
     *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
-    *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.sink"),
-    *("pyinit.log.senders", "pyinit.log.text", "pyinit.report.ending"),
+    *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.relayed"),
+    *("pyinit.log.senders", "pyinit.log.sink", "pyinit.log.text", "pyinit.report.ending"),
     *("pyinit.options.values", "pyinit.stopping.order", "pyinit.stopping.teardown"),
 )
 _LATE_FOR = {
     "enter": ("pyinit.namespaces.enter",),
-    "stop": ("pyinit.stopping.stop", "pyinit.command.changes"),
+    "stop": ("pyinit.stopping.stop", "pyinit.command.context"),
     "notify": ("pyinit.stopping.notify",),
-    "changes": ("pyinit.command.changes", "pyinit.command.accounts", "pyinit.kernel.score"),
+    "wait": ("pyinit.stopping.wait",),
+    "pause": ("pyinit.stopping.pause",),
+    "context": ("pyinit.command.context", "pyinit.command.accounts", "pyinit.kernel.score"),
     "record": (
         *("resource", "pyinit.report.metrics", "pyinit.report.outlets", "pyinit.report.record"),
         *("pyinit.report.start", "pyinit.report.writing"),
@@ -35,26 +37,38 @@ _LATE_FOR = {
     "orphans": ("resource",),
     "descendants": ("pyinit.kernel.descendants", "pyinit.lineage"),
     "terminal": ("pyinit.kernel.devpts", "pyinit.command.accounts"),
+    "services": (
+        *("pyinit.services.apart", "pyinit.services.check", "pyinit.services.config"),
+        *("pyinit.services.control", "pyinit.services.entry", "pyinit.services.envfile"),
+        *("pyinit.services.lines", "pyinit.services.main", "pyinit.services.procfile"),
+        *("pyinit.report.services", "pyinit.services.reporting"),
+        *("pyinit.services.readers", "pyinit.services.sockets", "pyinit.services.supervisor"),
+        *("pyinit.options.spelling", "glob", "json", "resource", "shlex", "tomllib"),
+        *("pyinit.services.supervisord", "pyinit.stopping.notify"),
+    ),
 }
 
 
-def load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
+def load_all(settings: Settings, order: "dict[str, Any]") -> None:
     """Load what would be loaded late: soon there may be other files, or none that we may read.
 
     The command, too, may mount something over ours.
     """
-    tells = asked.verbose > 0 and not asked.quiet
+    tells = settings.verbose > 0 and not settings.quiet
     needed = {
         "enter": order["enter"],
-        "stop": asked.drain_s or asked.escalation or asked.notify,
-        "notify": asked.notify,
-        "changes": asked.changes_command()
-        or asked.pre_stop
+        "stop": settings.drain_s or settings.escalation or settings.notify,
+        "notify": settings.notify,
+        "wait": settings.wait_all,
+        "pause": settings.pause,
+        "context": settings.changes_command()
+        or settings.pre_stop
         or not environment.current().keys().isdisjoint(_ACTIVATED),
-        "record": asked.keeps_record() or asked.writes_elsewhere(),
-        "orphans": asked.warn_on_reap,
+        "record": settings.keeps_record() or settings.writes_elsewhere(),
+        "orphans": settings.warn_on_reap,
         "descendants": order["enter"] or "pid" not in order["namespaces"],  # not PID 1
         "terminal": order["terminal"],
+        "services": settings.services,
     }
     for name in _LATE:
         __import__(name)
@@ -63,20 +77,20 @@ def load_all(asked: settings.Settings, order: "dict[str, Any]") -> None:
             for name in names:
                 __import__(name)
     # It takes longer than all else, and warnings do without.
-    if tells and _is_for_people(asked):
+    if tells and _is_for_people(settings):
         try:
             __import__("pyinit.log.rendering")
         except Exception:
             pass  # structlog is not installed, or broken: the log does without it
 
 
-def _is_for_people(asked: settings.Settings) -> bool:
+def _is_for_people(settings: Settings) -> bool:
     """Return whether structlog renders the log."""
-    if asked.log_format:
-        return asked.log_format == settings.CONSOLE
+    if settings.log_format:
+        return settings.log_format == CONSOLE
     from pyinit.log import sink
 
-    return isinstance(asked.log_to, int) and sink.Sink(asked.log_to).is_terminal
+    return isinstance(settings.log_to, int) and sink.Sink(settings.log_to).is_terminal
 
 
 class _Closed:

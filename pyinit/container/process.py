@@ -17,6 +17,7 @@ from pyinit.container import abandoned
 from pyinit.container.conversation import Conversation
 from pyinit.container.errors import TimeoutExpired
 from pyinit.container.waiting import await_end
+from pyinit.kernel import pidfds
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Process:
         """Return the end of one whose pidfd is readable; see waitid(2)."""
         with self._lock:
             if self._exit is None:
-                info = os.waitid(os.P_PIDFD, self.open_pidfd(), os.WEXITED)
+                info = os.waitid(pidfds.P_PIDFD, self.open_pidfd(), os.WEXITED)
                 assert info is not None  # only None with WNOHANG
                 told = self.channel.last()
                 if info.si_code == os.CLD_EXITED:
@@ -292,4 +293,4 @@ def _resize(terminal: int, columns: int, rows: int) -> None:
 
 def _send(pidfd: int, number: int) -> None:
     """Send a signal.  Raises ProcessLookupError when the process has ended."""
-    signal.pidfd_send_signal(pidfd, number)
+    pidfds.pidfd_send_signal(pidfd, number)

@@ -6,6 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from pyinit.api import logger as loggers
 from pyinit.api.deprecated import renamed
 from pyinit.container import order as orders
 from pyinit.container import starter
@@ -16,7 +17,7 @@ from pyinit.container.files import CommandFiles, form_of
 from pyinit.namespaces import found, idmaps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Unpack
 
     from pyinit.api.types import Exit, Options, Word, Words
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 # Longer than a screen by its keywords and what is said of them.
+# Longer than 50 lines: half of it is the signature, which names each keyword, and the docstring.
 @renamed(directory="cwd", environment="env")
 def spawn(
     argv: Words[Word] | Settings,
@@ -52,7 +54,8 @@ def spawn(
     pass_fds: Sequence[int] = (),
     terminal: bool = False,
     detach: bool = False,
-    events: bool = False,
+    events: bool | Callable[[dict[str, Any]], object] = False,
+    logger: Any = None,
     **options: Unpack[Options],
 ) -> Container:
     """Start a command in new namespaces, under pyinit as their init.
@@ -70,13 +73,16 @@ def spawn(
     ``cwd``, ``env``, the files, ``text``, ``encoding``, ``errors`` and ``pass_fds`` are as in
     `subprocess.Popen`; ``cwd`` is looked for after the change of the root.  With ``terminal`` the
     command gets a new one.  The container is killed when this process ends, unless ``detach``.
-    With ``events`` see `Container.events`.  ``options`` are those of the init, see `Options`.
+    ``events`` is True for `Container.events`, or is called with each event in a thread of its own;
+    in such a thread ``logger`` gets them, each at its level.
+    ``options`` are those of the init, see `Options`.
 
     The caller's own namespaces, its next children and other threads are not touched.
     Raises `NamespaceError` with the system call and the reason, `StartError` when the command
     could not be started, ValueError and TypeError for arguments.  See
     namespaces(7), clone(2), unshare(2).
     """
+    events = called_with(events, logger, options)
     names = found.checked(namespaces)
     order = orders.new(argv, options, spawn)
     order.update(
@@ -97,6 +103,8 @@ def spawn(
     environ = orders.environment(order, env)
     stream = EventStream(order["settings"]) if events else None
     try:
+        if stream is not None and callable(events):
+            stream.call(events)
         passed = (*pass_fds, *orders.outlets(order))
         form = form_of(text=text, encoding=encoding, errors=errors)
         files = CommandFiles(stdin, stdout, stderr, passed, terminal=terminal, form=form)
@@ -106,6 +114,20 @@ def spawn(
             stream.close()
         raise
     return Container(started, names, stream)
+
+
+def called_with(
+    events: bool | Callable[[dict[str, Any]], object],  # noqa: FBT001 - as it was given
+    logger: Any,
+    options: Mapping[str, Any],
+) -> bool | Callable[[dict[str, Any]], object]:
+    """Return what is called with each event.  Raises TypeError, ValueError."""
+    if logger is None:
+        return events
+    loggers.check(logger, options)
+    if events:
+        raise ValueError("events: they go to logger: expected one of the two")
+    return loggers.teller(logger)
 
 
 class Completed(subprocess.CompletedProcess[Any]):

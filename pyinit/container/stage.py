@@ -13,10 +13,11 @@ import errno
 import marshal
 import posix
 
-from pyinit import boot, environment, fallback, linux, settings
+from pyinit import boot, environment, fallback, linux
 from pyinit.container import isolate, mounts, preload
 from pyinit.container.caller_socket import CallerSocket, StageError
 from pyinit.namespaces import kinds
+from pyinit.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _main(caller: CallerSocket, order_fd: int) -> int:
         posix.close(order_fd)
         environment.restore()
         if order["root"] or not {"mount", "user"}.isdisjoint(order["namespaces"]):
-            preload.load_all(_asked(order), order)
+            preload.load_all(_settings(order), order)
             preload.close_imports()
         _prepare(order, caller)
         pid = _fork(order)
@@ -67,11 +68,11 @@ def _name_itself() -> None:
         pass  # no /proc here
 
 
-def _asked(order: "dict[str, Any]") -> settings.Settings:
+def _settings(order: "dict[str, Any]") -> Settings:
     """Return what the init is asked for."""
-    asked = settings.Settings(order["argv"])
-    vars(asked).update(order["settings"])
-    return asked
+    settings = Settings(order["argv"])
+    vars(settings).update(order["settings"])
+    return settings
 
 
 def _fork(order: "dict[str, Any]") -> int:
@@ -114,10 +115,10 @@ def _be_init(order: "dict[str, Any]", caller: CallerSocket) -> int:
         if not caller.listen() or (not order["detach"] and caller.is_alone()):
             return 128 + _signal.SIGKILL
         _furnish(order, caller)
-        asked = _asked(order)
-        if order["terminal"] and asked.user:
-            _give_terminal_to(asked.user)
-        init = _start(asked, order)
+        settings = _settings(order)
+        if order["terminal"] and settings.user:
+            _give_terminal_to(settings.user)
+        init = _start(settings, order)
     except StageError as failure:
         caller.say("failed", failure.call, failure.errno, failure.reason)
         return 125
@@ -128,25 +129,25 @@ def _be_init(order: "dict[str, Any]", caller: CallerSocket) -> int:
         caller.say("not started", 125, str(error), None)
         return 125
     caller.say("started")
-    if asked.pause:
+    if settings.pause:
         return init.pause()
-    if asked.tells_of_stops:
+    if settings.tells_of_stops:
         init.on_stop = caller.tell_of_stop
     code = init.supervise()
     caller.say("ended", init.status & 0x7F)
     return code
 
 
-def _start(asked: settings.Settings, order: "dict[str, Any]") -> boot.Init:
+def _start(settings: Settings, order: "dict[str, Any]") -> boot.Init:
     """Start the command; return its init.  Raises StartError, UsageError, OSError."""
-    init = boot.Init(asked, set(order["mask"]))
+    init = boot.Init(settings, set(order["mask"]))
     init.prepare()
     if posix.getpid() != 1 and not order["detach"]:
         # SIGKILL would leave those to go on whom the command moves away from itself; with
         # the init of a PID namespace the kernel ends them.
-        asked.end_signal = _CALLER_GONE
+        settings.end_signal = _CALLER_GONE
         linux.set_parent_death_signal(_CALLER_GONE)
-    if not asked.pause:
+    if not settings.pause:
         init.start()
     return init
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pyinit
-from pyinit import signals
+from pyinit import linux, signals
+from pyinit.api import keywords
 from pyinit.container import abandoned, parent_thread
 from pyinit.container.init_socket import InitSocket
 from pyinit.fork import StartError
+from pyinit.kernel import pidfds
 from pyinit.namespaces.found import NamespaceError, namespaces_of, open_process
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def _open_stage(
     files: CommandFiles,
     environment: Mapping[str, str] | None,
 ) -> subprocess.Popen[Any]:
-    order_fd = os.memfd_create("order", os.MFD_CLOEXEC)
+    order_fd = linux.memfd_create("order")
     try:
         os.write(order_fd, marshal.dumps(order))
         os.lseek(order_fd, 0, os.SEEK_SET)
@@ -159,8 +161,8 @@ def _follow(
         stage.wait()
         _hear_init(started, files)
     except BaseException:
-        signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
-        os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
+        pidfds.pidfd_send_signal(started.pidfd, signal.SIGKILL)
+        os.waitid(pidfds.P_PIDFD, started.pidfd, os.WEXITED)
         os.close(started.pidfd)
         raise
     return started
@@ -201,7 +203,8 @@ def _hear_init(started: StartedInit, files: CommandFiles) -> None:
         elif word == "failed":
             raise NamespaceError(*rest)
         elif word == "not started":
-            raise StartError(*rest)
+            code, text, *more = rest
+            raise StartError(code, keywords.in_python(text), *more)
         elif word == "gone" and not channel.is_lost:
             raise _ended_early(_signal_of_end(started.pidfd))
         else:
@@ -247,7 +250,7 @@ def _signal_of_end(pidfd: int) -> int:
     poll.register(pidfd, select.POLLIN)
     if not poll.poll(_END_BOUND_S * 1000):
         raise _lost()
-    info = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+    info = os.waitid(pidfds.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
     return info.si_status if info is not None and info.si_code != os.CLD_EXITED else 0
 
 
@@ -261,4 +264,4 @@ def _ended_early(number: int) -> StartError:
 
 def _lost() -> StartError:
     """Return what tells of a word that none of ours says, or says now."""
-    return StartError(125, "what came instead of the init's word is none of its words")
+    return StartError(125, "the init sent an unknown message")

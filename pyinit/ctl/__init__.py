@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PACKAGE = "pyinit.ctl.commands"
 
+# The other program whose words are understood, after `--as` or under its name.
+_SUPERVISORCTL = "supervisorctl"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments`` (default: the command line); return the exit code.
@@ -30,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     that start another exit with its status, and with 125 for what is wrong before.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    alias = sys.argv[0].rpartition("/")[2] if arguments is None else ""
+    if alias == _SUPERVISORCTL or words[:2] == ["--as", _SUPERVISORCTL]:
+        from pyinit.ctl import supervisorctl
+
+        return supervisorctl.main(words if alias == _SUPERVISORCTL else words[2:])
     name = words[0] if words else ""
     module = _module(name)
     title = "pyinitctl" if module is None else f"pyinitctl {name}"
@@ -38,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _without_command(words)
         words, after = _split(module, words[1:])
         parser = parser_of(name, module, after)
-        asked = parser.parse_args(words)
+        args = parser.parse_args(words)
         try:
-            return int(module.run(asked) or 0)
+            return int(module.run(args) or 0)
         except common.UsageError as error:
             parser.error(str(error))
     except common.CommandError as error:
@@ -92,19 +100,24 @@ def _without_command(words: list[str]) -> int:
         parser.error("expected a COMMAND: 'pyinitctl --help' lists them")
     if left[0].startswith("-"):
         parser.error(f"unknown option '{left[0]}'")
-    parser.error(f"there is no command '{left[0]}'{common.nearest(left[0], names())}")
+    parser.error(f"there is no command '{left[0]}'{common.did_you_mean(left[0], names())}")
 
 
 def general_parser(*, with_commands: bool = True) -> Parser:
     """Return the parser of what stands before a command; its help lists the commands."""
     parser = Parser("pyinitctl", "Tools around the init pyinit.")
     parser.usage = "pyinitctl COMMAND [ARGUMENT]..."
+    parser.add_argument(
+        "--as",
+        dest="alias",
+        choices=[_SUPERVISORCTL],
+        metavar="PROGRAM",
+        help=f"act as {_SUPERVISORCTL}; must be the first word",
+    )
     parser.add_argument("--version", action="version", version=f"pyinitctl {__version__}")
     if with_commands:
         rows = [(name, load(name).HELP) for name in names()]
-        parser.epilog = (
-            f"commands:\n{table_of(rows)}\n\n'pyinitctl COMMAND --help' says more of each."
-        )
+        parser.epilog = f"commands:\n{table_of(rows)}\n\n'pyinitctl COMMAND --help' shows more."
     return parser
 
 

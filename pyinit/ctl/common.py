@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import json
 import os
@@ -51,6 +52,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs: all that is known")
 
 
+def add_sort(parser: argparse.ArgumentParser, orders: Iterable[str], what: str) -> None:
+    """Add the option that chooses one of ``orders``, the first of which is the default."""
+    words = [f"{each} (the oldest first)" if each == "start" else each for each in orders]
+    parser.add_argument(
+        "--sort",
+        choices=[*orders],
+        default=next(iter(orders)),
+        help=f"show {what} in this order: {', '.join(words[:-1])} or {words[-1]} "
+        "(default: %(default)s)",
+    )
+
+
 def need_own_proc() -> None:
     """Raise CommandError where /proc shows other processes than ours, or is missing."""
     if not proc.is_ours():
@@ -63,10 +76,20 @@ def need_own_proc() -> None:
 
 def show(lines: Iterable[str]) -> None:
     """Write lines to stdout.  Raises CommandError."""
+    _write("".join(f"{line}\n" for line in lines))
+
+
+def show_blocks(blocks: Iterable[bytes]) -> None:
+    """Write lines to stdout as they come, in blocks that end anywhere.  Raises CommandError."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    for block in blocks:
+        _write(decoder.decode(block))
+
+
+def _write(text: str) -> None:
     if sys.stdout is None:
-        raise CommandError("stdout: closed")
+        raise CommandError("cannot write to standard output: it is closed")
     encoding = sys.stdout.encoding
-    text = "".join(f"{line}\n" for line in lines)
     # `pyinitctl tree | head` ends in silence, as other tools do; Python ignores SIGPIPE.
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
@@ -75,7 +98,7 @@ def show(lines: Iterable[str]) -> None:
         # What is still in the buffer would be tried again at the end, and that be told too.
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        raise CommandError(f"stdout: {error.strerror}") from None
+        raise CommandError(f"cannot write to standard output: {error.strerror}") from None
     finally:
         signal.signal(signal.SIGPIPE, before)
 
@@ -97,12 +120,12 @@ def say(text: str) -> None:
             print(text, file=sys.stderr, flush=True)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a question after the word of ``known`` that was meant, or nothing."""
-    import difflib
+    from pyinit.options.spelling import nearest
 
-    found = difflib.get_close_matches(word, list(known), 1)
-    return f": did you mean '{found[0]}'?" if found else ""
+    near = nearest(word, list(known))
+    return f": did you mean '{near}'?" if near else ""
 
 
 def count(processes: int) -> str:

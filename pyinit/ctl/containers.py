@@ -17,16 +17,20 @@ from pyinit.kernel import proc
 # Of the last component of a cgroup path that is a runtime's: what it is called there.
 _SCOPES = (
     (re.compile(r"docker-([0-9a-f]{64})\.scope"), "docker"),
-    (re.compile(r"libpod-([0-9a-f]{64})(?:\.scope)?"), "podman"),
+    (re.compile(r"libpod-(?:payload-)?([0-9a-f]{64})(?:\.scope)?"), "podman"),
     (re.compile(r"crio-([0-9a-f]{64})(?:\.scope)?"), "CRI-O"),
     (re.compile(r"(?:cri-containerd|nerdctl)-([0-9a-f]{64})\.scope"), "containerd"),
+    # What systemd would make a scope of, where cgroups are made without it.
+    (re.compile(r"[^:]*:docker:([0-9a-f]{64})"), "docker"),
+    (re.compile(r"[^:]*:(?:cri-containerd|nerdctl):([0-9a-f]{64})"), "containerd"),
+    (re.compile(r"[^:]*:crio:([0-9a-f]{64})"), "CRI-O"),
     (re.compile(r"systemd-nspawn@(.+)\.service"), "nspawn"),
     (re.compile(r"machine-(.+)\.scope"), "machined"),
     (re.compile(r"lxc\.payload\.(.+)"), "lxc"),
 )
 _ID = re.compile(r"[0-9a-f]{64}")
 # The component above a bare name or id.
-_PARENTS = {"docker": "docker", "libpod_parent": "podman", "default": "containerd",
+_PARENTS = {"docker": "docker", "default": "containerd",
             "k8s.io": "containerd", "moby": "docker", "lxc": "lxc"}  # fmt: skip
 # As docker shows an id.
 SHORT = 12
@@ -137,10 +141,10 @@ def target(word: str) -> int:
     found = [] if word.startswith("-") else [each for each in look() if each.is_called(word)]
     if not found:
         raise argparse.ArgumentTypeError(
-            f"'{word}' is not the number of a process, nor what a container is called: "
-            "'pyinitctl ps' lists these"
+            f"'{word}' is neither a PID nor the name of a container: 'pyinitctl ps' lists the "
+            "containers"
         )
     if len(found) > 1:
         pids = ", ".join(str(each.pid) for each in found)
-        raise argparse.ArgumentTypeError(f"'{word}' is what several containers are called: {pids}")
+        raise argparse.ArgumentTypeError(f"'{word}' is the name of several containers: {pids}")
     return found[0].pid

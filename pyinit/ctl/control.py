@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from pyinit.container import freezer
 from pyinit.ctl import common
 from pyinit.ctl.common import CommandError
+from pyinit.kernel import pidfds
 from pyinit.namespaces import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WHOSE = (
-    "PID is any process of the container, as it is numbered here; what is done is done to the PID "
-    "namespace that it is in, from its init on."
+    "PID is any process of the container, as it is numbered here; the command acts on the whole "
+    "PID namespace of that process."
 )
 
 # From KILL to the end; who is in D state is not waited for.
@@ -59,12 +60,12 @@ def stop(init: int, timeout_s: float) -> str:
     try:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        pidfds.pidfd_send_signal(pidfd, signal.SIGTERM)
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             freezer.thaw(init)  # a frozen one acts on nothing
         if poll.poll(timeout_s * 1000):
             return f"process {init} ended after TERM"
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        pidfds.pidfd_send_signal(pidfd, signal.SIGKILL)
         if not poll.poll(_KILL_BOUND_S * 1000):
             raise CommandError(f"process {init} has been killed, and has not ended")
         return f"process {init} had to be killed {timeout_s:g} s after TERM"

@@ -9,13 +9,13 @@ from pyinit.ctl import control, kinds, view
 from pyinit.ctl.common import CommandError
 
 if TYPE_CHECKING:
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
 
 # Between a process and its init; a loop among parents cannot be, but /proc is read piece by piece.
 _MOST_GENERATIONS = 1000
 
 
-def init_for(pid: int | None) -> Init:
+def init_for(pid: int | None) -> FoundInit:
     """Return the pyinit that is nearest above ``pid``, itself included, or else its PID 1.
 
     Without a number: of ourselves.  Raises CommandError.
@@ -32,7 +32,7 @@ def init_for(pid: int | None) -> Init:
         raise CommandError(f"process {start} may not be looked at: {reason}") from None
 
 
-def _nearest(pid: int, inode: int) -> Init | None:
+def _nearest(pid: int, inode: int) -> FoundInit | None:
     """Return the first pyinit from ``pid`` upwards in its PID namespace.  Raises OSError."""
     for _ in range(_MOST_GENERATIONS):
         try:
@@ -50,11 +50,11 @@ def _nearest(pid: int, inode: int) -> Init | None:
     return None
 
 
-def _is_copy(found: Init, parent: int) -> bool:
+def _is_copy(found: FoundInit, parent: int) -> bool:
     """Return whether it was just forked by an init, and is about to be the command."""
     return bool(parent) and view.ProcessView(parent).command == found.process.command
 
 
-def look_at(pid: int) -> Init:
+def look_at(pid: int) -> FoundInit:
     """Return what kind of init a process is.  Raises OSError."""
     return kinds.recognised(view.ProcessView(pid))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyinit import settings
 from pyinit.compat import peers, program
 from pyinit.ctl import beneath
 from pyinit.options import parser
 from pyinit.options.values import UsageError
+from pyinit.settings import NAMES
 from pyinit.signals import RELAYED, SYNCHRONOUS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SHELL = "shell"
 
 # What a PID 1 is to whom signals and sockets are for.
 COMMAND = "around one command, to which it relays signals"
-MUTE = "around one command, which hears nothing from it"
+MUTE = "around one command, to which it passes no signal"
 SERVICE = "it gets them itself"
 
 
@@ -54,7 +55,7 @@ class Kind(NamedTuple):
 _KERNEL_ENDS = "the kernel kills all that are left at once, without TERM"
 _REAPS = "reaped"
 _NOT_REAPED = "never reaped: each stays as a zombie"
-_HANDLES = "those that it handles are its own affair; the others do not reach it"
+_HANDLES = "it handles some itself; the others do not reach it"
 _OWN_SERVICES = "handled as it stops its services"
 
 KINDS = {
@@ -114,13 +115,13 @@ KINDS = {
             SERVICE,
             _OWN_SERVICES,
             _REAPS,
-            "its services are stopped; s6-overlay's time for all others is a fixed one",
+            "its services are stopped; s6-overlay gives all others a fixed time",
         ),
         Kind(
             "runit",
             "runit",
             SERVICE,
-            "runsvdir takes HUP for the end of its services; TERM ends it alone",
+            "runsvdir stops its services on HUP; TERM ends only runsvdir",
             _REAPS,
             _KERNEL_ENDS,
         ),
@@ -195,15 +196,15 @@ _LOADER = re.compile(r"ld[\w.-]*\.so[\d.]*$")
 _LOADER_VALUES = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
 
 
-class Init(NamedTuple):
-    """A process, its kind, and how it was asked to be; ``asked`` is None where that is not known.
+class FoundInit(NamedTuple):
+    """A process, its kind, and what it was asked for: ``settings``, None where that is not known.
 
     ``why_not`` is the reason then.
     """
 
     process: ProcessView
     kind: Kind
-    asked: Settings | None
+    settings: Settings | None
     why_not: str
 
     @property
@@ -222,23 +223,23 @@ class Init(NamedTuple):
         return self.process.numbers[-1]
 
 
-def recognised(process: ProcessView) -> Init:
+def recognised(process: ProcessView) -> FoundInit:
     """Return what kind of PID 1 a process is."""
     name, words = _program(process)
-    if name == PYINIT or (name in settings.NAMES and _is_python(process)):
+    if name == PYINIT or (name in NAMES and _is_python(process)):
         return _ours(process, name, words)
     if _is_python(process) and _is_embedded(process):
         why = "pyinit is a part of this program, and its options are in no command line"
-        return Init(process, KINDS[PYINIT], None, why)
+        return FoundInit(process, KINDS[PYINIT], None, why)
     kind = KINDS[_NAMES.get(name) or ("python" if _is_python(process) else "program")]
     if kind.name in (program.TINI, program.DUMB_INIT, program.CATATONIT):
         return _theirs(process, kind, words)
-    return Init(process, kind, None, "")
+    return FoundInit(process, kind, None, "")
 
 
-def is_command(init: Init) -> bool:
+def is_command(init: FoundInit) -> bool:
     """Return whether it is the command pyinit, and not a program that is its own init."""
-    return init.kind.name == PYINIT and _program(init.process)[0] in (PYINIT, *settings.NAMES)
+    return init.kind.name == PYINIT and _program(init.process)[0] in (PYINIT, *NAMES)
 
 
 def _is_embedded(process: ProcessView) -> bool:
@@ -327,13 +328,32 @@ def _script(process: ProcessView) -> tuple[str, list[str]]:
     path, _, name = left[0].removesuffix(".pyz").rpartition("/")
     if name == "__main__.py":
         name = _base(path)  # of a package, which -m has found
-    if name not in settings.NAMES and _is_launcher(process, left[0]):
+    if name not in NAMES and _is_launcher(process, left[0]):
         name = PYINIT
     return name, left[1:]
 
 
 def _is_launcher(process: ProcessView, path: str) -> bool:
-    """Return whether a script is what ``pyinitctl install`` writes, whatever it is called."""
+    """Return whether a script is what ``pyinitctl install`` writes, whatever it is called.
+
+    An init is in another directory than it was started in: a relative path is looked for in PWD,
+    and where that does not tell, its signals do.
+    """
+    paths = [path]
+    is_relative = not path.startswith("/")
+    if is_relative:
+        try:
+            before = os.fsdecode(process.environ().get(b"PWD", b""))
+        except OSError:
+            before = ""  # it may not be read
+        paths += [f"{before}/{path}"] if before.startswith("/") else []
+    if any(_has_mark(process, each) for each in paths):
+        return True
+    letters, _ = python_options(process)
+    return is_relative and {"I", "S"} <= set(letters) and _is_embedded(process)
+
+
+def _has_mark(process: ProcessView, path: str) -> bool:
     try:
         place = beneath.Place(process.pid, path)
     except OSError:
@@ -346,28 +366,28 @@ def _is_launcher(process: ProcessView, path: str) -> bool:
         place.close()
 
 
-def _ours(process: ProcessView, name: str, words: list[str]) -> Init:
+def _ours(process: ProcessView, name: str, words: list[str]) -> FoundInit:
     try:
         environ, why = process.environ(), ""
     except OSError:
         environ, why = {}, "its environment may not be read, where options can be, too"
     try:
-        other, words = (name, words) if name in settings.NAMES else parser.alias(words)
-        asked = peers.parse(other, words, environ) if other else parser.parse(words, environ)
+        other, words = (name, words) if name in NAMES else parser.alias(words)
+        settings = peers.parse(other, words, environ) if other else parser.parse(words, environ)
     except UsageError as error:
-        return Init(process, KINDS[PYINIT], None, str(error))
-    return Init(process, KINDS[PYINIT], None if why else asked, why)
+        return FoundInit(process, KINDS[PYINIT], None, str(error))
+    return FoundInit(process, KINDS[PYINIT], None if why else settings, why)
 
 
-def _theirs(process: ProcessView, kind: Kind, words: list[str]) -> Init:
+def _theirs(process: ProcessView, kind: Kind, words: list[str]) -> FoundInit:
     """Return another init, whose flags are those that we take under its name."""
     try:
         environ = process.environ()
     except OSError:
-        return Init(process, kind, None, "its environment may not be read")
+        return FoundInit(process, kind, None, "its environment may not be read")
     # They do not know ours.
     environ = {key: value for key, value in environ.items() if not key.startswith(b"PYINIT_")}
     try:
-        return Init(process, kind, peers.parse(kind.name, words, environ), "")
+        return FoundInit(process, kind, peers.parse(kind.name, words, environ), "")
     except UsageError as error:
-        return Init(process, kind, None, str(error))
+        return FoundInit(process, kind, None, str(error))

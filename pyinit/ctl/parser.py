@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyinit.ctl import common, table
 
@@ -58,6 +58,21 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong with the command line, and how it is written; exit."""
         print(f"{self.format_usage()}{self.prog}: {message}", file=sys.stderr)
         sys.exit(self.code)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the arguments; an unknown option is named, with the one that was meant."""
+        # Names may stand on both sides of an option.
+        takes_names = any(each.nargs == "*" for each in self._actions)
+        parse = self.parse_known_intermixed_args if takes_names else self.parse_known_args
+        found, left = parse(args, namespace)
+        if left:
+            known = [each for action in self._actions for each in action.option_strings]
+            word = next((each for each in left if each.startswith("-")), "")
+            if word:
+                name = word.partition("=")[0]
+                self.error(f"unknown option '{name}'{common.did_you_mean(name, known)}")
+            self.error(f"unexpected argument '{left[0]}'")
+        return found
 
     def _print_message(self, message: str, file: object = None) -> None:
         """Write the help or the version to stdout, and tell where that fails."""

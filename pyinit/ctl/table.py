@@ -61,7 +61,7 @@ def screen() -> Screen:
     """
     environ = os.environ
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    colour = is_terminal and environ.get("TERM", "dumb") != "dumb"
+    colour = is_terminal and (environ.get("TERM") or "dumb") != "dumb"
     return Screen(
         columns(), not environ.get("NO_COLOR") and bool(colour or environ.get("FORCE_COLOR"))
     )
@@ -101,7 +101,7 @@ def command(words: Sequence[str], style: str = "") -> Cell:
             len(short),
         )
         texts.append(" ".join(short))
-        is_code = script < len(short) and short[script - 1] in _CODE
+        is_code = script < len(short) and _takes_code(short[0], short[script - 1])
         if _is_interpreter(short[0]) and script < len(short) and not is_code:
             module = short[script - 1] == "-m"
             short[script] = short[script] if module else _base(short[script])
@@ -130,9 +130,15 @@ def _base(path: str) -> str:
 
 # Of Python's options, those whose value is a word of its own.
 _WITH_VALUE = ("-W", "-X")
-# What has the program itself as its value.
-_CODE = ("-c", "-e", "-ISc", "-lc", "-ec")
 _INTERPRETERS = ("python", "pypy", "node", "ruby", "perl", "php", "bash", "dash", "sh", "zsh")
+# Those whose option for a program as its value is not -c; others may stand before the letter.
+_LETTERS = {"node": "e", "ruby": "e", "perl": "eE", "php": "r"}
+
+
+def _takes_code(name: str, option: str) -> bool:
+    """Return whether what follows an option of an interpreter is a program, and no file."""
+    letters = _LETTERS.get(name.rstrip("0123456789."), "c")
+    return option.startswith("-") and option[1:].isalpha() and option[-1] in letters
 
 
 def _is_interpreter(name: str) -> bool:

@@ -41,6 +41,7 @@ class ProcessView:
         self.state = fields[0].decode()
         self.parent = int(fields[1])
         self.group = int(fields[2])
+        self.session = int(fields[3])
         self.terminal = int(fields[4])  # of a device, 0: none
         self.foreground = int(fields[5])
         self.is_kernel = bool(int(fields[6]) & _PF_KTHREAD)
@@ -144,8 +145,8 @@ class ContainerView:
     def _namespace_of(self, pid: int) -> int:
         if not self.proc_is_ours:
             raise CommandError(
-                "/proc is missing, or numbers processes in another way than we do: "
-                "without a PID it says more",
+                "/proc is missing, or belongs to another PID namespace: without a PID, doctor "
+                "says more",
                 2,
             )
         try:

@@ -9,7 +9,7 @@ import errno
 import posix
 
 from pyinit import environment, signals
-from pyinit.kernel import proc
+from pyinit.kernel import pidfds, proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Sending:
     ) -> None:
         self.numbers = numbers
         # By PID; None: not seen in /proc.
-        self.reached: dict[int, proc.Process | None] = dict.fromkeys(but)
+        self.reached: dict[int, proc.ProcessStat | None] = dict.fromkeys(but)
         self.is_refused = False  # by one whom we may not signal
         self._found = found
         self._failures = 0
@@ -92,7 +92,9 @@ class Sending:
                 return not proc.is_passing(error)
         return not missed
 
-    def _signal_new(self, family: list[proc.Process], directory: int, missed: list[int]) -> bool:
+    def _signal_new(
+        self, family: list[proc.ProcessStat], directory: int, missed: list[int]
+    ) -> bool:
         """Signal those of ``family`` who were not reached before; return if there are any.
 
         ``missed`` gets those where that failed for now.
@@ -108,7 +110,7 @@ class Sending:
             self.reached[process.pid] = process
         return bool(new)
 
-    def _send(self, process: proc.Process, directory: int) -> None:
+    def _send(self, process: proc.ProcessStat, directory: int) -> None:
         """Signal ``process`` if it still is the one that was found.
 
         Raises OSError: it is gone, or could not be looked at.
@@ -118,19 +120,19 @@ class Sending:
                 self._kill(process.pid)
             return
         try:
-            fd = posix.pidfd_open(process.pid, 0)
+            fd = pidfds.pidfd_open(process.pid, 0)
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.EPERM):
                 raise
             # An old kernel or a filter: what it takes to mistake another one for it is that
             # the numbers are used up once between two system calls.
-            if proc.Process(process.pid, directory).start == process.start:
+            if proc.ProcessStat(process.pid, directory).start == process.start:
                 self._kill(process.pid)
             return
         try:
-            if proc.Process(process.pid, directory).start == process.start:
+            if proc.ProcessStat(process.pid, directory).start == process.start:
                 for number in self.numbers:
-                    _signal.pidfd_send_signal(fd, number)
+                    pidfds.pidfd_send_signal(fd, number)
         except PermissionError:
             self.is_refused = True
         finally:
@@ -241,7 +243,7 @@ class _Numbers:
             begin += len(numbers)
 
 
-def everybody() -> list[proc.Process]:
+def everybody() -> list[proc.ProcessStat]:
     """Return the descendants, zombies too, as far as /proc tells, parents first.
 
     Raises OSError.
@@ -250,9 +252,9 @@ def everybody() -> list[proc.Process]:
         return [] if directory is None else _family(directory)
 
 
-def _family(directory: int, missed: list[int] | None = None) -> list[proc.Process]:
+def _family(directory: int, missed: list[int] | None = None) -> list[proc.ProcessStat]:
     """Return our descendants, parents first; see `pyinit.kernel.proc.snapshot`.  Raises OSError."""
-    children: dict[int, list[proc.Process]] = {}
+    children: dict[int, list[proc.ProcessStat]] = {}
     for process in proc.snapshot(directory, missed).values():
         children.setdefault(process.parent, []).append(process)
     found = children.get(posix.getpid(), [])

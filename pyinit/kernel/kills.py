@@ -64,22 +64,21 @@ class Kills:
         log.emit(events.WARNING, "oom_kill", **fields, **since)
         return True
 
-    def watch(self, log: events.Log) -> None:
-        """From now on send this thread a SIGCHLD when there are new ones."""
-        import _thread
-
-        thread = _thread.get_ident()
+    def watch(self, log: events.Log, send: "Callable[[int], None]") -> None:
+        """From now on ``send`` us a SIGCHLD when there are new ones."""
         try:
             if self.counter.read() is None:
-                raise FileNotFoundError(2, "the kernel counts none for a memory cgroup of our own")
-            self._watch = oom.Watch(self.counter, lambda: _wake(thread))
+                raise FileNotFoundError(
+                    2, "the kernel counts no OOM kills for a memory cgroup of this container"
+                )
+            self._watch = oom.Watch(self.counter, lambda: send(_signal.SIGCHLD))
         except (OSError, RuntimeError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             log.emit(
                 events.WARNING,
                 "oom_not_watched",
                 reason=reason,
-                effect="OOM kills are looked for when a child has ended",
+                effect="pyinit looks for OOM kills when a child has ended",
             )
 
     def close(self) -> None:
@@ -89,8 +88,10 @@ class Kills:
             self._watch = None
 
 
-def stop_once(may_stop: "Callable[[], bool]", numbers: frozenset[int]) -> "Callable[[], None]":
-    """Return what has a stop signal come, one of ``numbers``, the first time that it may."""
+def stop_once(
+    may_stop: "Callable[[], bool]", numbers: frozenset[int], send: "Callable[[int], None]"
+) -> "Callable[[], None]":
+    """Return what sends us a stop signal, one of ``numbers``, the first time that it may."""
     has_stopped = False
 
     def stop() -> None:
@@ -100,19 +101,24 @@ def stop_once(may_stop: "Callable[[], bool]", numbers: frozenset[int]) -> "Calla
         has_stopped = True
         # Like all that we are sent it is blocked, and waits to be taken.
         plain = _signal.SIGTERM in numbers or not numbers
-        _signal.raise_signal(_signal.SIGTERM if plain else min(numbers))
+        send(_signal.SIGTERM if plain else min(numbers))
 
     return stop
 
 
-def _wake(thread: int) -> None:
-    """Send a thread of ours a SIGCHLD; another one of a program with an init inside may take it."""
-    try:
-        _signal.pthread_kill(thread, _signal.SIGCHLD)
-    except ProcessLookupError:
-        # The C library does not know of a clone(2) by number, and takes us for our parent;
-        # see `pyinit.linux.fork_sibling`.  There nobody else is.
-        posix.kill(posix.getpid(), _signal.SIGCHLD)
+def to_us(*, has_process: bool) -> "Callable[[int], None]":
+    """Return what sends this thread a signal: in a program another thread may take one of ours.
+
+    Where the init ``has_process`` to itself nobody does, and the C library may not know the
+    thread's number: after a clone(2) by number (`pyinit.linux.fork_sibling`) musl takes us for our
+    parent, also in raise(3), and whoever has that number here would get the signal.
+    """
+    if has_process:
+        return lambda number: posix.kill(posix.getpid(), number)
+    import _thread
+
+    thread = _thread.get_ident()
+    return lambda number: _signal.pthread_kill(thread, number)
 
 
 def _is_ending(pid: int) -> bool:

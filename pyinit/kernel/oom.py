@@ -20,6 +20,12 @@ _LAST_PAUSE_MS = 1024
 
 _BEFORE_WAKE_MS = 10
 
+# While a process that was killed gives its memory back, the kernel can kill another one that
+# asks for a page just then: an init was, with 11 of 64 MiB in use (2 of 160 times in which it
+# looked at once).  So the thread sleeps at first, and touches no page for that which it has not
+# had before.
+_BEFORE_LOOK_MS = 25
+
 # By version of cgroups.
 _COUNTER = {1: "memory.oom_control", 2: "memory.events"}
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
@@ -158,7 +164,11 @@ class Watch:
 
     def _run(self) -> None:
         try:
-            step = self._shortage if self._counter.version == 1 else self._change
+            step = self._change
+            if self._counter.version == 1:
+                step = self._shortage
+                posix.eventfd_write(self._source, 1)
+                self._shortage(own=1)  # for its pages
             while step():
                 pass
         except BaseException:
@@ -166,13 +176,18 @@ class Watch:
         finally:
             self._ended.release()
 
-    def _shortage(self) -> bool:
-        """Wait until version 1 tells, and then for a kill; return False at the end."""
+    def _shortage(self, own: int = 0) -> bool:
+        """Wait until version 1 tells, and then for a kill; return False at the end.
+
+        ``own`` times we have told ourselves, which is no shortage.
+        """
         if self._is_over():
             return False
-        posix.eventfd_read(self._source)
+        told = posix.eventfd_read(self._source)
+        if self._at_end.poll(_BEFORE_LOOK_MS):
+            return False
         pause_ms = _FIRST_PAUSE_MS
-        while not self._has_risen() and pause_ms <= _LAST_PAUSE_MS:
+        while told > own and not self._has_risen() and pause_ms <= _LAST_PAUSE_MS:
             if self._at_end.poll(pause_ms):
                 return False
             pause_ms *= 2

@@ -10,7 +10,7 @@ from pyinit import environment
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.EINTR)
 
 
-class Process:
+class ProcessStat:
     """One line of /proc/PID/stat: state is a letter, start counts clock ticks since boot.
 
     ``comm`` is the name that the kernel keeps, cut to 15 bytes.
@@ -144,7 +144,7 @@ def is_passing(error: OSError) -> bool:
     return error.errno in _PASSING
 
 
-def snapshot(directory: int, missed: list[int] | None = None) -> dict[int, Process]:
+def snapshot(directory: int, missed: list[int] | None = None) -> dict[int, ProcessStat]:
     """Return every process that /proc shows, by PID.  Raises OSError: it cannot be listed.
 
     ``missed`` gets the PIDs of those who could not be read now, but may be the next time.
@@ -152,7 +152,7 @@ def snapshot(directory: int, missed: list[int] | None = None) -> dict[int, Proce
     table = {}
     for pid in pids(directory):
         try:
-            table[pid] = Process(pid, directory)
+            table[pid] = ProcessStat(pid, directory)
         except OSError as error:
             # ESRCH, ENOENT: it ended meanwhile; EPERM: it is hidden from us.
             if missed is not None and is_passing(error):

@@ -63,7 +63,7 @@ def is_ours(fd: int) -> bool:
     return True
 
 
-def is_kept(asked: "Settings") -> bool:
+def is_kept(settings: "Settings") -> bool:
     """Return whether our own group stays the foreground, although the command could be it.
 
     The terminal sends its signals to the foreground, past us if we gave it away: a map
@@ -72,7 +72,7 @@ def is_kept(asked: "Settings") -> bool:
     """
     from pyinit import signals
 
-    return not asked.alias and not signals.FROM_TERMINAL.isdisjoint(asked.rewrite)
+    return not settings.alias and not signals.FROM_TERMINAL.isdisjoint(settings.rewrite)
 
 
 def take_foreground() -> int | None:
@@ -173,7 +173,7 @@ def take_back(group: int) -> bool:
     """
     own = posix.getpgrp()
     now = foreground()
-    if not own or not now or now == own or (now != group and _exists(now)):
+    if not own or not now or now == own or (now != group and group_exists(now)):
         return False
     fd = open_controlling()
     if fd is None:
@@ -184,7 +184,8 @@ def take_back(group: int) -> bool:
         posix.close(fd)
 
 
-def _exists(group: int) -> bool:
+def group_exists(group: int) -> bool:
+    """Return whether somebody is in the group; the process that led it may have been reaped."""
     try:
         posix.kill(-group, 0)
     except ProcessLookupError:

@@ -18,7 +18,7 @@ _SHORTEST = 16
 _CUT = "..."
 
 
-class Writer:
+class LineWriter:
     """Events, one line each in ``style``, on ``fd``."""
 
     __slots__ = ("_dropped", "_is_missing", "_render", "_sink", "_style")

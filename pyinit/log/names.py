@@ -28,26 +28,26 @@ def _decode(comm: bytes) -> str:
     return comm.decode(errors="surrogateescape")
 
 
-def name_of(process: proc.Process) -> str:
+def name_of(process: proc.ProcessStat) -> str:
     """Return the name of a process that was seen, and may be gone."""
     return _decode(process.comm)
 
 
-def names(processes: list[proc.Process]) -> list[str]:
+def names(processes: list[proc.ProcessStat]) -> list[str]:
     """Return ``NAME[PID]`` of each process."""
     return [_label(process) for process in processes]
 
 
-def _label(process: proc.Process) -> str:
+def _label(process: proc.ProcessStat) -> str:
     return f"{name_of(process) or '?'}[{process.pid}]"
 
 
-def blockers(processes: list[proc.Process]) -> list[str]:
+def blockers(processes: list[proc.ProcessStat]) -> list[str]:
     """Return ``NAME[PID]: why`` of the first processes that do not go away."""
     return [f"{_label(process)}: {_why(process)}" for process in processes[: scope.MOST_NAMED]]
 
 
-def _why(process: proc.Process) -> str:
+def _why(process: proc.ProcessStat) -> str:
     if process.is_zombie:
         if process.parent == posix.getpid():
             # Ours, and yet wait(2) does not give it to us; see ptrace(2).

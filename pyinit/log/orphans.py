@@ -1,4 +1,4 @@
-"""What is said of the orphans that are reaped, and kept of them for a report.
+"""What is said of the orphans that are reaped, where a line is written of each.
 
 Loaded with the supervisor where somebody wants to know.  To reap is more: an orphan costs a
 hundred times more to be told of than to be reaped, and a process that leaves one behind after
@@ -20,10 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# What an orphan costs of whom a line is written, or whom only the record takes, in times of
-# what it takes to reap one.
+# What an orphan costs of whom a line is written, in times of what it takes to reap one.
 _COST = 125
-_COST_KEPT = 8
 
 # So many in a row are told of, and so many where there were more last time.
 _MOST = 1000
@@ -40,9 +38,7 @@ class Orphans:
         self.name: str | None = None  # of the one who was reaped last, if it is known
         self._log = log
         self._level = level
-        self._is_shown = level <= self._log.shown
-        # Looking at each before it is reaped costs two more system calls.
-        self._looks = self._is_shown
+        self._looks = True  # before it is reaped, which costs two more system calls
         self._most = _MOST
         self._told = 0
         self._untold = 0
@@ -50,8 +46,6 @@ class Orphans:
     @property
     def cost(self) -> int:
         """What to reap the next one costs, in times of what it does where nothing is said."""
-        if not self._is_shown:
-            return _COST_KEPT
         return _COST if self._told < self._most else 1
 
     def reap_next(self, known: "Collection[int]") -> tuple[int, int]:
@@ -60,8 +54,6 @@ class Orphans:
         Those of ``known`` are no orphans.
         """
         self.name = None
-        if not self._is_shown:
-            return self._reap_kept(known)
         is_told = self._told < self._most
         try:
             pid, status = self._reap_told(known) if is_told else self._reap_untold(known)
@@ -71,25 +63,6 @@ class Orphans:
         if pid == 0:
             self._end_row()
         return pid, status
-
-    def _reap_kept(self, known: "Collection[int]") -> tuple[int, int]:
-        """Reap one of whom only the record is told, which keeps how it has ended."""
-        pid, status = posix.waitpid(-1, signals.WAIT)
-        if not _is_orphan(pid, status, known):
-            return pid, status
-        if self._log.record is None:  # it is made when there is time for it
-            fields = {"name": None, **_end(status), "cpu_s": None}
-            self._log.emit(self._level, "orphan_reaped", pid=pid, **fields)
-        else:
-            self._keep(status)
-        return pid, status
-
-    def _keep(self, status: int) -> None:
-        if self._log.record is not None:
-            try:
-                self._log.record.take("orphan_reaped", _end(status), self._log.started)
-            except Exception:
-                pass  # as in `Log.emit`
 
     def _reap_told(self, known: "Collection[int]") -> tuple[int, int]:
         name, pid = None, -1
@@ -118,7 +91,8 @@ class Orphans:
         pid, status = posix.waitpid(-1, signals.WAIT)
         if _is_orphan(pid, status, known):
             self._untold += 1
-            self._keep(status)
+            if (counted := self._log.counted) is not None:
+                counted[status] = counted.get(status, 0) + 1
         return pid, status
 
     def _end_row(self) -> None:

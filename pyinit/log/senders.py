@@ -56,7 +56,7 @@ def _origin(pid: int) -> str:
                     return INSIDE
                 if pid <= 1:
                     return OUTSIDE
-                pid = proc.Process(pid, directory).parent
+                pid = proc.ProcessStat(pid, directory).parent
         except OSError:
             pass
     return UNKNOWN

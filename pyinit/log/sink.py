@@ -136,6 +136,8 @@ class Sink:
                 except OSError as error:
                     if error.errno not in _CANNOT:
                         raise
+                except NotImplementedError:
+                    pass  # built for a C library without pwritev2(3), with the headers of a new one
                 # Pipes and sockets before Linux 6.4, or a filter that does not know pwritev2(2).
                 self._flags = 0
                 self._reopen()

@@ -1,10 +1,10 @@
 """Entering namespaces of a process: all that are named, or none; see setns(2)."""
 
-import _signal
 import errno
 import posix
 
 from pyinit import linux
+from pyinit.kernel import pidfds
 from pyinit.namespaces import kinds
 
 
@@ -45,7 +45,7 @@ def _has_threads() -> bool:
 
 def _takes_pidfds() -> bool:
     """Return whether setns(2) takes a pidfd: then our own is refused for no other reason."""
-    own = posix.pidfd_open(posix.getpid(), 0)
+    own = pidfds.pidfd_open(posix.getpid(), 0)
     try:
         linux.setns(own, kinds.flags_of(["uts"]))
     except OSError as error:
@@ -76,7 +76,7 @@ def _open_each(target: int, pid: int, names: list[str], opened: dict[str, int]) 
             path = f"/proc/{pid}/ns/{kinds.KINDS[kind][1]}"
             opened[kind] = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
         # What was opened is that of the process that was meant, if it still lives.
-        _signal.pidfd_send_signal(target, 0)
+        pidfds.pidfd_send_signal(target, 0)
     except OSError as error:
         # Of a zombie there are but few.
         number = errno.ESRCH if error.errno == errno.ENOENT else error.errno or errno.EINVAL

@@ -12,7 +12,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyinit.kernel import proc
+from pyinit.kernel import pidfds, proc
 from pyinit.namespaces import enter as entering
 from pyinit.namespaces.kinds import KINDS, NamespaceError, why_refused
 
@@ -91,7 +91,7 @@ def namespaces_of(pid: int = 0) -> dict[str, Namespace]:
 
 
 def _no_proc() -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, "there is no /proc here that numbers us as we do")
+    return FileNotFoundError(errno.ENOENT, "there is no /proc here of our own PID namespace")
 
 
 def differing(pid: int) -> list[str]:
@@ -111,12 +111,12 @@ def enter(pid: int, namespaces: Words[str] | None = None) -> None:
     mount or time namespace can be entered with one thread only.  Raises `NamespaceError`,
     ValueError and as `namespaces_of`; see setns(2).
     """
-    asked = None if namespaces is None else checked(namespaces)
+    chosen = None if namespaces is None else checked(namespaces)
     own = namespaces_of()
     target = open_process(pid)
     try:
         others = namespaces_of(pid)
-        wanted = others if asked is None else asked
+        wanted = others if chosen is None else chosen
         names = [kind for kind in wanted if own.get(kind) != others.get(kind)]
         if names:
             entering.enter(target, pid, names)
@@ -127,7 +127,7 @@ def enter(pid: int, namespaces: Words[str] | None = None) -> None:
 def open_process(pid: int) -> int:
     """Return a pidfd of ``pid``; pidfd_open(2).  Raises ProcessLookupError, NamespaceError."""
     try:
-        return os.pidfd_open(pid)
+        return pidfds.pidfd_open(pid, 0)
     except ProcessLookupError:
         raise ProcessLookupError(errno.ESRCH, f"there is no process {pid}") from None
     except OSError as error:

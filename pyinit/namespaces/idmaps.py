@@ -24,7 +24,9 @@ class Maps:
     def write(self, pid: int) -> None:
         """Write the maps of the user namespace of ``pid``.  Raises NamespaceError."""
         if not proc.is_ours():
-            reason = "there is no /proc here that numbers us as we do: it would be another process"
+            reason = (
+                "there is no /proc here of our own PID namespace, so the number is another process"
+            )
             raise NamespaceError(f"writing /proc/{pid}/uid_map", errno.ENOENT, reason)
         for kind, rows in self._maps.items():
             text = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in rows)

@@ -90,8 +90,8 @@ def why_not_made(names: "Iterable[str]", number: int) -> str:
                 return f"unprivileged user namespaces are switched off by {name}"
         forbids = f"{_FILTER}, a chroot" if _status("Seccomp") == _BY_FILTER else "a chroot"
         return (
-            f"{forbids} or a security module forbids user namespaces, or we have no number in the "
-            "one that we are in"
+            f"{forbids} or a security module forbids user namespaces, or our user has no number "
+            "in our user namespace"
         )
     if number == errno.EPERM and not _is_capable():
         wanted = "it needs CAP_SYS_ADMIN, which a new user namespace gives: add 'user'"

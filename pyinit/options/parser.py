@@ -67,6 +67,8 @@ def check(settings: Settings) -> None:
         )
     if not settings.pause and not settings.command and not settings.services:
         raise UsageError(f"no command given: expected {USAGE}")
+    if settings.wait_all:
+        _check_wait(settings)
     if settings.pre_stop and not settings.drain_s:
         raise UsageError(
             "--pre-stop (or PYINIT_PRE_STOP) runs during the drain, and there is none: "
@@ -195,6 +197,24 @@ def _misspelt(environ: dict[bytes, bytes]) -> tuple[tuple[str, str], ...]:
         if near:
             found.append((word, near))
     return tuple(found)
+
+
+def _check_wait(settings: Settings) -> None:
+    word = "--wait-all (or PYINIT_WAIT_ALL)"
+    if settings.pause:
+        raise UsageError(
+            f"{word} waits after a command, and --pause runs none: expected one of them"
+        )
+    if settings.services:
+        raise UsageError(
+            f"{word} waits for daemons, which --services has none of: expected one of them, "
+            "and services that stay in the foreground"
+        )
+    if not settings.subreaper:
+        raise UsageError(
+            f"{word} waits for orphans, which do not come to pyinit with --no-subreaper: "
+            "expected one of them"
+        )
 
 
 def _unknown_long(name: str) -> str:

@@ -290,9 +290,9 @@ relayed during the drain. It ends early at a second stop signal, or when the com
                 "run a shell command when the drain begins, and end it with the drain",
                 "--drain 5 --pre-stop 'touch /run/draining'",
                 """\
-`/bin/sh -c` runs it, with the user, directory and variables of the command. At the end of the
-drain its process group gets KILL. The drain does not end earlier when it ends. If it fails or is
-killed, pyinit logs a warning and goes on.""",
+`/bin/sh -c` runs it, with the user, directory and variables of the command. The drain lasts its
+full time even if the shell command ends earlier. At the end of the drain its process group gets
+KILL. If it fails or is killed, pyinit logs a warning and goes on.""",
             ),
             Option(
                 "escalate", STEPS,
@@ -301,7 +301,7 @@ killed, pyinit logs a warning and goes on.""",
                 """\
 The seconds count from the relay of the stop signal, which is after the drain. Each signal is sent
 once, if the command still runs, and with `--group` to its process group. Without a plan pyinit
-waits for the command without a limit. How to choose the times is said below.""",
+waits for the command without a limit. See below for how to choose the times.""",
                 attribute="escalation",
             ),
             Option(
@@ -330,11 +330,23 @@ them have ended. With 0 they get KILL at once.""",
                 "'tree': send TERM to parents before their children; 'all': to all at once",
                 "--leftovers all",
                 """\
-With `tree` TERM goes to the processes whose parent is pyinit, and to each process that becomes its
-child later, at that moment. So a master can end its workers in its own way: no process gets TERM
-while its parent lives. The others get it when half of the grace is over. With `all` all processes
-get TERM at once. `tree` does the same where /proc is missing or hides processes.""",
+With `tree`, a process gets TERM when it is a child of pyinit, or as soon as it becomes one because
+its parent has ended. So a master can end its workers in its own way. When half of the grace is
+over, TERM also goes to processes whose parent ignores TERM or has not taken it; 1 s before the end
+of the grace it goes to all others. With `all`, all processes get TERM at once. `tree` works like
+`all` where /proc is missing or hides processes.""",
                 default="tree",
+            ),
+            Option(
+                "wait-all", SWITCH,
+                "when the command has ended, wait until all other processes have, or a stop",
+                "--wait-all",
+                """\
+For a command that starts a daemon and ends, such as `service nginx start`. The exit code is that of
+the command. A stop signal ends the wait; the processes that are left get TERM and the grace then,
+as with `--leftovers`. Other signals go to those children of pyinit that handle them, so HUP makes
+nginx read its configuration again. pyinit waits for its children and their descendants, but not for
+processes that entered from outside.""",
             ),
             Option(
                 "remap-exit e", CODES,
@@ -427,7 +439,7 @@ pyinit leads the session of that terminal, as it does in a container with a term
         (
             Option(
                 "parent-death-signal p", SIGNAL,
-                "let pyinit get this signal when its parent ends",
+                "send pyinit this signal when its parent ends",
                 "-p TERM",
                 """\
 PR_SET_PDEATHSIG of prctl(2), for a pyinit whose parent may end without stopping it. pyinit treats
@@ -446,9 +458,10 @@ that concern a command have no effect.""",
                 "start the services that FILE describes, and COMMAND, if any, when all are ready",
                 "--services services.toml",
                 """\
-A supervisor runs below pyinit: it starts the services in their order, restarts those that say so,
-and stops them in reverse order at a stop signal. What is an option for the command is one for the
-supervisor. docs/services.md describes the file. With COMMAND, its end is the container's.""",
+A supervisor runs below pyinit. It starts the services in their order, restarts them if the file
+says so, and stops them in reverse order at a stop signal. Options that concern the command apply to
+the supervisor. With COMMAND, the container ends when COMMAND ends. docs/services.md describes the
+file.""",
                 keyword="",
             ),
             Option(
@@ -456,8 +469,8 @@ supervisor. docs/services.md describes the file. With COMMAND, its end is the co
                 "with --services: take requests of 'pyinitctl service' on this socket",
                 "--control /run/pyinit.sock",
                 """\
-A Unix socket of mode 0600. The supervisor answers root and its own user. 'pyinitctl service' finds
-it by the variable, or by the path above.""",
+A Unix socket of mode 0600. The supervisor answers root and its own user. `pyinitctl service` looks
+for the socket at the path in PYINIT_CONTROL, or else at /run/pyinit.sock.""",
                 keyword="",
             ),
             Option(
@@ -497,7 +510,7 @@ children, and it ends them before it exits.""",
             ),
             Option(
                 "as", PROGRAM,
-                f"be {', '.join(NAMES[:-1])} or {NAMES[-1]}; comes first, before its options",
+                f"act as {', '.join(NAMES[:-1])} or {NAMES[-1]}; must be the first word",
                 "--as tini -s",
                 """\
 pyinit does the same when it is called by one of these names, through a link. Options, variables,
@@ -535,9 +548,11 @@ lists all events and their fields.""",
             ),
             Option(
                 "log-level", LEVEL,
-                "log up to error, warning, info (-v) or debug (-vv)",
+                "log events up to error, warning, info (-v) or debug (-vv)",
                 "--log-level info",
-                "The last one of `--verbose` and `--log-level` counts. `-v` after it adds to it.",
+                """\
+If both `--verbose` and `--log-level` are given, the last one counts. A `-v` after `--log-level`
+raises the level by one step.""",
                 attribute="verbose", default="warning",
             ),
             Option(
@@ -592,7 +607,7 @@ is written.""",
             ),
             Option(
                 "status-file", FILE,
-                "keep the present state in this file, for 'pyinitctl status'",
+                "keep the current state in this file, for 'pyinitctl status'",
                 "--status-file /run/pyinit.json",
                 """\
 The file is replaced after each event, and never in between. After the end it has the last state.

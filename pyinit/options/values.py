@@ -61,7 +61,7 @@ def count(value: str, source: str) -> int:
         return int(boolean(value, source))
     except UsageError:
         raise UsageError(
-            f"{source}: '{value}' is not how often: expected a digit, such as 0, 1 or 2"
+            f"{source}: '{value}' is not a count: expected a digit, such as 0, 1 or 2"
         ) from None
 
 

@@ -50,7 +50,7 @@ class Findings:
             level = events.WARNING if self.threads else events.INFO
             log.emit(level, "restarted", without=self.without, threads=self.threads)
         if self.remaining:
-            effect = self.unattended or "signals that they take are handed on"
+            effect = self.unattended or "pyinit gets the signals that they take"
             log.emit(events.WARNING, "other_threads", count=self.remaining, effect=effect)
 
 

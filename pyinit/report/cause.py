@@ -36,12 +36,25 @@ _KEYS = {"SIGINT": "^C", "SIGQUIT": "^\\", "SIGTSTP": "^Z"}
 
 
 def cause(facts: Facts) -> str:
-    """Return what ended the command."""
+    """Return what ended the command, and the wait for those whom it has left."""
+    how = _how_ended(facts)
+    awaited, stop = facts.get("awaited"), facts["stop"]
+    if not awaited:
+        return how
+    if stop:
+        by = f"{stop['signal']} {sender(stop, facts)}"
+        return f"{how}; the wait for its processes was ended by {by}"
+    return f"{how}, and its last process {duration(facts['uptime_s'] - awaited['at_s'])} later"
+
+
+def _how_ended(facts: Facts) -> str:
     child, stop = facts["child"], facts["stop"]
     if child is None:
         return f"stopped by {stop['signal']} {sender(stop, facts)}" if stop else "ended"
     if child["signal"] is not None:
         return _killed(facts)
+    if (facts.get("services_stop") or {}).get("service"):
+        return _service(facts)
     how = f"exited with {child['exit_code']}"
     if child.get("status_lost"):
         how = "ended, and its wait status was lost"
@@ -49,6 +62,22 @@ def cause(facts: Facts) -> str:
         return f"{how}, {_since_stop(facts)}"
     name = _told_by_shell(child["exit_code"])
     return f"{how}, as a shell does whose command was ended by {name}" if name else how
+
+
+def _service(facts: Facts) -> str:
+    """Return how the service has ended whose end the supervisor has stopped all others for."""
+    stop = facts["services_stop"]
+    found = {each["name"]: each for each in facts["services"]}.get(stop["service"])
+    if found is None:
+        return f"service {stop['service']} ended"
+    how = f"exited with {found['exit_code']}"
+    if found["signal"] is not None:
+        how = f"{'killed' if found['signal'] == 'SIGKILL' else 'ended'} by {found['signal']}"
+    if found["restarts"]:
+        how += f" after {plural(found['restarts'], 'restart')}"
+    for line in stop["last_lines"][-1:]:
+        how += f", its last line: {text.printable(line)}"
+    return _cut(f"service {stop['service']} {how}")
 
 
 def _told_by_shell(exit_code: int) -> str:
@@ -239,7 +268,10 @@ def _used(usage: Facts) -> list[str]:
 
 
 def _command(facts: Facts) -> str:
-    words = text.printable(" ".join(facts["command"])) or "pause"
+    return _cut(text.printable(" ".join(facts["command"])) or "pause")
+
+
+def _cut(words: str) -> str:
     return words if len(words) <= _LONGEST_COMMAND else words[: _LONGEST_COMMAND - 3] + "..."
 
 

@@ -22,12 +22,22 @@ class Facts:
         self.role: str | None = None
         self.child: dict[str, Any] | None = None
         self.stop: dict[str, Any] | None = None
+        self.awaited: dict[str, Any] | None = None
         self.teardown: dict[str, Any] | None = None
         self.orphans = {"reaped": 0, "killed": 0, "failed": 0}
         self.signals_dropped = 0
         self.oom_kills = 0
         self._signals: dict[tuple[object, ...], dict[str, Any]] = {}
         self._relayed: dict[str, str] = {}  # what was made of each signal
+
+    def count_orphans(self, status: int, count: int) -> None:
+        """Count orphans that have ended with a wait status."""
+        number = status & 0x7F
+        self.orphans["reaped"] += count
+        self.orphans["killed"] += count if number else 0
+        self.orphans["failed"] += count if not number and status else 0
+        if self.teardown is not None:
+            self.teardown["reaped"] += count
 
     def change_child(self, **fields: object) -> None:
         """Note something of the command, if there is one."""
@@ -89,6 +99,7 @@ class Facts:
             "role": self.role,
             "child": self.child,
             "stop": self.stop,
+            "awaited": self.awaited,
             "teardown": self.teardown,
             "signals": [
                 each | {"relayed_as": self._relayed.get(each["signal"])}

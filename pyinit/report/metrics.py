@@ -56,8 +56,9 @@ def _metrics(facts: Mapping[str, Any]) -> Iterator[Metric]:
     )  # fmt: skip
     yield _one("start_time_seconds", "gauge", "When it started, since the epoch.", started)
     states = (
-        lifecycle.RUNNING, lifecycle.DRAINING, lifecycle.STOPPING,
-        lifecycle.DESCENDING, lifecycle.TEARDOWN, lifecycle.KILLING, lifecycle.DONE,
+        lifecycle.RUNNING, lifecycle.WAITING, lifecycle.DRAINING, lifecycle.STOPPING,
+        lifecycle.DESCENDING, lifecycle.BYPASSING, lifecycle.TEARDOWN, lifecycle.KILLING,
+        lifecycle.DONE,
     )  # fmt: skip
     yield Metric(
         "pyinit_state", "gauge", "1 for the state that it is in.",
@@ -73,6 +74,7 @@ def _metrics(facts: Mapping[str, Any]) -> Iterator[Metric]:
     yield _one("orphans_reaped_total", "counter", "Orphans that were reaped.", orphans)
     oom = facts["oom_kills"]
     yield _one("oom_kills_total", "counter", "OOM kills in the container since the start.", oom)
+    yield from _of_services(facts.get("services") or [])
     teardown = facts["teardown"] or {"count": 0, "kills": 0, "blocked": []}
     for key, value, text in (
         ("", teardown["count"], "Processes that outlived the command."),
@@ -83,6 +85,23 @@ def _metrics(facts: Mapping[str, Any]) -> Iterator[Metric]:
     if facts["exit_code"] is not None:
         code = facts["exit_code"]
         yield _one("exit_code", "gauge", "The exit code, once all has ended.", code)
+
+
+def _of_services(services: list[dict[str, Any]]) -> Iterator[Metric]:
+    """Yield a sample for each service, where there are some."""
+    for name, kind, text, key in (
+        ("ready", "gauge", "1 for a service that is ready, 0 for one that is not.", "ready"),
+        ("starts_total", "counter", "Starts of a service.", "starts"),
+        ("restarts_total", "counter", "Starts of a service after an end of its own.", "restarts"),
+        ("exit_code", "gauge", "Exit code of the last end of a service.", "exit_code"),
+    ):
+        samples: list[tuple[Labels, float]] = [
+            ({"service": each["name"]}, int(each[key]))
+            for each in services
+            if each[key] is not None
+        ]
+        if samples:
+            yield Metric(f"pyinit_service_{name}", kind, text, samples)
 
 
 def _signals(signals: list[dict[str, Any]]) -> list[tuple[Labels, float]]:

@@ -41,17 +41,17 @@ class Outlets:
             except OSError:
                 pass  # EBADF: it was closed meanwhile
 
-    def find(self, asked: Settings) -> None:
+    def find(self, settings: Settings) -> None:
         """Open the log, and find the others.  Raises UsageError, which names the option."""
         source = "--log-file (or PYINIT_LOG_FILE)"
-        if isinstance(asked.log_to, int):
+        if isinstance(settings.log_to, int):
             source = "--log-fd (or PYINIT_LOG_FD)"
         else:
-            asked.log_to = self._open_log(asked.log_to, source)
-        if asked.log_to != self._log:
-            self._check_descriptor(asked.log_to, source)
+            settings.log_to = self._open_log(settings.log_to, source)
+        if settings.log_to != self._log:
+            self._check_descriptor(settings.log_to, source)
         for name in _FILES:
-            place = getattr(asked, name)
+            place = getattr(settings, name)
             if place != "":
                 self._find(name, place, f"--{name.replace('_', '-')} (or PYINIT_{name.upper()})")
 
@@ -102,11 +102,11 @@ class Outlets:
             self._private.append(fd)
 
 
-def prepare(asked: Settings) -> Outlets:
+def prepare(settings: Settings) -> Outlets:
     """Find all places, and return them; a log in a file is opened.  Raises UsageError."""
     outlets = Outlets()
     try:
-        outlets.find(asked)
+        outlets.find(settings)
     except UsageError:
         outlets.close()
         raise

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pyinit.events import Log, When
     from pyinit.report.outlets import Outlets
+    from pyinit.report.services import Told
     from pyinit.report.start import Start
     from pyinit.report.writing import Writing
     from pyinit.settings import Settings
@@ -32,33 +33,38 @@ _LONGEST_COMMAND = 4096
 
 
 class Record:
-    """The facts of one run, as ``asked``; `take` is given every event.
+    """The facts of one run, as ``settings``; `take` is given every event.
 
     Times are those of time.monotonic(), and become seconds since the start of the ``log``.
     """
 
-    def __init__(self, asked: Settings, log: Log, start: Start, outlets: Outlets | None) -> None:
+    def __init__(self, settings: Settings, log: Log, start: Start, outlets: Outlets | None) -> None:
         self._log = log
         self._start = start
         clock, self._started = log.started
         self._writing: Writing | None = None
-        if outlets is not None or asked.termination_log:
+        if outlets is not None or settings.termination_log:
             from pyinit.report import writing
 
-            self._writing = writing.Writing(outlets, log, termination_log=asked.termination_log)
+            self._writing = writing.Writing(outlets, log, termination_log=settings.termination_log)
         self._dirty = False
-        self._facts = Facts(_name(asked.end_signal))
+        self._services: Told | None = None
+        if settings.services_fd >= 0:
+            from pyinit.report import services
+
+            self._services = services.Told(settings.services_fd, self._started)
+        self._facts = Facts(_name(settings.end_signal))
         # In the order in which a report has them.
         self._run: dict[str, Any] = {
             "schema": SCHEMA,
             "pyinit": __version__,
             "pid": posix.getpid(),
             "role": None,
-            "command": _cut(asked.command),
+            "command": _cut(settings.command),
             "parent": {
                 "pid": start.parent or None,
                 "ended": None,
-                "death_signal": _name(asked.parent_death_signal),
+                "death_signal": _name(settings.parent_death_signal),
             },
             "started": utc(clock),
             "start_ticks": _start_ticks(),
@@ -72,6 +78,7 @@ class Record:
 
     def take(self, event: str, fields: dict[str, object], when: When) -> None:
         """Take note of an event.  Raises KeyError for one that there is not."""
+        self._count_orphans()  # those of before
         note = registry.EVENTS[event].note
         if note is not None:
             self._dirty = True
@@ -79,8 +86,11 @@ class Record:
 
     def flush(self) -> None:
         """Write the files that are kept up to date, if anything has changed; wait for nobody."""
+        if self._services is not None and self._services.look():
+            self._dirty = True
         if self._writing is None or not self._writing.is_kept:
             return
+        self._count_orphans()
         if self._dirty:
             self._dirty = False
             self._writing.keep(self.snapshot())
@@ -110,7 +120,13 @@ class Record:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the facts as they stand now."""
+        self._count_orphans()
         facts = self._run | self._facts.known()
+        told = self._services
+        if told is not None:
+            told.look()
+            facts |= {"services": told.services, "services_stop": told.stop}
+            facts["services_stop_timeout_s"] = told.stop_timeout_s
         facts["written"] = utc(time.time())
         facts["uptime_s"] = self._since_start(time.monotonic())
         if self._log.lifecycle is not None:
@@ -122,6 +138,15 @@ class Record:
         peak = peak_bytes() if peak_bytes is not None else None
         facts["usage"] = self._start.used() | {"peak_cgroup_bytes": peak}
         return facts
+
+    def _count_orphans(self) -> None:
+        """Note those who have ended, of whom no line is written."""
+        counted = self._log.counted
+        if counted:
+            self._dirty = True
+            for status, count in counted.items():
+                self._facts.count_orphans(status, count)
+            counted.clear()
 
     def _since_start(self, moment: float) -> float:
         return round(moment - self._started, 6)

@@ -96,7 +96,7 @@ def _child_started(facts: Facts, _: float, *, pid: int, **__: object) -> None:
     _RUN,
     "child_stopped",
     "info",
-    "the command was stopped, as by SIGSTOP or ^Z",
+    "something stopped the command, such as SIGSTOP or ^Z",
     pid="number",
     signal="text",
 )
@@ -104,7 +104,7 @@ def _child_stopped(facts: Facts, _: float, **__: object) -> None:
     facts.change_child(state="stopped")
 
 
-@_event(_RUN, "child_continued", "info", "and was continued", pid="number")
+@_event(_RUN, "child_continued", "info", "the stopped command runs again", pid="number")
 def _child_continued(facts: Facts, _: float, **__: object) -> None:
     facts.change_child(state="running")
 
@@ -113,7 +113,7 @@ def _child_continued(facts: Facts, _: float, **__: object) -> None:
     _RUN,
     "child_exited",
     "info",
-    "the command has ended; a signal where one ended it",
+    "the command has ended; `signal` is there if a signal ended it",
     pid="number",
     exit_code="number",
     signal="(text)",
@@ -139,8 +139,8 @@ def _child_exited(
     _RUN,
     "child_status_lost",
     "error",
-    "the command is gone, and its wait status with it, by a failure in pyinit or another thread "
-    "of the program around it; the exit code is 125",
+    "the command is gone, and its wait status is lost: another thread of the program took"
+    " it, or pyinit failed; the exit code is 125",
     pid="number",
     exit_code="number",
 )
@@ -152,8 +152,8 @@ _event(
     _RUN,
     "child_not_killed",
     "warning",
-    "the plan's KILL was refused (EPERM: a set-user-ID program, or no CAP_KILL); PID 1 ends then "
-    "with 137, because the kernel ends the rest; a subreaper waits",
+    "pyinit may not send the plan's KILL (EPERM: a set-user-ID program, or no CAP_KILL); "
+    "as PID 1 it then ends with 137, and the kernel ends the rest; a subreaper waits",
     pid="number",
     effect="text",
 )
@@ -161,8 +161,8 @@ _event(
     _RUN,
     "exiting",
     "info, warning",
-    "pyinit ends; cause says why in words, summary is the whole run in one line; at warning after "
-    "[a bad end](#a-bad-end-explains-itself)",
+    "pyinit ends; `cause` says why in words, `summary` is the whole run in one line; at "
+    "warning after [a bad end](#a-bad-end-explains-itself)",
     exit_code="number",
     uptime_s="(number)",
     cause="(text)",
@@ -178,7 +178,7 @@ _event(_RUN, "pausing", "info", "there is no command (`--pause`)")
     _SIGNALS,
     "signal_received",
     "info, debug",
-    "at info for a stop signal, at debug for any other",
+    "pyinit got a signal; at info for a stop signal, at debug for any other",
     signal="text",
     stop="truth",
     origin="text",
@@ -200,8 +200,9 @@ def _signal_received(facts: Facts, at: float, *, signal: str, stop: bool, **send
     _SIGNALS,
     "signal_relayed",
     "debug, info",
-    "sent to the command, or to its group where target is negative; received where `--rewrite` "
-    "made it another one; at info where `--drain` had held it back",
+    "pyinit sent the signal to the command, or to its group if `target` is negative; "
+    "`received` is the signal that `--rewrite` replaced; at info if `--drain` had held it"
+    " back",
     signal="text",
     received="(text)",
     target="number",
@@ -216,8 +217,8 @@ _event(
     _SIGNALS,
     "signal_ignored",
     "debug",
-    "it was not to be relayed: `--rewrite` drops it, or the terminal has sent it to the command "
-    "already",
+    "pyinit relays nothing, because `--rewrite` drops the signal or the terminal has sent"
+    " it to the command already",
     received="text",
 )
 
@@ -226,7 +227,7 @@ _event(
     _SIGNALS,
     "signal_dropped",
     "warning",
-    "it could not be relayed",
+    "pyinit could not relay the signal",
     signal="text",
     reason="text",
 )
@@ -238,8 +239,9 @@ _event(
     _SIGNALS,
     "tracee_released",
     "debug",
-    "a process, or a thread of one, that had asked its parent to trace it (PTRACE_TRACEME in "
-    "ptrace(2)) stopped for this signal; it goes on with it, untraced",
+    "a process or thread that had asked its parent to trace it (PTRACE_TRACEME in "
+    "ptrace(2)) stopped for this signal; pyinit lets it continue with the signal, "
+    "untraced",
     pid="number",
     signal="text",
 )
@@ -249,8 +251,9 @@ _event(
     _SIGNALS,
     "orphan_reaped",
     "debug, warning",
-    "at warning with `--warn-on-reap`; CPU time of the process and of those that it had waited "
-    "for, null where Python's module `resource` cannot be loaded",
+    "an orphan has ended; at warning with `--warn-on-reap`; `cpu_s` is the CPU time of "
+    "the process and of those that it had waited for, null if Python's module `resource` "
+    "cannot be loaded",
     pid="number",
     name="text?",
     exit_code="(number)",
@@ -271,8 +274,8 @@ _event(
     _SIGNALS,
     "orphans_not_told",
     "debug, warning",
-    "after a thousand in a row without a pause, further orphans are only reaped, and counted "
-    "here, because reaping is much faster than telling; the report counts all",
+    "after a thousand orphans in a row without a pause, pyinit only reaps and counts "
+    "further ones, because reaping is much faster than logging; the report counts all",
     count="number",
 )
 
@@ -305,7 +308,7 @@ _event(
     _STOPPING,
     "pre_stop_cut_short",
     "warning",
-    "it was killed because the drain was over",
+    "pyinit killed the command of `--pre-stop`, because the drain was over",
     drain_s="number",
 )
 
@@ -327,9 +330,21 @@ def _stop_escalated(facts: Facts, _: float, *, signal: str, after_s: float) -> N
 
 @_event(
     _LEFT,
+    "leftovers_awaited",
+    "info",
+    "the command has ended, and pyinit waits for these processes, as `NAME[PID]` (`--wait-all`)",
+    leftovers="list",
+    count="number",
+)
+def _leftovers_awaited(facts: Facts, at: float, *, leftovers: list[str], count: int) -> None:
+    facts.awaited = {"leftovers": leftovers, "count": count, "at_s": at}
+
+
+@_event(
+    _LEFT,
     "teardown_started",
     "info",
-    "the command has ended, and these run on, as `NAME[PID]`",
+    "the command has ended, and these processes still run, as `NAME[PID]`",
     leftovers="list",
     count="number",
     grace_s="number",
@@ -344,7 +359,7 @@ def _teardown_started(
     _LEFT,
     "leftover_killed",
     "info",
-    "one of them did not end within the grace",
+    "a leftover did not end within the grace, and got KILL",
     pid="number",
     name="text?",
 )
@@ -357,7 +372,7 @@ _event(
     _LEFT,
     "leftovers_asked",
     "info",
-    "under the name of dumb-init: the group got this signal",
+    "under the name of dumb-init: the group of the command got this signal",
     signal="text",
 )
 
@@ -366,7 +381,7 @@ _event(
     _LEFT,
     "leftovers_blocked",
     "warning",
-    "they did not end by SIGKILL either, and why",
+    "these leftovers did not end by SIGKILL either; each entry says why",
     leftovers="list",
     bound_s="number",
 )
@@ -397,14 +412,14 @@ _event(
     _SERVICES,
     "services_note",
     "warning",
-    "at the start: what the file asks for and is not done, or otherwise",
+    "at the start: a setting in the file that pyinit leaves out or handles in another way",
     note="text",
 )
 _event(
     _SERVICES,
     "service_started",
     "info",
-    "its process was started",
+    "pyinit started the service's process",
     service="text",
     service_pid="number",
 )
@@ -412,18 +427,30 @@ _event(
     _SERVICES,
     "service_not_started",
     "error",
-    "it could not become its program: exit code 126, 127 or 125; or its readiness "
-    "cannot be watched for",
+    "the service's program could not be executed (exit code 126, 127 or 125), or its "
+    "readiness cannot be watched",
     service="text",
     reason="text",
 )
-_event(_SERVICES, "service_ready", "info", "as its key `ready` has it", service="text")
-_event(_SERVICES, "services_ready", "info", "all are ready, for the first time", services="list")
+_event(
+    _SERVICES,
+    "service_ready",
+    "info",
+    "the service is ready, by the rule of its key `ready`",
+    service="text",
+)
+_event(
+    _SERVICES,
+    "services_ready",
+    "info",
+    "all services are ready, for the first time",
+    services="list",
+)
 _event(
     _SERVICES,
     "service_start_timed_out",
     "warning",
-    "it is stopped, which counts as failure",
+    "the service was not ready in time; pyinit stops it, and counts that as a failure",
     service="text",
     start_timeout_s="number",
 )
@@ -431,7 +458,7 @@ _event(
     _SERVICES,
     "service_exited",
     "info, warning",
-    "its process has ended; a warning where a task or a job has failed",
+    "the service's process has ended; at warning if a task or a job has failed",
     service="text",
     exit_code="number?",
     signal="(text)",
@@ -440,7 +467,7 @@ _event(
     _SERVICES,
     "service_restarts",
     "warning",
-    "it is started again after the delay; restarts counts those so far",
+    "the service starts again after the delay; `restarts` counts the restarts so far",
     service="text",
     exit_code="number?",
     signal="(text)",
@@ -452,7 +479,7 @@ _event(
     _SERVICES,
     "service_given_up",
     "error",
-    "its `restart-limit` is used up",
+    "the service has failed, and its `restart-limit` is used up",
     service="text",
     exit_code="number?",
     signal="(text)",
@@ -463,7 +490,7 @@ _event(
     _SERVICES,
     "service_failed",
     "warning",
-    "it has failed, and that is ignored",
+    "the service has failed, and the others go on, because its entry says so",
     service="text",
     exit_code="number?",
     signal="(text)",
@@ -472,7 +499,7 @@ _event(
     _SERVICES,
     "service_cannot_start",
     "warning",
-    "it comes after services that have failed",
+    "the service does not start, because services that it waits for have failed",
     service="text",
     failed="list",
 )
@@ -480,14 +507,14 @@ _event(
     _SERVICES,
     "service_run_skipped",
     "warning",
-    "the last run of a job goes on when the next one is due; said once",
+    "a run of a job is due while the last one goes on, and is left out; logged once",
     service="text",
 )
 _event(
     _SERVICES,
     "service_killed",
     "warning",
-    "it outlived its stop by the stop-timeout",
+    "the service did not end within its stop-timeout, and got KILL",
     service="text",
     stop_timeout_s="number",
 )
@@ -495,7 +522,7 @@ _event(
     _SERVICES,
     "service_not_killed",
     "error",
-    "PIDs of processes that KILL did not end within two seconds",
+    "`left` has the PIDs of processes that did not end within two seconds after KILL",
     service="text",
     left="list",
 )
@@ -503,8 +530,8 @@ _event(
     _SERVICES,
     "services_stop",
     "info, warning",
-    "the container's stop begins: by the end of this service, or else by "
-    "the cause: a signal, or nothing left to run",
+    "the container's stop begins: because `service` has ended, or else by `cause`: a "
+    "signal, or nothing left to run",
     service="(text)",
     cause="(text)",
     exit_code="(number?)",
@@ -516,7 +543,8 @@ _event(
     _SERVICES,
     "service_output_lost",
     "warning",
-    "stdout or stderr took nothing for two seconds at the end",
+    "at the end, nothing could be written to stdout or stderr for two seconds, so the "
+    "last lines of services are lost",
 )
 
 
@@ -545,8 +573,8 @@ _event(
     _TROUBLE,
     "unknown_variable",
     "warning",
-    "a variable that begins with PYINIT_ belongs to no option, and its name is nearly that of one "
-    "that does",
+    "a variable PYINIT_... belongs to no option, and its name is nearly that of an "
+    "option's variable",
     variable="text",
     meant="text",
 )
@@ -554,7 +582,7 @@ _event(
     _TROUBLE,
     "oom_not_watched",
     "warning",
-    "`--on-oom` cannot be told at once",
+    "the kernel cannot report OOM kills at once, as `--on-oom` needs it",
     reason="text",
     effect="text",
 )
@@ -562,7 +590,7 @@ _event(
     _TROUBLE,
     "restarted",
     "warning, info",
-    "[pyinit has started itself once more](design.md#whose-code-runs-in-the-init), for other "
+    "[pyinit has started itself again](design.md#whose-code-runs-in-the-init), because other "
     "code than its own was in the process; at warning where that had started threads",
     without="list",
     threads="number",
@@ -571,7 +599,8 @@ _event(
     _TROUBLE,
     "not_restarted",
     "warning",
-    "it would have, but the interpreter does not work without these",
+    "pyinit would have started itself again, but the interpreter does not work without "
+    "these variables",
     without="list",
     reason="text",
 )
@@ -583,7 +612,13 @@ _event(
     count="number",
     effect="text",
 )
-_event(_TROUBLE, "not_a_subreaper", "warning", "orphans go to another init", reason="text")
+_event(
+    _TROUBLE,
+    "not_a_subreaper",
+    "warning",
+    "pyinit could not make itself a subreaper, so orphans go to another init",
+    reason="text",
+)
 _event(
     _TROUBLE,
     "cannot_relay",
@@ -596,7 +631,7 @@ _event(
     _TROUBLE,
     "not_notified",
     "warning",
-    "the service manager of `--notify` was not reached",
+    "pyinit could not reach the service manager of `--notify`",
     message="text",
     socket="text",
     reason="text",
@@ -605,7 +640,8 @@ _event(
     _TROUBLE,
     "not_written",
     "warning, info",
-    "a report, status file or the like could not be written; it is tried again at the next event",
+    "pyinit could not write a report, a status file or another file; it tries again at "
+    "the next event",
     path="text",
     reason="text",
 )
@@ -613,9 +649,9 @@ _event(
     _TROUBLE,
     "internal_error",
     "error",
-    "a defect of pyinit, or it cannot load its files any more, or no memory or descriptor was "
-    "left; it went on ([what is missing then]"
-    "(design.md#when-nothing-can-be-loaded-any-more))",
+    "a defect of pyinit; or it cannot load its files any more, or has no memory or "
+    "descriptor left; it goes on ([what is missing "
+    "then](design.md#when-nothing-can-be-loaded-any-more))",
     error="text",
     at="(text)",
 )
@@ -623,6 +659,6 @@ _event(
     _TROUBLE,
     "structlog_missing",
     "info",
-    "what the log lacks for it, where it is written for people",
+    "`effect` says what console lines lack without structlog",
     effect="text",
 )

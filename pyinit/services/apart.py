@@ -34,7 +34,7 @@ def read(path: str, command: list[str]) -> "Services":
     posix.close(reader)
     posix.waitpid(pid, 0)
     if not data:
-        raise ServicesError([f"{path}: who read it has ended on the way"])
+        raise ServicesError([f"{path}: the process that reads it has ended too early"])
     problems, notes, found = marshal.loads(data)
     if problems:
         raise ServicesError(problems)
@@ -53,6 +53,8 @@ def _be_reader(path: str, command: list[str], writer: int) -> "NoReturn":
             data = marshal.dumps(((), services.notes, rows))
         except ServicesError as error:
             data = marshal.dumps((error.lines, [], []))
+        except BaseException as error:  # in its words: it is no error of the file
+            data = marshal.dumps(((f"{path}: cannot be read: {error!r}",), [], []))
         while data:
             data = data[posix.write(writer, data) :]
     finally:

@@ -4,7 +4,7 @@ import posix
 
 from pyinit.command import accounts
 from pyinit.options.values import UsageError
-from pyinit.services import group, model, order
+from pyinit.services import group, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,21 +29,8 @@ def warnings(services: "Services", stop_timeout_s: float | None = None) -> list[
     return found
 
 
-def longest_stop(services: "Services") -> tuple[float, list[str]]:
-    """Return the longest that an ordered stop can take, and who follows whom in it.
-
-    Tasks have ended by then.
-    """
-    weight = {
-        name: 0.0 if each.type == model.TASK else each.stop_timeout_s
-        for name, each in services.by_name.items()
-    }
-    found, chain = order.longest_chain(group.stop_graph(services), weight)
-    return found, [name for name in chain if weight[name]]
-
-
 def _of_stop(services: "Services", stop_timeout_s: float | None) -> "Iterator[str]":
-    longest, chain = longest_stop(services)
+    longest, chain = group.longest_stop(services)
     limits = dict(PATIENCE_S)
     if stop_timeout_s is not None:
         limits["--stop-timeout"] = stop_timeout_s
@@ -60,11 +47,12 @@ def _of_stop(services: "Services", stop_timeout_s: float | None) -> "Iterator[st
 def _of_service(service: "Service", services: "Services") -> "Iterator[str]":
     hidden = _hidden_by_shell(service.command)
     if hidden:
-        yield f"a shell stands before '{hidden}': expected it without 'sh -c', or 'exec {hidden}'"
+        yield f"a shell is before '{hidden}': expected it without 'sh -c', or 'exec {hidden}'"
     waits = any(service.name in each.after for each in services.by_name.values())
     if service.ready.kind != model.STARTED and not waits:
         yield (
-            f"nobody comes after it: 'ready' ({service.ready.kind}) is only for --notify and status"
+            f"no service comes after it: 'ready' ({service.ready.kind}) is only for --notify and "
+            "status"
         )
     default = model.Service
     restarts = model.RESTART in (service.on_success, service.on_failure)
@@ -114,7 +102,7 @@ def writable_by(services: "Services") -> list[str]:
         if _may_write(status, account):
             found.append(
                 f"service '{service.name}': its user can write to {services.source}: "
-                "expected a file of root's that nobody else writes to"
+                "expected a file that only root can write to"
             )
     return found
 

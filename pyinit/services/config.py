@@ -1,7 +1,7 @@
 """From a TOML file to `model.Services`, or all that is wrong with it at once."""
 
-from pyinit.services import expand, keys, model, order
-from pyinit.services.problems import Problems, nearest
+from pyinit.services import expand, keys, model, order, plain
+from pyinit.services.problems import Problems, right_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,13 +17,15 @@ def parse(text: str, source: str, environ: "Mapping[str, str]") -> model.Service
 
     Strings are expanded by ``environ``.  Raises `pyinit.services.problems.ServicesError`.
     """
-    import tomllib
+    document: Mapping[str, object] | None = plain.parse(text)
+    if document is None:
+        import tomllib
 
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise_syntax(str(error), text, source)
-    return Reader(text, source, environ).read(document)
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise_syntax(str(error), text, source)
+    return Reader(text, source, environ).read(document or {})
 
 
 def raise_syntax(message: str, text: str, source: str) -> None:
@@ -83,7 +85,7 @@ class Reader:
         for key, value in document.items():
             if key == "service":
                 if not isinstance(value, dict):
-                    self.complain((key,), "'service' is no table: expected [service.NAME]")
+                    self.complain((key,), "'service' is not a table: expected [service.NAME]")
             elif key == "env":
                 found = self._value((key,), "env", keys.variables, value)
                 self._top["env"] = found or ()
@@ -92,7 +94,7 @@ class Reader:
                 self._top |= _spread(attributes, self._value((key,), key, parse, value))
             else:
                 known = ("service", *keys.TOP)
-                right = nearest(key, known)
+                right = right_word(key, known)
                 if key in keys.ALL or isinstance(value, dict):
                     right = f"expected it in a table such as [service.{key}]"
                     if key in keys.ALL:
@@ -103,9 +105,9 @@ class Reader:
         """Return the service, or None if it is not enabled."""
         path = ("service", name)
         if not name or not _NAME.issuperset(name):
-            self.complain(path, f"'{name}' is no name: expected letters, digits, '_', '.', '-'")
+            self.complain(path, f"'{name}' is not a name: expected letters, digits, '_', '.', '-'")
         if not isinstance(table, dict):
-            self.complain(path, f"'service.{name}' is no table: expected [service.{name}]")
+            self.complain(path, f"'service.{name}' is not a table: expected [service.{name}]")
             return model.Service(name, ())
         if (
             self._value(
@@ -129,7 +131,7 @@ class Reader:
             for attribute, each in _spread(attributes, found).items():
                 setattr(service, attribute, each)
         elif key not in keys.OTHERS:
-            text = f"service '{service.name}': unknown key '{key}': {nearest(key, keys.ALL)}"
+            text = f"service '{service.name}': unknown key '{key}': {right_word(key, keys.ALL)}"
             self.complain(path, text)
 
     def _read_env(self, service: model.Service, table: "Mapping[str, object]") -> None:
@@ -194,6 +196,11 @@ class Reader:
                     f"service '{name}': '{key}' is not for a {kind}: "
                     f"expected it with type '{kinds[0]}' only",
                 )
+        if service.main and not service.autostart:
+            self.complain(
+                (*path, "autostart"),
+                f"{_in(name, 'autostart')}: the main service is the container's: expected true",
+            )
         if kind == model.JOB and "every" not in table:
             self.complain(
                 path,
@@ -228,11 +235,17 @@ class Reader:
             self.complain(path, f"{where}: it names itself: expected other services")
         elif each not in found:
             others = [name for name in found if name != service.name]
-            self.complain(path, f"{where}: there is no service '{each}': {nearest(each, others)}")
+            right = right_word(each, others)
+            self.complain(path, f"{where}: there is no service '{each}': {right}")
         else:
             other = found[each]
-            if key == "after" and other is not None and other.type == model.JOB:
+            if key != "after" or other is None:
+                return
+            if other.type == model.JOB:
                 text = f"{where}: '{each}' is a job, which is never ready: expected others"
+                self.complain(path, text)
+            elif service.autostart and other.autostart is False:
+                text = f"{where}: '{each}' is not started by itself: expected others"
                 self.complain(path, text)
 
     def _check_mains(self, made: list[model.Service]) -> None:
@@ -260,7 +273,7 @@ class Reader:
             what = "starts" if key == "after" else "stops"
             self.complain(
                 ("service", circle[0], key),
-                f"{_in(circle[0], key)}: nobody {what} first: {chain}",
+                f"{_in(circle[0], key)}: none of them {what} first: {chain}",
             )
 
 

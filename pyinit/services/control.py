@@ -11,51 +11,50 @@ import posix
 import stat
 import sys
 
-from pyinit import signals
-from pyinit.services import loop, machine, model
+from pyinit.services import answers, loop
+from pyinit.services.answers import RefusedError, Request
+from pyinit.services.follower import Follower
+from pyinit.services.group import is_ready
+from pyinit.services.output import prefixed
 from pyinit.services.problems import ServicesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
+    from pyinit.services.answers import Answer
     from pyinit.services.supervisor import Supervisor
-
-    Answer = dict[str, Any]
 
 # A request has so many bytes at most, and its sender so many seconds for it and for the answer.
 _LONGEST = 4096
 _TIME_S = 5.0
 # So many connections at most; others wait in the queue of the socket.
 _MOST = 32
+# So many of them wait or follow: the others can still ask.
+_MOST_LASTING = 24
 # struct ucred: pid, uid, gid; see unix(7).
 _UCRED_SIZE = 12
 
-_OK = 0
-_NOT_DONE = 1
-_UNKNOWN = 3  # a name that there is not
-_CHANGES = ("start", "stop", "restart")
-
-
-class RefusedError(Exception):
-    """A request cannot be answered; the text says why, ``code`` is pyinitctl's exit code."""
-
-    def __init__(self, text: str, code: int = _NOT_DONE) -> None:
-        super().__init__(text)
-        self.code = code
-
 
 class Control:
-    """Answers on the socket ``path`` for ``supervisor``.  Raises ServicesError."""
+    """Answers on the socket ``path`` for ``supervisor``, whose init is the process ``init``.
 
-    def __init__(self, supervisor: "Supervisor", path: str) -> None:
+    ``stop`` stops the container.  Raises ServicesError.
+    """
+
+    def __init__(
+        self, supervisor: "Supervisor", path: str, init: int, stop: "Callable[[], None]"
+    ) -> None:
         self.supervisor = supervisor
+        self.init = init
+        self.is_stopping = False  # by an operator
+        self._stop = stop
         self._path = path
-        self._connections: set[Connection] = set()
+        self._connections: set[Connection | Follower] = set()
         self._socket = _listen(path)
         self._is_listening = False
         self._listen(wanted=True)
-        supervisor.on_change = self._look
+        supervisor.on_change.append(self._look)
 
     def close(self) -> None:
         """Remove the socket."""
@@ -68,10 +67,49 @@ class Control:
         except OSError:
             pass  # it is gone, or the file system is read-only by now
 
-    def forget(self, connection: "Connection") -> None:
+    def stop(self) -> None:
+        """Stop the container.  Raises RefusedError when it is stopping already."""
+        if self.is_stopping or self.supervisor.group.cause:
+            raise RefusedError("the container is stopping")
+        self.is_stopping = True
+        self._stop()
+
+    def follow(self, peer: "_socket.socket", request: Request) -> None:
+        """Send the lines of services from now on.  Raises RefusedError."""
+        self.check_room()
+        outputs = self.supervisor.outputs
+        names = request.names or list(self.supervisor.services.by_name)
+        width = max(map(len, names))
+        streams = []
+        for name in names:
+            render = prefixed(name, width, None) if len(names) > 1 else bytes
+            for number in (1, 2):
+                try:
+                    stream = outputs.stream(name, number)
+                except OSError as error:  # EMFILE: the pipe of one that was never started
+                    raise RefusedError(f"service '{name}': {error.strerror}") from None
+                if stream is not None and request.stream in (0, number):
+                    streams.append((stream, render))
+        if not streams:
+            raise RefusedError("no lines are kept: expected log = 'prefix' or 'json'")
+        follower = Follower(self.supervisor.loop, peer, b"{}\n", streams, self.forget)
+        if peer.fileno() >= 0:
+            self._connections.add(follower)
+
+    def check_room(self, more: int = 1) -> None:
+        """Raise RefusedError if too many wait and follow, with ``more``."""
+        lasting = [
+            each
+            for each in self._connections
+            if isinstance(each, Follower) or each.waits_for is not None
+        ]
+        if len(lasting) + more > _MOST_LASTING:
+            raise RefusedError(f"{_MOST_LASTING} wait or follow already")
+
+    def forget(self, connection: "Connection | Follower") -> None:
         """Have room for another connection."""
         self._connections.discard(connection)
-        self._listen(wanted=True)
+        self._listen(wanted=len(self._connections) < _MOST)
 
     def _listen(self, *, wanted: bool) -> None:
         if wanted and not self._is_listening:
@@ -130,11 +168,11 @@ class Connection:
         names = self.waits_for or []
         units = [supervisor.group.units[name] for name in names]
         if (
-            all(_is_ready(each.state) for each in units)
+            all(map(is_ready, units))
             or supervisor.group.cause
-            or any(each.state in (machine.FAILED, machine.DOWN) for each in units)
+            or any(each.state in answers.NOT_COMING for each in units)
         ):
-            self._answer(_status(supervisor, names))
+            self._answer(answers.status(supervisor, names))
 
     def _read(self) -> None:
         try:
@@ -151,13 +189,20 @@ class Connection:
 
     def _take(self) -> None:
         try:
-            verb, names, number = _parse(self._data, self._control.supervisor)
-            if verb == "wait":
+            request = answers.parse(self._data, self._control.supervisor)
+            if request.verb == "wait":
                 self._loop.disarm(self)
-                self.waits_for = names
+                self.waits_for = answers.expected(self._control.supervisor, request.names)
                 self.look()
+                if self.waits_for is not None:
+                    self._control.check_room(0)
                 return
-            answer = _do(self._control.supervisor, verb, names, number)
+            if request.verb == "follow":
+                self._control.follow(self._socket, request)
+                self._loop.disarm(self)
+                self._control.forget(self)
+                return
+            answer = answers.do(self._control, request)
         except RefusedError as error:
             answer = {"error": str(error), "code": error.code}
         self._answer(answer)
@@ -180,82 +225,6 @@ class Connection:
             self._data = self._data[taken:]
         if not self._data:
             self.close()
-
-
-def _parse(data: bytes, supervisor: "Supervisor") -> tuple[str, list[str], int]:
-    """Return verb, names and signal of a request.  Raises RefusedError."""
-    try:
-        asked = json.loads(data)
-        verb, names, number = asked["verb"], asked.get("names", []), asked.get("signal", 0)
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        raise RefusedError("this is no request") from None
-    if not isinstance(names, list) or type(number) is not int:
-        raise RefusedError("this is no request")
-    known = supervisor.services.by_name
-    for name in names:
-        if not isinstance(name, str) or name not in known:
-            raise RefusedError(f"there is no service '{name}'", _UNKNOWN)
-    return str(verb), names or list(known), number
-
-
-def _do(supervisor: "Supervisor", verb: str, names: list[str], number: int) -> "Answer":
-    """Do what is asked for, and return the answer.  Raises RefusedError."""
-    if verb == "logs":
-        lines = {name: supervisor.outputs.last_lines(name) for name in names}
-        return {"code": _OK, "lines": lines}
-    if verb in _CHANGES:
-        if supervisor.group.cause:
-            raise RefusedError("the container is stopping")
-        for name in names:
-            supervisor.request(name, verb)
-        return _status(supervisor, names) | {"code": _OK}
-    if verb in ("signal", "reload"):
-        for name in names:
-            _signal(supervisor, name, number if verb == "signal" else 0)
-        return _status(supervisor, names) | {"code": _OK}
-    if verb == "status":
-        return _status(supervisor, names)
-    raise RefusedError(f"'{verb}' is not known")
-
-
-def _signal(supervisor: "Supervisor", name: str, number: int) -> None:
-    number = number or supervisor.services.by_name[name].reload_signal
-    if not number:
-        raise RefusedError(f"service '{name}' has no 'reload-signal'")
-    if supervisor.group.units[name].state not in machine.LIVING:
-        raise RefusedError(f"service '{name}' does not run")
-    try:
-        supervisor.signal(name, number)
-    except (OSError, ValueError, OverflowError):
-        raise RefusedError(f"{number} is not a signal") from None
-
-
-def _is_ready(state: str) -> bool:
-    return state in machine.RELEASED or state == machine.IDLE
-
-
-def _status(supervisor: "Supervisor", names: list[str]) -> "Answer":
-    """Return where services stand; the code is 0 if all of them are ready."""
-    now = supervisor.loop.now()
-    rows = []
-    for name in names:
-        unit = supervisor.group.units[name]
-        row: Answer = {"name": name, "state": unit.state, "ready": _is_ready(unit.state)}
-        if unit.service.type != model.SERVICE:
-            row["type"] = unit.service.type
-        if unit.state in machine.LIVING:
-            row["pid"] = supervisor.runs[name].pid
-        if unit.state == machine.UP:
-            row["up_s"] = round(now - unit.up_since, 3)
-        if unit.code is not None:
-            row["exit_code"] = unit.code
-        if unit.signal:
-            row["signal"] = signals.name(unit.signal)
-        if unit.restarts:
-            row["restarts"] = unit.restarts
-        rows.append(row)
-    code = _OK if all(row["ready"] for row in rows) else _NOT_DONE
-    return {"code": code, "stopping": supervisor.group.cause, "services": rows}
 
 
 def _listen(path: str) -> "_socket.socket":
@@ -282,7 +251,7 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(status.st_mode):
-        raise FileExistsError(errno.EEXIST, "it is there already, and is not a socket")
+        raise FileExistsError(errno.EEXIST, "it exists already, and is not a socket")
     probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     probe.settimeout(0)
     try:
@@ -290,7 +259,7 @@ def _remove_stale(path: str) -> None:
     finally:
         probe.close()
     if code != errno.ECONNREFUSED:
-        raise OSError(errno.EADDRINUSE, "someone else listens there")
+        raise OSError(errno.EADDRINUSE, "another process listens there")
     posix.unlink(path)
 
 

@@ -31,7 +31,7 @@ def parse(text: str) -> "Variables":
         name, equals, value = line.removeprefix("export ").partition("=")
         name = name.strip()
         if not equals or not name or " " in name or "\0" in line:
-            raise ValueError(f"line {number} is no variable: expected NAME=VALUE")
+            raise ValueError(f"line {number} is not a variable: expected NAME=VALUE")
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]

@@ -33,7 +33,8 @@ def _value(inside: str, environ: "Mapping[str, str]") -> str:
     name, has_default, default = inside.partition(":-")
     if not is_name(name):
         raise ValueError(
-            f"'${{{inside}}}' is no variable: expected ${{NAME}} or ${{NAME:-default}}, or $$ for $"
+            f"'${{{inside}}}' is not a variable: expected ${{NAME}} or ${{NAME:-default}}, or $$ "
+            "for $"
         )
     value = environ.get(name)
     if has_default:

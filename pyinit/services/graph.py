@@ -26,6 +26,7 @@ def as_text(services: "Services") -> list[str]:
 def _kind(service: "Service") -> str:
     words = [service.type] if service.type != model.SERVICE else []
     words += ["main"] if service.main else []
+    words += [] if service.autostart else ["off"]
     if service.type == model.JOB:
         words.append(f"every {service.every_s:g} s")
     elif service.ready.kind != model.STARTED:

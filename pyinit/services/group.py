@@ -7,7 +7,7 @@ The order: a service is started when all that it comes after are ready or done, 
 when all that come after it are settled.  Where there is no order, things happen at once.
 """
 
-from pyinit.services import machine, order
+from pyinit.services import machine, model, order
 from pyinit.services.machine import Unit
 
 TYPE_CHECKING = False
@@ -93,11 +93,11 @@ class Group:
         return bool(self.cause) and self._all_in(machine.SETTLED)
 
     def is_ready(self) -> bool:
-        """Return whether all services are ready, tasks have succeeded, and jobs have begun."""
-        return all(
-            unit.state in machine.RELEASED or unit.state == machine.IDLE
-            for unit in self.units.values()
-        )
+        """Return whether all services are ready, tasks have succeeded, and jobs have begun.
+
+        Those do not count that nobody has asked for.
+        """
+        return all(is_ready(unit) or unit.state == machine.OFF for unit in self.units.values())
 
     def exit_code(self) -> int:
         """Return the container's exit code, once it is over."""
@@ -139,7 +139,7 @@ class Group:
         """Start and stop whoever may be now, until nobody is left who may."""
         while self._settle_once(now, todo):
             pass
-        if not self.cause and self._all_in((machine.DONE, machine.FAILED)):
+        if not self.cause and self._all_in((machine.OFF, machine.DONE, machine.FAILED)):
             self._begin_stop(BY_ITSELF)
         self.was_ready = self.was_ready or (not self.cause and self.is_ready())
 
@@ -177,6 +177,11 @@ class Group:
         return [each for each in self._after[name] if self.units[each].state == machine.FAILED]
 
 
+def is_ready(unit: Unit) -> bool:
+    """Return whether a service is ready, a task has succeeded, or a job has begun."""
+    return unit.state in machine.RELEASED or unit.state == machine.IDLE
+
+
 def after_of(services: "Services") -> dict[str, tuple[str, ...]]:
     """Return the graph of the start: from each service to those that it comes after."""
     known = services.by_name
@@ -195,3 +200,16 @@ def stop_graph(services: "Services") -> dict[str, tuple[str, ...]]:
         + tuple(each for each in service.stop_before if each in known and each not in after[name])
         for name, service in known.items()
     }
+
+
+def longest_stop(services: "Services") -> tuple[float, list[str]]:
+    """Return the longest that an ordered stop can take, and who follows whom in it.
+
+    Tasks have ended by then.
+    """
+    weight = {
+        name: 0.0 if each.type == model.TASK else each.stop_timeout_s
+        for name, each in services.by_name.items()
+    }
+    found, chain = order.longest_chain(stop_graph(services), weight)
+    return found, [name for name in chain if weight[name]]

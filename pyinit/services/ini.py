@@ -54,7 +54,7 @@ class Ini:
             ) from None
         except configparser.ParsingError as error:
             line = error.errors[0][0]
-            raise IniError("this is no setting: expected KEY=VALUE", path, line) from None
+            raise IniError("this is not a setting: expected KEY=VALUE", path, line) from None
         self._note_places(text, path)
 
     def _note_places(self, text: str, path: str) -> None:
@@ -128,6 +128,6 @@ def variables(text: str) -> tuple[tuple[str, str | None], ...]:
     for at in range(0, len(words), 4):
         name, equals, value, comma = (*words[at : at + 4], "", "", "", "")[:4]
         if equals != "=" or not value or comma not in ("", ","):
-            raise ValueError(f'\'{text}\' is no list of variables: expected A="b",C="d"')
+            raise ValueError(f'\'{text}\' is not a list of variables: expected A="b",C="d"')
         found[name] = value.strip("'\"")
     return tuple(found.items())

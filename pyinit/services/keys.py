@@ -7,7 +7,7 @@ in front.
 
 from pyinit.options import values
 from pyinit.services import model
-from pyinit.services.problems import WrongValueError, nearest
+from pyinit.services.problems import WrongValueError, right_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def names(value: object) -> tuple[str, ...]:
 
 def _strings(value: object, expected: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise WrongValueError(f"{show(value)} is none: expected {expected}")
+        raise WrongValueError(f"{show(value)} is not {expected}")
     return [each for each in value if isinstance(each, str)]
 
 
@@ -155,7 +155,7 @@ def success(value: object) -> frozenset[int]:
     """Return exit codes; signal n is 128+n."""
     if not isinstance(value, list):
         raise WrongValueError(
-            f'{show(value)} is no list: expected codes and signals, such as [3, "TERM"]'
+            f'{show(value)} is not a list: expected codes and signals, such as [3, "TERM"]'
         )
     found = set()
     for each in value:
@@ -165,7 +165,7 @@ def success(value: object) -> frozenset[int]:
         elif 0 <= number <= 255:
             found.add(number)
         else:
-            raise WrongValueError(f"{number} is no exit code: expected 0 to 255")
+            raise WrongValueError(f"{number} is not an exit code: expected 0 to 255")
     return frozenset(found)
 
 
@@ -175,7 +175,7 @@ def limit(value: object) -> tuple[int, float]:
         return 0, model.Service.restart_within_s
     if not isinstance(value, dict) or set(value) - {"times", "within"} or not value:
         raise WrongValueError(
-            f"{show(value)} is no limit: expected {{times = 5, within = 60}} or 'none'"
+            f"{show(value)} is not a limit: expected {{times = 5, within = 60}} or 'none'"
         )
     times = integer(1, 1_000_000)(value.get("times", model.Service.restart_times))
     return times, seconds(value.get("within", model.Service.restart_within_s))
@@ -185,7 +185,7 @@ def delay(value: object) -> tuple[float, float]:
     """Return the first and the longest delay."""
     if not isinstance(value, list) or len(value) != 2:
         raise WrongValueError(
-            f"{show(value)} is no delay: expected [first, most], such as [0.5, 30]"
+            f"{show(value)} is not a delay: expected [first, most], such as [0.5, 30]"
         )
     first, most = (seconds(each) for each in value)
     if first > most:
@@ -203,7 +203,7 @@ def signals(value: object) -> frozenset[int]:
     """Return signals that are passed on."""
     if not isinstance(value, list):
         raise WrongValueError(
-            f'{show(value)} is no list: expected signals, such as ["HUP", "USR1"]'
+            f'{show(value)} is not a list: expected signals, such as ["HUP", "USR1"]'
         )
     return frozenset(_with(values.relayed, str(each)) for each in value)
 
@@ -225,7 +225,7 @@ def umask(value: object) -> int:
     """Return a file mode creation mask: a number of TOML such as 0o022, or octal digits."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not 0 <= value <= 0o777:
-            raise WrongValueError(f"{value} is no mask: expected 0o000 to 0o777, such as 0o022")
+            raise WrongValueError(f"{value} is not a mask: expected 0o000 to 0o777, such as 0o022")
         return value
     return _with(values.mask, string(value))
 
@@ -233,14 +233,14 @@ def umask(value: object) -> int:
 def string(value: object) -> str:
     """Return a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise WrongValueError(f"{show(value)} is none: expected a string")
+        raise WrongValueError(f"{show(value)} is empty or not a string")
     return value
 
 
 def variables(value: object) -> tuple[tuple[str, str | None], ...]:
     """Return variables of a table; numbers and booleans are written as TOML writes them."""
     if not isinstance(value, dict):
-        raise WrongValueError(f'{show(value)} is no table: expected {{NAME = "value"}}')
+        raise WrongValueError(f'{show(value)} is not a table: expected {{NAME = "value"}}')
     found: list[tuple[str, str | None]] = []
     for name, each in value.items():
         _check_variable(name)
@@ -260,7 +260,7 @@ def unset(value: object) -> tuple[tuple[str, str | None], ...]:
 
 def _check_variable(name: str) -> None:
     if not name or "=" in name or "\0" in name:
-        raise WrongValueError(f"'{name}' is no variable: expected a name, such as TZ")
+        raise WrongValueError(f"'{name}' is not a variable: expected a name, such as TZ")
 
 
 def paths(value: object) -> tuple[str, ...]:
@@ -271,11 +271,11 @@ def paths(value: object) -> tuple[str, ...]:
 def limits(value: object) -> tuple[tuple[str, int, int], ...]:
     """Return limits of resources, each soft and hard; see getrlimit(2)."""
     if not isinstance(value, dict):
-        raise WrongValueError(f"{show(value)} is no table: expected {{nofile = 65536}}")
+        raise WrongValueError(f"{show(value)} is not a table: expected {{nofile = 65536}}")
     found = []
     for name, each in value.items():
         if name not in LIMITS:
-            raise WrongValueError(f"'{name}' is no limit: {nearest(name, LIMITS)}")
+            raise WrongValueError(f"'{name}' is not a limit: {right_word(name, LIMITS)}")
         pair = each if isinstance(each, list) and len(each) == 2 else [each, each]
         soft, hard = (_limit(name, one) for one in pair)
         if soft > hard >= 0 or hard >= 0 > soft:
@@ -290,7 +290,7 @@ def _limit(name: str, value: object) -> int:
     number = _integer(value)
     if number is None or not 0 <= number < 1 << 63:
         raise WrongValueError(
-            f"{name}: {show(value)} is no limit: expected a number, [soft, hard] or 'unlimited'"
+            f"{name}: {show(value)} is not a limit: expected a number, [soft, hard] or 'unlimited'"
         )
     return number
 
@@ -301,7 +301,7 @@ def log(value: object) -> tuple[str, str]:
         return _output(value), _output(value)
     if not isinstance(value, dict) or not value or set(value) - {"stdout", "stderr"}:
         raise WrongValueError(
-            f"{show(value)} is no place: expected one of {', '.join(model.LOGS)}, "
+            f"{show(value)} is not a place: expected one of {', '.join(model.LOGS)}, "
             'or {stdout = "prefix", stderr = "null"}'
         )
     stdout = _output(value.get("stdout", model.INHERIT))
@@ -320,6 +320,7 @@ KEYS: "dict[str, tuple[tuple[str, ...], Callable[[object], object]]]" = {
     "command": (("command",), argv),
     "type": (("type",), one_of(model.TYPES)),
     "main": (("main",), boolean),
+    "autostart": (("autostart",), boolean),
     "after": (("after",), names),
     "stop-before": (("stop_before",), names),
     "ready": (("ready",), ready),

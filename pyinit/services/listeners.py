@@ -14,7 +14,7 @@ _ENDS = frozenset(("PROCESS_STATE_EXITED", "PROCESS_STATE_STOPPED", _FATAL))
 _TRUE = ("true", "yes", "on", "1")
 
 
-def understand(
+def parse_section(
     section: str, held: "Mapping[str, str]", made: dict[str, model.Service], all_: "Sections"
 ) -> str:
     """Change the services as the listener of ``section`` is meant; return what to say of it."""

@@ -88,10 +88,10 @@ class Loop:
     def run_once(self) -> None:
         """Wait until something happens, and call back for all that has."""
         deadline = min((at for at, _ in self._timers.values()), default=None)
-        for fd, _ in self._poll.poll(self._timeout_ms(deadline)):
-            # One that was called before may have stopped watching it.
-            then = self._watched.get(fd)
-            if then is not None:
+        ready = [(fd, self._watched[fd]) for fd, _ in self._poll.poll(self._timeout_ms(deadline))]
+        for fd, then in ready:
+            # One that was called before may have closed it, and opened another of this number.
+            if self._watched.get(fd) is then:
                 then()
         self._run_timers()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyinit.services.model import Service
 
 # States.
+OFF = "off"  # not started by itself, and nobody has asked for it yet
 WAITING = "waiting"
 STARTING = "starting"
 UP = "up"
@@ -31,7 +32,7 @@ DOWN = "down"
 
 # Those with processes, and those that nothing follows by itself.
 LIVING = frozenset((STARTING, UP, STOPPING, ENDING, KILLING))
-SETTLED = frozenset((DONE, FAILED, DOWN))
+SETTLED = frozenset((OFF, DONE, FAILED, DOWN))
 # What those that come after a service wait for.
 RELEASED = frozenset((UP, DONE))
 
@@ -51,14 +52,14 @@ GONE_FAILED = "all gone, failure that is ignored"
 GONE_RUN = "all gone, a job's run"
 DEADLINE = "deadline"
 STOP = "stop"
-KILL_NOW = "stop without patience"
+KILL_NOW = "kill at once"
 START = "operator's start"
 RESTART = "operator's restart"
 
 # Actions.
 EXEC = "exec"
 WATCH = "watch for readiness"
-UNWATCH = "watch for readiness no more"
+UNWATCH = "stop watching for readiness"
 RELEASE = "release those that come after it"
 ARM_START = "arm start-timeout"
 ARM_STOP = "arm stop-timeout"
@@ -69,9 +70,9 @@ DISARM = "disarm"
 SEND_STOP = "stop signal, then CONT to its group"
 END_REST = "TERM, then CONT to what is left of its session"
 KILL = "KILL to its group and to what is left of its session"
-ABANDON = "name who blocks, and go on without them"
-SKIP = "say that the last run goes on"
-TELL_HOPELESS = "say which one has failed"
+ABANDON = "name the processes that block, and go on without them"
+SKIP = "log that the last run goes on"
+TELL_HOPELESS = "log which one has failed"
 END_CONTAINER = "begin the container's stop"
 
 Actions = tuple[str, ...]
@@ -81,6 +82,7 @@ _RUN = (EXEC, ARM_NEXT)
 _KILL = (KILL, ARM_BOUND)
 
 TRANSITIONS: dict[tuple[str, str], tuple[str, Actions]] = {
+    (OFF, START): (WAITING, ()),
     (WAITING, CLEAR): (STARTING, _EXEC),
     (WAITING, CLEAR_JOB): (UP, _RUN),
     (WAITING, HOPELESS): (FAILED, (TELL_HOPELESS,)),
@@ -145,7 +147,7 @@ class Unit:
 
     def __init__(self, service: "Service") -> None:
         self.service = service
-        self.state = WAITING
+        self.state = WAITING if service.autostart else OFF
         self.asked = ""  # STOP or RESTART, by the operator or the container
         self.stops_with_container = False  # the container's stop has begun
         self.code: int | None = None

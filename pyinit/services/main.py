@@ -1,5 +1,8 @@
 """The supervisor's process: from the words of the command line to the container's exit code."""
 
+import _signal
+import posix
+
 from pyinit import events
 from pyinit.log import lines
 from pyinit.log.sink import Sink
@@ -15,14 +18,15 @@ if TYPE_CHECKING:
     from pyinit.settings import Settings
 
 
-def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int]) -> int:
+def run(settings: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int]) -> int:
     """Read the file, run the services, and return the container's exit code.
 
     It is 125 when nothing was started; why is said.
     """
+    init = posix.getppid()
     try:
-        services = apart.read(asked.services, asked.command)
-        log = open_log(asked)
+        services = apart.read(settings.services, settings.command)
+        log = open_log(settings)
         from pyinit.services import supervisor  # nothing of it is needed to refuse a file
 
         made = supervisor.Supervisor(
@@ -32,9 +36,9 @@ def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int
             ignored=setup.ignored,
             stop_signals=stop_signals,
             terminal=setup.terminal,
-            hides_notify=asked.notify,
+            hides_notify=settings.notify,
         )
-        control = _open_control(asked, made)
+        control = _open_control(settings, made, init, stop_signals)
     except ServicesError as error:
         _tell(error.lines)
         return error.code
@@ -45,29 +49,51 @@ def run(asked: "Settings", setup: "fork.ChildSetup", stop_signals: frozenset[int
         notes = [*notes, *check.writable_by(services)]
     for note in notes:
         log.emit(events.WARNING, "services_note", note=note)
-    if asked.notify:
+    if settings.notify:
         made.on_ready = lambda: _notify_ready(log)
+    reporter = None
+    if settings.services_fd >= 0:
+        from pyinit.services import reporting
+
+        reporter = reporting.Reporter(made, settings.services_fd)
     try:
         return made.run()
     finally:
         if control is not None:
             control.close()
+        if reporter is not None:
+            reporter.tell()
 
 
-def _open_control(asked: "Settings", made: "Supervisor") -> "Control | None":
+def _open_control(
+    settings: "Settings", made: "Supervisor", init: int, stop_signals: frozenset[int]
+) -> "Control | None":
     """Return the control socket, if there is to be one.  Raises ServicesError."""
-    if not asked.control:
+    if not settings.control:
         return None
     from pyinit.services import control
 
-    return control.Control(made, asked.control)
+    known = [each for each in stop_signals if settings.rewrite.get(each, each)]
+    number = _signal.SIGTERM if _signal.SIGTERM in known else min(known, default=0)
+
+    def stop() -> None:
+        """Have the init stop the container, with its drain and its bounds; else do it alone."""
+        try:
+            if posix.getppid() == init and number:
+                posix.kill(init, number)
+                return
+        except OSError:
+            pass  # EPERM: the supervisor is another user
+        made.stop()
+
+    return control.Control(made, settings.control, init, stop)
 
 
-def open_log(asked: "Settings") -> events.Log:
+def open_log(settings: "Settings") -> events.Log:
     """Return the log, which is written as the init's own."""
-    level = 0 if asked.quiet else events.WARNING + asked.verbose
-    fd = asked.log_to if isinstance(asked.log_to, int) else 2
-    return events.Log(level, lambda: lines.Writer(fd, asked.log_format), fd)
+    level = 0 if settings.quiet else events.WARNING + settings.verbose
+    fd = settings.log_to if isinstance(settings.log_to, int) else 2
+    return events.Log(level, lambda: lines.LineWriter(fd, settings.log_format), fd)
 
 
 def _notify_ready(log: events.Log) -> None:

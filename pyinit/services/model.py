@@ -73,8 +73,11 @@ class Service:
 
     name: str
     command: tuple[str, ...]  # argv
+    group = ""  # of a supervisord.conf, if it has another name
+    priority = (999, 999)  # of a supervisord.conf: its group's, its own
     type = SERVICE
     main = False  # its status is the container's
+    autostart = True  # False: it is off until an operator starts it
     takes_terminal = False  # the foreground is given to it, where there is a terminal
     # -- Order.
     after: tuple[str, ...] = ()  # started when these are ready or done; stopped before them
@@ -178,10 +181,11 @@ class Services:
         taken = self.main() or self.by_name.get(MAIN)
         if taken is not None:
             raise ValueError(
-                f"service '{taken.name}' is the main one, and COMMAND would be it too: "
+                f"service '{taken.name}' is the main one, and so is COMMAND: "
                 "expected one of the two"
             )
-        others = tuple(each.name for each in self.by_name.values() if each.type != JOB)
+        waits_for = (x for x in self.by_name.values() if x.type != JOB and x.autostart)
+        others = tuple(each.name for each in waits_for)
         last = Service(MAIN, tuple(command), main=True, after=others)
         last.takes_terminal = True
         last.settle()

@@ -49,12 +49,12 @@ class Problems:
             raise ServicesError(self.lines())
 
 
-def nearest(word: str, known: "Iterable[str]") -> str:
+def right_word(word: str, known: "Iterable[str]") -> str:
     """Return what to say of a word that is not known: the nearest one, or all there are."""
-    import difflib
+    from pyinit.options.spelling import nearest
 
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    near = nearest(word, names)
     if near:
-        return f"did you mean '{near[0]}'?"
+        return f"did you mean '{near}'?"
     return f"expected one of {', '.join(sorted(names))}" if names else "there is none"

@@ -39,7 +39,7 @@ def parse(text: str, source: str, environ: "Mapping[str, str]") -> model.Service
         elif "\0" in command:
             problems.add("it has a NUL, which no program can be given", number)
         elif name in made:
-            problems.add(f"'{name}' stands here a second time: expected another name", number)
+            problems.add(f"'{name}' is here a second time: expected another name", number)
         else:
             made[name] = _service(name, command, _port(environ, len(made)))
     if not made:

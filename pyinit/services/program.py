@@ -117,6 +117,9 @@ class Program:
         env = (*self._conf.env, *self._environment())
         name = self.text("process_name", "%(program_name)s")
         service = model.Service(self._service_name(name), self._command(), env=env)
+        group = str(self._names["group_name"])
+        service.group = group if group != name else ""
+        service.autostart = self.boolean("autostart", default=True)
         self._set_restart(service)
         self._set_stop(service)
         self._set_outputs(service)
@@ -165,8 +168,10 @@ class Program:
         elif self.boolean("autorestart", default=True):
             service.on_success = service.on_failure = model.RESTART
         else:
-            service.on_success, service.on_failure = model.IGNORE, model.STOP
-            self.note("'autorestart' is false: it may end with 0; a failure ends the container")
+            service.on_success = service.on_failure = model.IGNORE
+            if service.autostart:  # else somebody starts it, and sees to it
+                service.on_failure = model.STOP
+                self.note("'autorestart' is false: it may end with 0; a failure ends the container")
         codes = {self._code(each) for each in words(self.text("exitcodes", "0"))}
         service.success = frozenset(codes - {0})
         if 0 not in codes and word == "unexpected":

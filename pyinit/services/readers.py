@@ -36,9 +36,12 @@ def read(path: str, command: list[str] | None = None) -> model.Services:
         raise ServicesError([f"{path}: it is too large: expected {_MOST} bytes at most"])
     services = _parser(path)(text, path, environ)
     try:
-        return services.with_command(command or [])
+        found = services.with_command(command or [])
     except ValueError as error:
         raise ServicesError([f"{path}: {error}"]) from None
+    if not any(each.autostart for each in found.by_name.values()):
+        raise ServicesError([f"{path}: nothing is started: expected a service with 'autostart'"])
+    return found
 
 
 def _parser(path: str) -> "Parse":

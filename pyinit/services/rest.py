@@ -2,6 +2,7 @@
 
 import posix
 
+from pyinit.kernel import pidfds, terminal
 from pyinit.services import loop as module
 from pyinit.services import session
 
@@ -82,7 +83,7 @@ class Rest:
         if not self.leader_has_ended:
             return
         self._reap()
-        if session.has_group(self._leader):
+        if terminal.group_exists(self._leader):
             self._loop.arm(self, _LOOK_S, self._look)
         else:
             self._gone()
@@ -90,7 +91,7 @@ class Rest:
     def _wait_for(self, pid: int) -> None:
         """Look again when one who is left has ended."""
         try:
-            self._pidfd = posix.pidfd_open(pid, 0)
+            self._pidfd = pidfds.pidfd_open(pid, 0)
         except OSError:
             self._loop.arm(self, _LOOK_S, self._look)
             return

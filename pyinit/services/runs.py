@@ -4,6 +4,7 @@ import _signal
 import posix
 
 from pyinit import events, fork, settings
+from pyinit.kernel import pidfds
 from pyinit.services import machine, model, readiness, session
 from pyinit.services.rest import Rest
 from pyinit.services.setup import Setup
@@ -67,7 +68,7 @@ class Surroundings:
             terminal,
             None,
             place=place,
-            changes=setup,  # type: ignore[arg-type]  # all that is asked of it
+            context=setup,  # type: ignore[arg-type]  # all that is asked of it
         )
         # Handlers of ours must not run in the child: they write to our wake-up descriptor.
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
@@ -129,22 +130,22 @@ class Run:
 
     def _make_watcher(self, ready: "Callable[[], None]") -> "Watcher":
         """Return who watches for what the service is ready by.  Raises OSError."""
-        asked, loop, setup = self.service.ready, self._around.loop, self._setup
-        if asked.kind == model.FD:
+        wanted, loop, setup = self.service.ready, self._around.loop, self._setup
+        if wanted.kind == model.FD:
             by_fd = readiness.ByDescriptor(loop, ready)
             setup.ready = by_fd.writer
             return by_fd
-        if asked.kind == model.NOTIFY:
+        if wanted.kind == model.NOTIFY:
             from pyinit.services import sockets
 
             by_message = sockets.ByMessage(loop, ready, setup.account_uid, self._take_main_pid)
             setup.notify = by_message.address
             return by_message
-        if asked.kind == model.PORT:
+        if wanted.kind == model.PORT:
             from pyinit.services import sockets
 
-            return sockets.ByPort(loop, ready, asked.number)
-        if asked.kind == model.COMMAND:
+            return sockets.ByPort(loop, ready, wanted.number)
+        if wanted.kind == model.COMMAND:
             return readiness.ByCommand(loop, ready, self._probe)
         return readiness.Watcher(loop, ready)
 
@@ -219,7 +220,7 @@ class Run:
         if pid in (0, 1, self.pid, self._main_pid, posix.getpid()):
             return
         try:
-            fd = posix.pidfd_open(pid, 0)
+            fd = pidfds.pidfd_open(pid, 0)
             if posix.stat(f"/proc/{pid}").st_uid != self._setup.account_uid:
                 posix.close(fd)
                 return
@@ -275,7 +276,7 @@ class Run:
         """Send a signal to the service's group."""
         if self._main_pidfd >= 0:
             try:
-                _signal.pidfd_send_signal(self._main_pidfd, number)
+                pidfds.pidfd_send_signal(self._main_pidfd, number)
             except OSError:
                 pass  # it has ended
         if self.pid and not session.send(self.pid, (number,)) and not self._is_reaped:

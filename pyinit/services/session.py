@@ -70,17 +70,6 @@ def send(leader: int, numbers: "Iterable[int]", others: "Iterable[int]" = ()) ->
     return reached
 
 
-def has_group(leader: int) -> bool:
-    """Return whether somebody is in the group, of which the one that led it has been reaped."""
-    try:
-        posix.kill(-leader, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # EPERM: somebody is there
-    return True
-
-
 CONTINUE = _signal.SIGCONT
 TERMINATE = _signal.SIGTERM
 KILL = _signal.SIGKILL

@@ -7,7 +7,7 @@ nothing is imported any more.
 import posix
 
 from pyinit import environment
-from pyinit.command import changes
+from pyinit.command.context import ExecContext
 from pyinit.options.values import UsageError
 from pyinit.services import model
 from pyinit.services.problems import WrongValueError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pyinit.services.model import Service
 
 _NOTIFY = "NOTIFY_SOCKET"
+# A pyinit that a service starts would start all services once more.
+_ASKS_FOR_SERVICES = "PYINIT_SERVICES"
 
 
 class Setup:
@@ -44,12 +46,12 @@ class Setup:
             import resource
 
             self._resource = resource
-        self._changes = _changes_of(service)
+        self._context = _context_of(service)
 
     @property
     def account_uid(self) -> int:
         """The user that the service runs as."""
-        account = self._changes.account
+        account = self._context.account
         return posix.geteuid() if account is None else account.uid
 
     def apply(self, parent: int) -> None:
@@ -66,12 +68,13 @@ class Setup:
         if service.oom_score_adj is not None:
             self.step = f"set oom-score-adj {service.oom_score_adj}"
             _write("/proc/self/oom_score_adj", service.oom_score_adj)
+        environment.change(_ASKS_FOR_SERVICES, None)
         if self._hides_notify:
             environment.change(_NOTIFY, self.notify)
         try:
-            self._changes.apply(parent)
+            self._context.apply(parent)
         finally:
-            self.step = self._changes.step
+            self.step = self._context.step
 
     def _open_outputs(self) -> None:
         service = self._service
@@ -100,15 +103,15 @@ class Setup:
                 self._resource.setrlimit(kind, (soft, hard))
 
 
-def _changes_of(service: "Service") -> changes.Changes:
-    asked = Settings(list(service.command))
-    asked.user = service.user
-    asked.chdir = service.chdir
-    asked.env = service.env
-    asked.umask = service.umask
-    asked.no_new_privs = service.no_new_privs
+def _context_of(service: "Service") -> ExecContext:
+    settings = Settings(list(service.command))
+    settings.user = service.user
+    settings.chdir = service.chdir
+    settings.env = service.env
+    settings.umask = service.umask
+    settings.no_new_privs = service.no_new_privs
     try:
-        return changes.Changes(asked, activates=False)
+        return ExecContext(settings, activates=False)
     except UsageError as error:
         text = str(error).removeprefix("option '--user': ")
         raise WrongValueError(f"service '{service.name}': 'user': {text}") from None

@@ -36,7 +36,7 @@ class Supervisor:
     ``stop_signals`` begin the container's stop.  ``mask`` is the signal mask of services,
     ``ignored`` are the signals that they ignore, and ``terminal`` is a descriptor of the one
     that COMMAND gets.  With ``hides_notify`` services do not see NOTIFY_SOCKET.  ``on_ready``
-    is called once, when all are ready, and ``on_change`` after all that happens.  Raises
+    is called once, when all are ready, and those of ``on_change`` after all that happens.  Raises
     ServicesError for users that there are not.
     """
 
@@ -57,12 +57,13 @@ class Supervisor:
         self.loop = loop.Loop()
         self.outputs = Outputs(self.loop, services)
         self.on_ready: Callable[[], None] | None = None
-        self.on_change: Callable[[], None] | None = None
+        self.on_change: list[Callable[[], None]] = []
         self._stop_signals = stop_signals
         self._teller = Teller(log, self.group, self.outputs)
         self._queue: list[tuple[str, str, int]] = []
         self._is_busy = False
         self._was_ready = False
+        self.since: dict[str, tuple[str, float]] = {}  # states, and when they came
         self._around = Surroundings(
             self.loop,
             self.outputs,
@@ -109,6 +110,10 @@ class Supervisor:
         """
         self.perform(self.group.request(name, verb, self.loop.now()))
 
+    def stop(self) -> None:
+        """Begin the container's stop, or go on with it, as a stop signal does."""
+        self.perform(self.group.stop(self.loop.now()))
+
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a service's group.  Raises KeyError for a name that there is not."""
         self.runs[name].send(number)
@@ -125,7 +130,7 @@ class Supervisor:
                 run.look()
             self._around.reap_others()
         elif number in self._stop_signals:
-            self.perform(self.group.stop(self.loop.now()))
+            self.stop()
         else:
             for name, run in self.runs.items():
                 living = self.group.units[name].state in machine.LIVING
@@ -159,8 +164,12 @@ class Supervisor:
             self._was_ready = True
             if self.on_ready is not None:
                 self.on_ready()
-        if self.on_change is not None:
-            self.on_change()
+        now = self.loop.now()
+        for name, unit in self.group.units.items():
+            if self.since.get(name, ("",))[0] != unit.state:
+                self.since[name] = (unit.state, now)
+        for tell in self.on_change:
+            tell()
 
     def _perform(self, todo: "Todo") -> None:
         for name, action in todo:
@@ -223,6 +232,14 @@ def _jitter() -> float:
     return 0.9 + 0.2 * posix.urandom(1)[0] / 255
 
 
+def _something() -> int:
+    """Return a descriptor of something that nobody waits for."""
+    try:
+        return posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+    except OSError:
+        return posix.eventfd(0, posix.EFD_CLOEXEC)  # a root without /dev
+
+
 def _reserve(services: "Services") -> list[int]:
     """Take the descriptors that are to be a service's, so that none of ours gets their numbers.
 
@@ -237,7 +254,7 @@ def _reserve(services: "Services") -> list[int]:
         try:
             posix.fstat(number)
         except OSError:
-            fd = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
+            fd = _something()
             if fd != number:
                 posix.dup2(fd, number, inheritable=False)
                 posix.close(fd)

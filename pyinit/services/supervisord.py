@@ -5,7 +5,7 @@ would notice is a note.
 """
 
 from pyinit.services import ini, listeners, model
-from pyinit.services.problems import ServicesError, nearest
+from pyinit.services.problems import ServicesError, right_word
 from pyinit.services.program import Conf, Program, words
 
 TYPE_CHECKING = False
@@ -63,8 +63,8 @@ class Reader:
             self._complain(place, error)
         for section, held in self._conf.sections.items():
             self._read_section(section, held)
-        if not self._made:
-            self._problems.append(f"{self._source}: it has no program that is started")
+        if not self._made and not self._problems:
+            self._problems.append(f"{self._source}: it has no program: expected [program:x]")
         if self._problems:
             raise ServicesError(self._problems)
         self._order()
@@ -93,7 +93,7 @@ class Reader:
             text = "no socket is held for a program: expected [program:x], which binds it itself"
             self._complain(self._conf.place(section), ValueError(f"[{section}]: {text}"))
         elif kind in _NO_SERVERS or kind == "rpcinterface":
-            text = "supervisorctl has nobody to talk to: 'pyinitctl service' does, by --control"
+            text = "there is no server: with --control 'pyinitctl --as supervisorctl' is its client"
             self._conf.note(text)
         elif kind == "supervisord":
             for key in {"minfds", "minprocs"} & set(held):
@@ -101,21 +101,22 @@ class Reader:
         elif kind not in ("group", "include", "eventlistener"):
             known = ("program:x", "group:x", "include", "eventlistener:x", "supervisord")
             line = self._conf.place(section)[1]
-            self._conf.note(f"line {line}: unknown section [{section}]: {nearest(section, known)}")
+            right = right_word(section, known)
+            self._conf.note(f"line {line}: unknown section [{section}]: {right}")
 
     def _listeners(self) -> list[str]:
         return [each for each in self._conf.sections if each.startswith("eventlistener:")]
 
     def _listener(self, section: str) -> str:
         sections = self._conf.sections
-        return listeners.understand(section, sections[section], self._made, sections)
+        return listeners.parse_section(section, sections[section], self._made, sections)
 
     def _read_program(self, section: str, name: str, held: dict[str, str]) -> None:
         known = _KEYS.split()
         for key in held:
             if key not in known:
                 line = self._conf.place(section, key)[1]
-                text = f"line {line}: unknown key '{key}': {nearest(key, known)}"
+                text = f"line {line}: unknown key '{key}': {right_word(key, known)}"
                 if key == "depends_on":
                     text = f"line {line}: 'depends_on' is none of supervisord's: 'after' in TOML is"
                 self._conf.note(text, name)
@@ -129,9 +130,6 @@ class Reader:
         )
         program = Program(self._conf, section, name, group.partition(":")[2], held)
         try:
-            if not program.boolean("autostart", default=True):
-                self._conf.note("'autostart' is false: it is left out", name)
-                return
             count = program.integer("numprocs", 1, 1, _MOST_PROCESSES)
             first = program.integer("numprocs_start", 0, 0, _MOST_PROCESSES)
             for number in range(first, first + count):
@@ -154,6 +152,7 @@ class Reader:
                 *self._conf.place(section, "process_name"),
             )
         self._made[service.name] = service
+        service.priority = rank
         self._ranks[service.name] = rank
 
     def _order(self) -> None:
@@ -163,6 +162,6 @@ class Reader:
             service.stop_before = tuple(lower)
         if len(set(self._ranks.values())) > 1:
             self._conf.note(
-                "'priority' is the order of the stop, and not of the start, where supervisord "
-                "waits for nobody: 'after' in TOML does"
+                "'priority' orders the stop alone, because supervisord starts each program without "
+                "waiting for the one before: 'after' in TOML orders the start"
             )

@@ -6,9 +6,10 @@ children, whoever becomes one later, and those who have entered from outside.  S
 CONFIG_PROC_CHILDREN, and PR_SET_CHILD_SUBREAPER in prctl(2).
 """
 
+import _signal
 import posix
 
-from pyinit import environment
+from pyinit import environment, scope
 from pyinit.kernel import proc
 
 TYPE_CHECKING = False
@@ -31,6 +32,7 @@ class Order:
         self._ours = proc.Ours()
         self._directory = self._ours.__enter__()
         self._next_look = 0.0
+        self._bypassed: list[proc.ProcessStat] = []  # who were asked before their parents ended
 
     def close(self) -> None:
         """Close /proc."""
@@ -41,7 +43,7 @@ class Order:
         """Return whether there is a /proc that shows our PID namespace."""
         return self._directory is not None
 
-    def entered(self) -> list[proc.Process] | None:
+    def entered(self) -> list[proc.ProcessStat] | None:
         """Return those whose parent is outside, if there is somebody whom a parent waits for.
 
         None where nobody is, or where /proc does not tell.  Raises OSError.
@@ -50,11 +52,11 @@ class Order:
         if directory is None or _hides(directory):
             return None
         own, ours = posix.getpid(), _children(directory)
-        entered: list[proc.Process] = []
+        entered: list[proc.ProcessStat] = []
         is_deep = False
         for pid in set(proc.pids(directory)) - ours - {own}:
             try:
-                process = proc.Process(pid, directory)
+                process = proc.ProcessStat(pid, directory)
             except OSError:
                 continue  # it has ended
             if own != 1:
@@ -67,13 +69,13 @@ class Order:
                 is_deep = True
         return entered if is_deep else None
 
-    def still(self, processes: "Iterable[proc.Process]") -> set[int]:
+    def still(self, processes: "Iterable[proc.ProcessStat]") -> set[int]:
         """Return those PIDs that mean the same process as before."""
         found: set[int] = set()
         for process in processes:
             try:
                 if self._directory is not None:
-                    now = proc.Process(process.pid, self._directory)
+                    now = proc.ProcessStat(process.pid, self._directory)
                     found.update([now.pid] if now.start == process.start else [])
             except OSError:
                 pass  # it has ended
@@ -90,11 +92,36 @@ class Order:
             return found
         for pid in proc.pids(directory):
             try:
-                if posix.getpgid(pid) == group and proc.Process(pid, directory).start < ticks:
+                if posix.getpgid(pid) == group and proc.ProcessStat(pid, directory).start < ticks:
                     found.add(pid)
             except OSError:
                 pass  # it has ended
         return found
+
+    def bypassed(self, reached: "Iterable[int]" = ()) -> list[int]:
+        """Return those who are to be asked although a parent lives, for it does not act on TERM.
+
+        That is one who was asked, as those of ``reached`` were, and ignores TERM or has not taken
+        it.  Whoever has taken it is let to end its children in its own way.  Raises OSError.
+        """
+        directory = self._directory
+        if directory is None:
+            return []
+        asked = self._asked.union(reached)
+        deaf: dict[int, bool] = {}
+        for process in proc.snapshot(directory).values():
+            parent = process.parent
+            if parent not in asked or process.pid in asked or process.is_zombie:
+                continue
+            if parent not in deaf:
+                deaf[parent] = _is_deaf(parent, directory)
+            if deaf[parent]:
+                self._bypassed.append(process)
+        return [process.pid for process in self._bypassed]
+
+    def still_bypassed(self) -> set[int]:
+        """Return who of those is there."""
+        return self.still(self._bypassed)
 
     def adopted(self) -> set[int]:
         """Return our children who were not asked yet; nobody where it is too early to look.
@@ -105,9 +132,36 @@ class Order:
         if self._directory is None or began < self._next_look:
             return set()
         found = _children(self._directory) - self._asked
+        if self._bypassed:
+            known = found & self.still(self._bypassed)
+            self._asked.update(known)
+            found -= known
         took_s = self._now() - began
         self._next_look = began + took_s / _SHARE
         return found
+
+
+def _is_deaf(pid: int, directory: int) -> bool:
+    """Return whether a process that was sent TERM ignores it, or has not taken it; see proc(5)."""
+    try:
+        status = proc.read(f"{pid}/status", directory)
+    except OSError:
+        return False  # it has ended
+    if scope.is_refused(pid):
+        return True
+    return any(
+        proc.status_mask(status, field) >> _signal.SIGTERM - 1 & 1
+        for field in (b"SigIgn", b"SigPnd", b"ShdPnd")
+    )
+
+
+def own_children() -> set[int]:
+    """Return our children, ended ones too; nobody where /proc does not tell."""
+    try:
+        with proc.Ours() as directory:
+            return set() if directory is None else _children(directory)
+    except OSError:
+        return set()
 
 
 def _children(directory: int) -> set[int]:

@@ -43,7 +43,7 @@ class Stop:
         self._hook = 0  # the pre-stop command's PID while it runs
         self._hook_killed = False
         self._started: Started | None = None
-        self._main = main
+        self.main = main
         self._settings = settings
         self._log = log
         self._lifecycle = policy
@@ -55,6 +55,7 @@ class Stop:
         self._announced = False
         self._perform = {
             lifecycle.RELAY: self._relay,
+            lifecycle.END_WAIT: self._relay,
             lifecycle.ARM_DRAIN: self._begin_drain,
             lifecycle.RELEASE: self._release,
             lifecycle.ARM_PLAN: self._arm_plan,
@@ -84,7 +85,7 @@ class Stop:
     def expire(self) -> None:
         """Do what is due, if the deadline has come."""
         due = self.deadline
-        if due is None or self.clock.now() < due or not self._main.alive:
+        if due is None or self.clock.now() < due or not self.main.alive:
             return
         if self._held and self._lifecycle.state != lifecycle.DRAINING:
             self._relay()
@@ -123,7 +124,7 @@ class Stop:
     def _relay(self, *, was_held: bool = False) -> None:
         while self._held:
             # Never twice, whatever comes of it.
-            self._main.relay(self._held.pop(0), was_held=was_held)
+            self.main.relay(self._held.pop(0), was_held=was_held)
 
     def _begin_drain(self) -> None:
         self._log.emit(events.INFO, "drain_started", drain_s=self._settings.drain_s)
@@ -132,12 +133,12 @@ class Stop:
 
     def _start_hook(self) -> None:
         from pyinit import fork
-        from pyinit.command import changes
+        from pyinit.command.context import ExecContext
         from pyinit.options import values
 
         try:
-            gets = changes.Changes(self._settings, activates=False)
-            setup = fork.ChildSetup(self._mask, (), None, self._linux(), changes=gets)
+            context = ExecContext(self._settings, activates=False)
+            setup = fork.ChildSetup(self._mask, (), None, self._linux(), context=context)
             # Not waited for: it may hang before its exec, as in a directory of a dead server.
             self._started = fork.begin(["/bin/sh", "-c", self._settings.pre_stop], setup)
             self._hook = self._started.pid
@@ -180,12 +181,12 @@ class Stop:
 
     def _escalate(self) -> None:
         after_s, number = self._plan.pop(0)
-        if self._main.send_stop(number):
+        if self.main.send_stop(number):
             self._log.emit(
                 events.WARNING, "stop_escalated", signal=signals.name(number), after_s=after_s
             )
-        if number == _signal.SIGKILL and scope.is_refused(self._main.pid):
-            self._main.give_up()
+        if number == _signal.SIGKILL and scope.is_refused(self.main.pid):
+            self.main.give_up()
 
     def _announce(self) -> None:
         """Tell the service manager once that the stop has begun."""

@@ -12,7 +12,7 @@ from pyinit.kernel import clock
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyinit.inbox import Inbox
-    from pyinit.kernel.proc import Process
+    from pyinit.kernel.proc import ProcessStat
     from pyinit.lifecycle import Lifecycle
     from pyinit.lineage import Descendants
     from pyinit.reaper import Reaper
@@ -25,6 +25,10 @@ KILL_BOUND_S = 2.0
 # find all descendants takes long in which nobody is.
 POLL_S = 0.01
 BUSY_POLL_S = 0.25
+# Whoever a parent still waits for has this time in seconds between TERM and KILL.
+LAST_S = 1.0
+
+_IN_ORDER = (lifecycle.DESCENDING, lifecycle.BYPASSING)
 
 
 class Teardown:
@@ -40,7 +44,7 @@ class Teardown:
         log: events.Log,
         reaper: "Reaper",
         inbox: "Inbox",
-        where: "scope.Namespace | Descendants",
+        where: "scope.OwnNamespace | Descendants",
         left: int,
         *,
         in_order: bool = True,
@@ -56,7 +60,7 @@ class Teardown:
         self._group_asked = group_asked
         self._order: Order | None = None  # whom to ask when, where that is kept to
         self._next: set[int] = set()  # those to be asked now
-        self._entered: list[Process] = []  # from outside, who were asked
+        self._entered: list[ProcessStat] = []  # from outside, who were asked
         self._but: set[int] = set()  # whom those owed are not for
         self._asked = reaper.signalled
         self._deadline: float | None = None
@@ -69,6 +73,8 @@ class Teardown:
         self._perform = {
             lifecycle.ASK_CHILDREN: self._ask_children,
             lifecycle.ARM_HALF: self._arm_half,
+            lifecycle.ASK_BYPASSED: self._ask_bypassed,
+            lifecycle.ARM_LAST: self._arm_last,
             lifecycle.TERMINATE: self._terminate,
             lifecycle.ARM_GRACE: self._arm_grace,
             lifecycle.KILL: self._kill,
@@ -138,7 +144,7 @@ class Teardown:
     def _wait_until(self, deadline: float) -> float:
         """Return the deadline, or when to look again: who is left, or who has come since."""
         # A child is adopted without a word where its parent was no child of ours.
-        looks = self._lifecycle.state in (lifecycle.DESCENDING, lifecycle.KILLING)
+        looks = self._lifecycle.state in (*_IN_ORDER, lifecycle.KILLING)
         if not (looks or self._owed or self._left == scope.OUTSIDERS):
             return deadline
         pause_s = BUSY_POLL_S if self._reaper.is_behind else POLL_S
@@ -173,7 +179,7 @@ class Teardown:
         self._left = self._scope.left()
         if self._left == scope.NOBODY:
             self._step(lifecycle.GONE)
-        elif self._order is not None and self._lifecycle.state == lifecycle.DESCENDING:
+        elif self._order is not None and self._lifecycle.state in _IN_ORDER:
             self._next = self._order.adopted()
             if self._next:
                 self._step(lifecycle.ADOPTED)
@@ -210,10 +216,27 @@ class Teardown:
         self._began = self._clock.now()
         self._deadline = self._began + self._lifecycle.grace_s / 2
 
+    def _ask_bypassed(self) -> None:
+        """Ask those whose parents were asked and do not act: they wait for nothing."""
+        if self._order is None:
+            return
+        try:
+            told = self._asked_before() | self._order.still(self._entered)
+            found = self._order.bypassed(told)
+        except OSError:
+            return  # they are asked near the grace's end
+        for pid in found:
+            self._scope.signal_one(pid, (_signal.SIGTERM, _signal.SIGCONT))
+
+    def _arm_last(self) -> None:
+        began = self._clock.now() if self._began is None else self._began
+        grace_s = self._lifecycle.grace_s
+        self._deadline = began + max(grace_s / 2, grace_s - LAST_S)
+
     def _terminate(self) -> None:
         is_first = self._deadline is None
         if self._order is not None:
-            again = self._order.still(self._entered)
+            again = self._order.still(self._entered) | self._order.still_bypassed()
             self._but = {*self._asked, *again, *self._asked_before()}
         met = self._send(_signal.SIGTERM, _signal.SIGCONT)
         if is_first:
@@ -271,7 +294,7 @@ class _Account:
         self._count = 0
         self._killed = 0
 
-    def tell_of_blockers(self, left: "list[Process]", bound_s: float) -> None:
+    def tell_of_blockers(self, left: "list[ProcessStat]", bound_s: float) -> None:
         """Say who is there in spite of SIGKILL, or would be."""
         from pyinit.log import names
 

@@ -12,8 +12,19 @@ import sys
 import pytest
 
 from tests import harness
-from tests.harness import MODES, PID1, SUBREAPER, Container, embeds, logged, python, run
-from tests.terminals import INTERRUPT, SETSID, Terminal
+from tests.harness import (
+    MODES,
+    PID1,
+    SUBREAPER,
+    Container,
+    embeds,
+    logged,
+    open_files,
+    python,
+    run,
+    until,
+)
+from tests.terminals import END, INTERRUPT, SETSID, Terminal
 
 NOTHING = {PID1: {}, SUBREAPER: {"always": True}}
 
@@ -141,8 +152,7 @@ def test_what_the_program_leaves_is_ended(mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()  # which the program reads: it is the child's
+        container.close_stdin()  # which the program reads: it is the child's
         assert container.wait() == 7
         if mode == SUBREAPER:
             assert container.survivors == []
@@ -180,6 +190,27 @@ def test_the_program_has_the_terminal(mode: str, namespaces: None) -> None:
         container.signal(signal.SIGTERM)
         container.expect("TERM")  # and not a second INT before
         assert container.wait() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_neither_of_the_two_keeps_the_terminal_open(mode: str, namespaces: None) -> None:
+    """The descriptor by which it was handed over is closed in both, and where fork(2) fails."""
+    init = forks("fork_and_compare_descriptors", mode)
+    with (
+        Terminal() as terminal,
+        Container([], mode=mode, before=SETSID, init=init, stdin=terminal.slave) as container,
+    ):
+        container.expect("fork []")
+        container.expect("forked []")
+        until(lambda: terminals(container.pid) == [0], "only stdin is the terminal")
+        terminal.type(END)
+        assert container.wait() == 0
+
+
+def terminals(pid: int) -> list[int]:
+    """Return which descriptors of a process are a terminal."""
+    places = ("/dev/pts", "/dev/tty")
+    return sorted(fd for fd, file in open_files(pid).items() if file.startswith(places))
 
 
 def test_threads_and_children_of_before_are_refused(mode: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,7 @@ SAME: list[tuple[dict[str, Any], list[str]]] = [
     ({"quiet": True}, ["--quiet"]),
     ({"on_oom": "stop"}, ["--on-oom", "stop"]),
     ({"leftovers": "all"}, ["--leftovers", "all"]),
+    ({"wait_all": True}, ["--wait-all"]),
     ({"log_level": "info"}, ["--log-level", "info"]),
     ({"log_format": "json"}, ["--log-format", "json"]),
     ({"log_fd": 7}, ["--log-fd", "7"]),
@@ -76,10 +79,10 @@ def test_every_option_has_a_keyword() -> None:
     assert set(pyinit.Options.__annotations__) == set(keywords.KEYWORDS)
 
 
-@in_one_test(("asked", "words"), SAME)
-def test_a_keyword_does_what_the_option_does(asked: dict[str, Any], words: list[str]) -> None:
+@in_one_test(("settings", "words"), SAME)
+def test_a_keyword_does_what_the_option_does(settings: dict[str, Any], words: list[str]) -> None:
     """It leads to the same settings."""
-    by_keyword = vars(keywords.settings_of(["true"], asked, pyinit.run))  # type: ignore[arg-type]
+    by_keyword = vars(keywords.settings_of(["true"], settings, pyinit.run))  # type: ignore[arg-type]
     by_word = vars(parser.parse([*words, "true"], {}))
     assert by_keyword == by_word
 
@@ -91,7 +94,9 @@ def kinds_of(names: Iterable[str]) -> set[table.Kind]:
 
 def test_each_kind_is_among_them() -> None:
     """So that every keyword is checked as one of them is; and pause, which has no command."""
-    assert kinds_of(name for asked, _ in SAME for name in asked) == kinds_of(keywords.KEYWORDS)
+    assert kinds_of(name for settings, _ in SAME for name in settings) == kinds_of(
+        keywords.KEYWORDS
+    )
     by_keyword = vars(keywords.settings_of([], {"pause": True}, pyinit.run))
     assert by_keyword == vars(parser.parse(["--pause"], {}))
 
@@ -99,10 +104,10 @@ def test_each_kind_is_among_them() -> None:
 @in_one_test("switch", ["group", "no_new_privs", "session", "notify", "warn_on_reap", "quiet"])
 def test_a_switch_can_be_off(switch: str) -> None:
     """False is the default, said aloud."""
-    asked = keywords.settings_of(["true"], {switch: False}, pyinit.run)  # type: ignore[misc]
+    settings = keywords.settings_of(["true"], {switch: False}, pyinit.run)  # type: ignore[misc]
     default = keywords.settings_of(["true"], {}, pyinit.run)
-    assert {**vars(default), **vars(asked)} == vars(asked)
-    assert all(getattr(default, name) == value for name, value in vars(asked).items())
+    assert {**vars(default), **vars(settings)} == vars(settings)
+    assert all(getattr(default, name) == value for name, value in vars(settings).items())
 
 
 TYPES: list[tuple[str, Any, str]] = [
@@ -136,7 +141,7 @@ TYPES: list[tuple[str, Any, str]] = [
     ("oom_score_adj", "500", "expected a number such as"),
     ("umask", True, "expected a number such as"),
     ("parent_death_signal", None, "expected a signal's number or name"),
-    ("verbose", "2", "expected how often"),
+    ("verbose", "2", "expected a count"),
     ("on_oom", None, "expected a word"),
     ("leftovers", True, "expected a word"),
     ("log_level", 2, "expected a level"),
@@ -217,7 +222,8 @@ def test_wrong_values_of_each_kind_are_tried() -> None:
 def test_an_unknown_keyword_is_named() -> None:
     """With the nearest, and all those that there are."""
     said = (
-        r"run\(\) has no keyword 'gruop': did you mean 'group'\? expected some of cwd, env, group"
+        r"run\(\) has no keyword 'gruop': did you mean 'group'\?"
+        r" expected some of cwd, env, logger, group"
     )
     with pytest.raises(TypeError, match=said) as raised:
         pyinit.run(["true"], gruop=True)  # type: ignore[call-arg]
@@ -252,5 +258,21 @@ def test_argv_is_words(argv: Any, error: type[Exception], expected: str) -> None
 
 def test_argv_takes_what_subprocess_takes() -> None:
     """Bytes that are no UTF-8 come through; see os.fsencode()."""
-    asked = keywords.settings_of([Path("/bin/true"), os.fsdecode(b"\xff")], {}, pyinit.run)
-    assert [os.fsencode(word) for word in asked.command] == [b"/bin/true", b"\xff"]
+    settings = keywords.settings_of([Path("/bin/true"), os.fsdecode(b"\xff")], {}, pyinit.run)
+    assert [os.fsencode(word) for word in settings.command] == [b"/bin/true", b"\xff"]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"user": "nobody-has-this-name"}, "user: there is no user 'nobody-has-this-name' in "),
+        ({"log_file": "/nonexistent/log"}, "log_file: '/nonexistent/log' cannot be written: "),
+    ],
+)
+def test_what_is_found_at_the_start_names_the_keyword(how: Any, said: str) -> None:
+    """And not the option of the command line, which the program has never written."""
+    code = f"import pyinit; pyinit.run(['true'], **{how!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert f"\nValueError: {said}" in done.stderr

@@ -169,8 +169,7 @@ def test_what_is_left_is_ended(mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.rest().splitlines()[-2:] == ["7 0", "nobody is left"]
         assert container.wait() == 0
 

@@ -263,8 +263,7 @@ def test_an_ignored_sigchld(who: str, mode: str) -> None:
         each.expect("ready")
         # The original looks once whether its command is there, and ends if it is not.
         until_settled(each.pid)
-        assert each.process.stdin is not None
-        each.process.stdin.close()
+        each.close_stdin()
         code = outcome(DIFFERENCES["SIGCHLD ignored"], who)
         if code is not None:
             assert each.wait() == code

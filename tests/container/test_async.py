@@ -210,6 +210,28 @@ def test_events() -> None:
     assert names == ["init_started", "child_started", "signal_received", "child_exited", "exiting"]
 
 
+def test_events_by_a_callback() -> None:
+    """It is called in the loop, has had all at the end, and what it raises is told there."""
+    seen: list[str] = []
+    told: list[Exception] = []
+    loop: list[asyncio.AbstractEventLoop] = []
+
+    def take(event: dict[str, Any]) -> None:
+        assert asyncio.get_running_loop() is loop[0]
+        seen.append(event["event"])
+        raise LookupError
+
+    async def main() -> None:
+        loop.append(asyncio.get_running_loop())
+        loop[0].set_exception_handler(lambda _, context: told.append(context["exception"]))
+        async with start(["true"], events=take) as container:
+            await container.wait()
+
+    asyncio.run(main())
+    assert seen == ["init_started", "child_started", "child_exited", "exiting"]
+    assert [type(each) for each in told] == [LookupError] * 4
+
+
 def test_run_container() -> None:
     """Start, communicate, wait and close in one."""
 
@@ -411,8 +433,10 @@ def test_under_anyio() -> None:
     anyio.run(main)
 
 
-def test_under_trio() -> None:
+def test_under_trio(monkeypatch: pytest.MonkeyPatch) -> None:
     """As docs/api.md has it: a start in a thread, and the pidfd."""
+    # trio keeps its thread for 10 s, which `nothing_is_left` would wait for.
+    monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 0.01, raising=False)
 
     async def main() -> None:
         container = await trio.to_thread.run_sync(lambda: spawn(["sh", "-c", "exit 3"]))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import subprocess
+import threading
 from typing import Any
 
 import pytest
 
-from tests.harness import DEADLINE_S
+from tests.harness import DEADLINE_S, until
 from tests.spawning import line, spawn
 
 pytestmark = pytest.mark.usefixtures("namespaces")
@@ -62,6 +66,50 @@ def test_another_place_for_the_log(how: dict[str, Any]) -> None:
     """There is one."""
     with pytest.raises(ValueError, match="events=True is where the log goes"):
         spawn(["true"], events=True, **how)
+
+
+NAMES = ["init_started", "child_started", "child_exited", "exiting"]
+
+
+def test_a_callback() -> None:
+    """It has had all events when the container is closed, by ``with`` here."""
+    seen: list[dict[str, Any]] = []
+    with spawn(["true"], events=seen.append) as container:
+        container.wait(DEADLINE_S)
+        with pytest.raises(ValueError, match="expected events=True"):
+            container.events()
+    assert [each["event"] for each in seen] == NAMES
+
+
+def test_a_callback_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as what ends a thread is, and the next event comes."""
+    told: list[Any] = []
+    monkeypatch.setattr("threading.excepthook", told.append)
+    with spawn(["true"], events=lambda _: 1 // 0) as container:
+        container.wait(DEADLINE_S)
+    assert [each.exc_type for each in told] == [ZeroDivisionError] * len(NAMES)
+
+
+def test_a_callback_that_closes_the_container() -> None:
+    """It does not wait for itself; the container goes on, and no thread is left."""
+    started, closed = threading.Event(), threading.Event()
+
+    def close(event: dict[str, Any]) -> None:
+        started.wait(DEADLINE_S)
+        container.close()
+        closed.set()
+
+    container = spawn(["sleep", "1000"], events=close, detach=True)
+    pidfd = os.dup(container.pidfd)
+    try:
+        started.set()
+        assert closed.wait(DEADLINE_S)
+        until(lambda: "pyinit-events" not in {each.name for each in threading.enumerate()}, "end")
+        assert not select.select([pidfd], [], [], 0)[0]
+    finally:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
 
 
 def test_without_events() -> None:

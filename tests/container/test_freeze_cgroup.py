@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 
 import pytest
 
 from pyinit import Exit
+from pyinit.container import freezer
+from pyinit.kernel import clock
 from tests.freezers import cgroup, hierarchies
 from tests.harness import python, status_field, until
 from tests.spawning import line, rest, spawn
@@ -60,3 +63,20 @@ def test_a_frozen_one_can_be_killed(hierarchy: str) -> None:
         container.freeze()
         assert container.kill() == Exit(128 + signal.SIGKILL, signal.SIGKILL)
         assert not rest(container.stdout)
+
+
+def test_one_that_does_not_freeze_is_given_up_while_the_clock_stands_still(
+    hierarchy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses between two looks count as time that has passed; the clock is a mock here."""
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        assert sum(pauses) < 2 * freezer._BOUND_S, "it waits for ever"
+
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(time, "sleep", pause)
+    monkeypatch.setattr(clock, "_elapsed_s", lambda: 0.0)
+    with pytest.raises(TimeoutError, match="has not changed within 10 seconds"):
+        freezer._await(lambda: False, hierarchy)

@@ -434,10 +434,10 @@ NOT_NEEDED = {
 def test_all_that_the_init_may_need_is_loaded_before_another_root() -> None:
     """Each import in each of its modules, also those that a function does when it is called."""
     program = (
-        "from pyinit import settings; from pyinit.container import preload, stage; "
-        "asked = settings.Settings([]); "
-        "vars(asked).update(pause=True, notify=True, user='app', report='report'); "
-        "preload.load_all(asked, {'enter': 1, 'namespaces': ['mount'], 'terminal': True}); "
+        "from pyinit.settings import Settings; from pyinit.container import preload, stage; "
+        "settings = Settings([]); settings.wait_all = True; settings.services = 'x'; "
+        "vars(settings).update(pause=True, notify=True, user='app', report='report'); "
+        "preload.load_all(settings, {'enter': 1, 'namespaces': ['mount'], 'terminal': True}); "
         "import sys; print(*sys.modules)"
     )
     home = Path(pyinit.__file__).parent

@@ -23,6 +23,12 @@ def shown(command: str, pid: int) -> Any:
     return json.loads(done.stdout)
 
 
+def own(found: dict[str, Any]) -> dict[str, Any]:
+    """Leave out that others of the machine could not be looked at: they come and go."""
+    left = [each for each in found["not_checked"] if each["id"] != "processes"]
+    return {**found, "not_checked": left}
+
+
 def test_it_is_what_pyinitctl_shows() -> None:
     """But for times, which pass."""
     with spawn(python("record.py", "TERM")) as container:
@@ -30,7 +36,7 @@ def test_it_is_what_pyinitctl_shows() -> None:
         found = container.status()
         assert found["init"] == shown("status", container.pid)["init"]
         assert {each["inner_pid"] for each in found["processes"]} == {1, 2}
-        assert container.doctor() == shown("doctor", container.pid)
+        assert own(container.doctor()) == own(shown("doctor", container.pid))
         container.kill()
         for ask in (container.status, container.doctor):
             with pytest.raises(ProcessLookupError, match="has ended"):

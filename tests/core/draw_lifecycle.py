@@ -1,4 +1,7 @@
-"""Draw docs/lifecycle.md from the table of transitions: ``python -m tests.draw_lifecycle``."""
+"""Draw docs/lifecycle.md from the table of transitions.
+
+``python -m tests.core.draw_lifecycle`` writes it.
+"""
 
 from __future__ import annotations
 
@@ -12,44 +15,58 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 HEAD = """\
 # The life of a container under pyinit
 
-Drawn from the table `TRANSITIONS` in `pyinit/lifecycle.py` by `python -m tests.draw_lifecycle`;
-a test keeps the two the same.
-
-The main child is the command that pyinit started, leftovers are the processes that live on after
-it. A stop signal is SIGTERM, SIGINT or SIGQUIT, or one of those in `--stop-signals`; any later
-one, however long after the first, cuts short what pyinit is waiting for.
+The main child is the command that pyinit started. Leftovers are the processes that live on after
+it. A stop signal is SIGTERM, SIGINT or SIGQUIT, or one of those in `--stop-signals`. Each later
+stop signal, however long after the first, cuts short the drain or the grace.
 
 **The drain** (`--drain`) holds the first stop signal back, so that load balancers can stop sending
-requests first. All other signals are relayed meanwhile. The drain ends after its time, with a
-second stop signal, or when the main child ends; a `--pre-stop` command starts with the drain and
-is killed with it. At its end pyinit relays the signal that it held back, and the second stop
-signal if that is another one.
+requests first. Meanwhile pyinit relays all other signals. The drain ends after its time, with a
+second stop signal, or when the main child ends. A `--pre-stop` command starts with the drain, and
+pyinit kills it at the end of the drain. Then pyinit relays the signal that it held back, and the
+second stop signal if that is another one.
+
+**The wait** (`--wait-all`) is for a command that starts a daemon and ends. Then pyinit waits until
+its last child has ended. It does not wait for processes that entered from outside. The first stop
+signal ends the wait, at the end of the drain if there is one, and the teardown follows. If the stop
+signal came before the main child's end, there is no wait. Other signals are relayed to those
+children of pyinit that catch, block or ignore them, which pyinit reads in /proc. So a daemon that
+reads its configuration again on HUP gets HUP, and no process ends by a signal that it does not
+expect.
+Signals of a terminal, such as WINCH, are not relayed. pyinit has the terminal again, so ^C is a
+stop signal. The exit code is always that of the command. pyinit sends TERM only; a daemon that
+needs another signal can be stopped by `--pre-stop`, as with `--drain 30 --pre-stop 'nginx -s
+quit'`: the drain ends early when the last child has ended.
 
 **The plan** (`--escalate`, `--stop-timeout`) is for a main child that does not end on its stop
-signal. Its times count from the moment at which that was relayed, so they come on top of the
-drain's. Further stop signals are relayed and change nothing about it. It ends with the
-main child; the grace governs leftovers. Without a plan pyinit waits for the main child without a
-limit.
+signal. Its times count from the relay of that signal, so they come after the drain. pyinit relays
+further stop signals, and they do not change the plan. The plan ends with the main child; then the
+grace begins. Without a plan pyinit waits for the main child without a limit.
 
 **The teardown** (`--grace`, `--leftovers`) ends the leftovers, parents before their children. A
 parent can end its children in its own way: a master lets its workers finish their jobs, a shell
 waits for its pipeline. So pyinit sends TERM first to its own children, and to processes that
 entered the namespace from outside. When a parent ends, its children become pyinit's children, and
-get TERM then. When half of the grace is over, all other leftovers get TERM too, because their
-parents do not act. At the end of the grace all get KILL. Processes that just end on TERM end as
-early as if all got TERM at once. All get TERM at once with `--leftovers all`, when all leftovers
-are children of pyinit, and when /proc is missing, shows another namespace or hides processes
-(`hidepid`). A subreaper without /proc reaches its own children only, so it keeps the order in any
-case. With `--group`, members of the main child's group that got TERM with it do not get TERM
-again.
+get TERM then. When half of the grace is over, pyinit also sends TERM to processes whose parent does
+not act on it. Such a parent ignores TERM, or has not taken it (SigIgn, SigPnd and ShdPnd of
+/proc/PID/status), because a tracer has stopped it for example, or pyinit may not signal it. pyinit
+expects a parent that has taken TERM to end its children itself. 1 s before the end of the grace all
+other leftovers get TERM, because their parents take too long. At the end of the grace all get KILL.
+The order costs no time with processes that end on TERM. All get TERM at once with `--leftovers
+all`, when all leftovers are children of pyinit, and when /proc is missing, shows another namespace
+or hides processes (`hidepid`). A subreaper without /proc reaches its own children only, so it
+always keeps the order. With `--group`, members of the main child's group that got TERM with it do
+not get TERM again.
+
+The diagram and the table are drawn from `TRANSITIONS` in `pyinit/lifecycle.py`, by
+`python -m tests.core.draw_lifecycle`.
 """
 
 PROGRAMS = """\
 ## What programs lose
 
 An entry script that starts a program without `exec` ends at once on TERM, and the program is a
-leftover in the middle of its work. This table shows how much of its work does not come to its end.
-The grace is 10 s. `tests/stopping/test_real_programs.py` sees it in the real programs.
+leftover in the middle of its work. This table shows how much of its work is lost. The grace is
+the default, 5 s. `tests/stopping/test_real_programs.py` measures it with the real programs.
 
 {table}
 tini ends with its child, and the kernel kills the rest. dumb-init sends TERM to all at once, and
@@ -57,11 +74,10 @@ then ends with its child too. `pyinit --leftovers all` sends TERM to all at once
 
 - gunicorn and uvicorn need time, but no order: their workers end on TERM when they have answered.
 - nginx drops its requests on TERM, in any order; QUIT is the signal that lets it finish. A shell
-  around it can send that: `trap 'kill -QUIT "$!"' TERM; nginx -g 'daemon off;' & until wait; do :;
-  done`. Without a script in between, `pyinit --rewrite TERM:QUIT -- nginx -g 'daemon off;'` does.
-- All processes get TERM after half of the grace. Work that a parent still waits for is lost then:
-  with the default grace of 5 s, Celery loses a task of 3 s that has just begun. So the grace has to
-  be more than twice as long as the longest work.
+  around it can send QUIT: `trap 'kill -QUIT "$!"' TERM; nginx -g 'daemon off;' & until wait; do :;
+  done`. Without a script in between, use `pyinit --rewrite TERM:QUIT -- nginx -g 'daemon off;'`.
+- All processes get TERM 1 s before the end of the grace. So work is safe only if the grace is at
+  least 1 s longer than the work takes.
 """
 
 

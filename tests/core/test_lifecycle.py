@@ -14,12 +14,16 @@ from pyinit.lifecycle import (
     ARM_DRAIN,
     ARM_GRACE,
     ARM_HALF,
+    ARM_LAST,
     ARM_PLAN,
+    ASK_BYPASSED,
     ASK_CHILDREN,
+    BYPASSING,
     DEADLINE,
     DESCENDING,
     DONE,
     DRAINING,
+    END_WAIT,
     ENDED,
     ESCALATE,
     GONE,
@@ -27,10 +31,12 @@ from pyinit.lifecycle import (
     KILL,
     KILLING,
     LEFTOVERS,
+    LEFTOVERS_AWAITED,
     LEFTOVERS_BELOW,
     LEFTOVERS_NO_GRACE,
     NAME_BLOCKERS,
     RELAY,
+    RELAY_DOWN,
     RELEASE,
     RUNNING,
     SIGNAL,
@@ -40,22 +46,34 @@ from pyinit.lifecycle import (
     TEARDOWN,
     TERMINATE,
     TRANSITIONS,
+    WAITING,
     Lifecycle,
 )
 from tests.cases import in_one_test
 
 # What can happen in the world while the machine is in a state.
 WITH_MAIN_CHILD = (SIGNAL, STOP, ENDED, LEFTOVERS, LEFTOVERS_BELOW)
+WITH_WAIT = (RUNNING, WAITING, DRAINING, STOPPING)
 WITH_DEADLINE = (*WITH_MAIN_CHILD, DEADLINE)
 WITH_LEFTOVERS = (SIGNAL, STOP, DEADLINE, GONE)
 POSSIBLE = {
-    RUNNING: WITH_MAIN_CHILD,
+    RUNNING: (*WITH_MAIN_CHILD, LEFTOVERS_AWAITED),
+    WAITING: WITH_MAIN_CHILD,
     DRAINING: WITH_DEADLINE,
     STOPPING: WITH_DEADLINE,
     DESCENDING: (*WITH_LEFTOVERS, ADOPTED),
+    BYPASSING: (*WITH_LEFTOVERS, ADOPTED),
     TEARDOWN: WITH_LEFTOVERS,
     KILLING: WITH_LEFTOVERS,
     DONE: (*WITH_MAIN_CHILD, *WITH_LEFTOVERS),
+}
+
+
+FOLLOWS = {
+    ARM_HALF: ASK_CHILDREN,
+    ARM_LAST: ASK_BYPASSED,
+    ARM_GRACE: TERMINATE,
+    ARM_BOUND: KILL,
 }
 
 
@@ -95,19 +113,25 @@ class World(RuleBasedStateMachine):
         """Assert that ``action`` is right at this time."""
         state, event = self.happened[-1]
         events = [event for _, event in self.happened]
-        if action in (RELAY, ARM_DRAIN, RELEASE, ARM_PLAN, ESCALATE):
-            assert not self.main_child_ended()
+        if action in (RELAY, RELAY_DOWN, END_WAIT, ARM_DRAIN, RELEASE, ARM_PLAN, ESCALATE):
+            assert not self.wait_ended()
             self.check_stop(action, state, event, events.count(STOP))
         else:
-            assert self.main_child_ended()
+            assert self.wait_ended()
             self.check_teardown(action, state, event, events.count(STOP))
 
     def check_stop(self, action: str, state: str, event: str, stops: int) -> None:
         """Assert that ``action``, one of those for a main child that lives, is right now."""
         if action == RELAY:
             assert event == SIGNAL or (event == STOP and (state, stops) != (DRAINING, 1))
+        elif action == RELAY_DOWN:
+            assert (state, event) == (WAITING, SIGNAL)
+        elif action == END_WAIT:
+            assert (state, event, stops) == (WAITING, STOP, 1)
+            self.steps = 0  # the plan is for a main child
         elif action == ARM_DRAIN:
-            assert (state, event) == (RUNNING, STOP)
+            assert state in (RUNNING, WAITING)
+            assert event == STOP
             assert self.machine.drain_s > 0
             self.armed = True
         elif action == RELEASE:
@@ -129,11 +153,14 @@ class World(RuleBasedStateMachine):
             assert self.machine.grace_s > 0
             assert event in (LEFTOVERS_BELOW, ADOPTED)
             assert not {TERMINATE, KILL} & set(self.done)
+        elif action == ASK_BYPASSED:
+            assert (state, event) == (DESCENDING, DEADLINE)
+            assert not {ASK_BYPASSED, TERMINATE, KILL} & set(self.done)
         elif action == TERMINATE:
             assert self.machine.grace_s > 0
             assert not {TERMINATE, KILL} & set(self.done)
-            # All at once, or after half of the grace.
-            assert event == LEFTOVERS or (state, event) == (DESCENDING, DEADLINE)
+            # All at once, or near the end of the grace.
+            assert event == LEFTOVERS or (state, event) == (BYPASSING, DEADLINE)
         elif action == KILL:
             assert KILL not in self.done
             if self.machine.grace_s == 0:
@@ -142,16 +169,15 @@ class World(RuleBasedStateMachine):
                 grace_over = (state, event) == (TEARDOWN, DEADLINE)
                 assert grace_over or (event == STOP and stops > 1)
                 assert TERMINATE in self.done or (ASK_CHILDREN in self.done and not grace_over)
-        elif action in (ARM_HALF, ARM_GRACE, ARM_BOUND):
-            follows = {ARM_HALF: ASK_CHILDREN, ARM_GRACE: TERMINATE, ARM_BOUND: KILL}
-            assert self.done[-1] == follows[action]
+        elif action in FOLLOWS:
+            assert self.done[-1] == FOLLOWS[action]
             self.armed = True
         else:
             assert action == NAME_BLOCKERS
             assert (state, event) == (KILLING, DEADLINE)
 
-    def main_child_ended(self) -> bool:
-        """Return whether it has."""
+    def wait_ended(self) -> bool:
+        """Return whether the main child has ended, and nobody else is waited for."""
         return any(event in (ENDED, LEFTOVERS, LEFTOVERS_BELOW) for _, event in self.happened)
 
     @rule(stop=st.booleans())
@@ -159,13 +185,19 @@ class World(RuleBasedStateMachine):
         """Send a signal, which can come at any time."""
         self.step(STOP if stop else SIGNAL)
 
-    @precondition(lambda self: self.machine.state in (RUNNING, DRAINING, STOPPING))
+    @precondition(lambda self: self.machine.state == RUNNING)
+    @rule()
+    def main_child_ends_and_others_are_awaited(self) -> None:
+        """With --wait-all."""
+        self.step(LEFTOVERS_AWAITED)
+
+    @precondition(lambda self: self.machine.state in (RUNNING, WAITING, DRAINING, STOPPING))
     @rule(event=st.sampled_from((ENDED, LEFTOVERS, LEFTOVERS_BELOW)))
     def main_child_ends(self, event: str) -> None:
         """Once."""
         self.step(event)
 
-    @precondition(lambda self: self.machine.state == DESCENDING)
+    @precondition(lambda self: self.machine.state in (DESCENDING, BYPASSING))
     @rule()
     def a_parent_ends(self) -> None:
         """Its children become ours; several do, one after the other."""
@@ -177,7 +209,7 @@ class World(RuleBasedStateMachine):
         """Let the armed deadline come, several times if nobody arms a new one."""
         self.step(DEADLINE)
 
-    @precondition(lambda self: self.machine.state in (DESCENDING, TEARDOWN, KILLING))
+    @precondition(lambda self: self.machine.state in (DESCENDING, BYPASSING, TEARDOWN, KILLING))
     @rule()
     def leftovers_end(self) -> None:
         """Let the last one end."""
@@ -193,7 +225,7 @@ class World(RuleBasedStateMachine):
     def it_ends_once(self) -> None:
         """There is one final status: done is entered once, after the main child's end."""
         assert self.ends == (self.machine.state == DONE)
-        assert self.ends <= self.main_child_ended()
+        assert self.ends <= self.wait_ended()
 
     @invariant()
     def it_cannot_hang(self) -> None:
@@ -201,16 +233,17 @@ class World(RuleBasedStateMachine):
         state = self.machine.state
         if state != DONE:
             due = state == STOPPING and self.steps > 0
-            assert self.armed == (due or state in (DRAINING, DESCENDING, TEARDOWN, KILLING))
+            waits = state in (DRAINING, DESCENDING, BYPASSING, TEARDOWN, KILLING)
+            assert self.armed == (due or waits)
 
     @invariant()
     def no_stop_signal_is_lost(self) -> None:
         """Each is relayed, or held back by the drain, while there is a main child to get it."""
-        if self.main_child_ended():
+        if self.wait_ended():
             return
         stops = [event for _, event in self.happened].count(STOP)
         plain = [event for _, event in self.happened].count(SIGNAL)
-        relayed = self.done.count(RELAY) + self.done.count(RELEASE) - plain
+        relayed = sum(map(self.done.count, (RELAY, RELAY_DOWN, END_WAIT, RELEASE))) - plain
         assert relayed == stops - (self.machine.state == DRAINING)
 
 
@@ -223,7 +256,7 @@ CASES = [
     for event in events
     for stops in (0, 1, 2)
     # The first stop signal is what leads from the first of these states to the others.
-    if (state, stops > 0) not in {(RUNNING, True), (DRAINING, False), (STOPPING, False)}
+    if (state not in WITH_WAIT or (state in (DRAINING, STOPPING)) == (stops > 0))
     # The second one ends the drain.
     and (state, stops) != (DRAINING, 2)
 ]
@@ -244,7 +277,7 @@ def test_there_is_an_answer_to_all_that_can_happen(
 def test_every_row_of_the_table_is_used() -> None:
     """Each is reached from the start by what can happen: none is there for nothing."""
     used = set()
-    events = (SIGNAL, STOP, ENDED, LEFTOVERS, LEFTOVERS_BELOW, ADOPTED, DEADLINE, GONE)
+    events = (*WITH_MAIN_CHILD, LEFTOVERS_AWAITED, ADOPTED, DEADLINE, GONE)
     happening = itertools.product(events, repeat=5)
     times = itertools.product((0.0, 5.0), repeat=2)
     for (grace_s, drain_s), happened in itertools.product(times, happening):
@@ -261,7 +294,7 @@ def event_of_row(machine: Lifecycle, event: str) -> str:
     """Return the name that the table has for ``event``."""
     if event == STOP and machine.stops:
         return HURRY
-    if event == STOP and machine.state == RUNNING and machine.drain_s:
+    if event == STOP and machine.state in (RUNNING, WAITING) and machine.drain_s:
         return STOP_DRAIN
     if event in (LEFTOVERS, LEFTOVERS_BELOW) and machine.grace_s == 0:
         return LEFTOVERS_NO_GRACE
@@ -338,9 +371,11 @@ def test_any_signal_is_relayed_while_the_main_child_lives() -> None:
 
 
 def test_parents_first_then_all() -> None:
-    """Our children as they come; after half of the grace the others; at its end KILL."""
+    """Our children as they come; then who waits for nothing, all others, and KILL."""
     machine = Lifecycle(5.0)
     assert machine.step(LEFTOVERS_BELOW) == (ASK_CHILDREN, ARM_HALF)
+    assert machine.step(ADOPTED) == (ASK_CHILDREN,)
+    assert machine.step(DEADLINE) == (ASK_BYPASSED, ARM_LAST)
     assert machine.step(ADOPTED) == (ASK_CHILDREN,)
     assert machine.step(DEADLINE) == (TERMINATE, ARM_GRACE)
     assert machine.step(DEADLINE) == (KILL, ARM_BOUND)

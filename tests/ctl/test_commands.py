@@ -25,8 +25,8 @@ def add_arguments(parser):
     parser.add_argument("who", metavar="WHO")
 
 
-def run(asked):
-    print(f"hello {asked.who}")
+def run(args):
+    print(f"hello {args.who}")
     return 7
 """
 
@@ -66,11 +66,11 @@ def test_only_the_command_that_is_asked_for_is_loaded() -> None:
     ("words", "code", "said"),
     [
         ((), 2, "pyinitctl: expected a COMMAND"),
-        (("strat",), 2, "pyinitctl: there is no command 'strat': did you mean 'stat"),
+        (("statsu",), 2, "pyinitctl: there is no command 'statsu': did you mean 'status'?"),
         (("__init__",), 2, "pyinitctl: there is no command '__init__'\n"),
         (("--bogus",), 2, "pyinitctl: unknown option '--bogus'\n"),
-        (("tree", "--bogus"), 2, "pyinitctl tree: unrecognized arguments: --bogus\n"),
-        (("tree", "--js"), 2, "pyinitctl tree: unrecognized arguments: --js\n"),
+        (("tree", "--bogus"), 2, "pyinitctl tree: unknown option '--bogus'\n"),
+        (("tree", "--jsn"), 2, "pyinitctl tree: unknown option '--jsn': did you mean '--json'?\n"),
         (("stop",), 2, "pyinitctl stop: the following arguments are required: PID\n"),
         (("checkpoint", "1"), 2, "pyinitctl checkpoint: the following arguments are required: DIR"),
         (("run",), 125, "pyinitctl run: no command given"),
@@ -105,6 +105,6 @@ def test_what_cannot_be_written_is_an_error(words: tuple[str, ...], how: str) ->
         check=False,
     )
     who = "pyinitctl" if words[0].startswith("-") else f"pyinitctl {words[0]}"
-    why = os.strerror(28) if how == "full" else "closed"
+    why = os.strerror(28) if how == "full" else "it is closed"
     assert done.returncode == 1
-    assert done.stderr == f"{who}: stdout: {why}\n"
+    assert done.stderr == f"{who}: cannot write to standard output: {why}\n"

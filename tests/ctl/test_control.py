@@ -108,7 +108,7 @@ def test_stop_kills_what_takes_too_long(
 
     with Container(python("record.py", "-", "TERM")) as container:
         container.expect("ready")
-        monkeypatch.setattr(signal, "pidfd_send_signal", send_and_wait)
+        monkeypatch.setattr("pyinit.kernel.pidfds.pidfd_send_signal", send_and_wait)
         assert ctl.main(["stop", "--timeout", "0.2", str(container.pid)]) == 0
         assert container.wait() != 0
         out = capsys.readouterr().out

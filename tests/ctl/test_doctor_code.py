@@ -41,7 +41,7 @@ def test_a_pyinit_that_has_started_itself_once_more(
     assert of_code(found) == {"python-variables": "hint"}
     told = finding(found, "python-variables")
     assert named(told) == [1]
-    assert "was started with PYTHONPATH, and started itself once more" in told["what"]
+    assert "was started with PYTHONPATH, and started itself again without" in told["what"]
     assert "pyinitctl install" in told["remedy"]
 
 
@@ -53,7 +53,7 @@ def test_a_pyinit_that_could_not(capsys: pytest.CaptureFixture[str], tmp_path: P
         container.expect("ready")
         found = examine(capsys, container.pid)
     assert of_code(found) == {"python-variables": "problem", "init-threads": "hint"}
-    assert "heeds PYTHONPATH" in finding(found, "python-variables")["what"]
+    assert "reads PYTHONPATH" in finding(found, "python-variables")["what"]
     assert " has 1 thread that" in finding(found, "init-threads")["what"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import need
 from tests.ctl.doctors import examine, finding, named, namespace, severities, use_cgroup
-from tests.ctl.views import entered, wait_for_state
+from tests.ctl.views import entered_zombie, wait_for_state
 from tests.harness import (
     PYINIT,
     SUBREAPER,
@@ -103,11 +103,7 @@ def test_zombies_of_a_parent_outside(capsys: pytest.CaptureFixture[str]) -> None
     """Who entered by setns(2) is not the init's child: its parent has to reap it."""
     with Container(WAITING) as container:
         container.expect("ready")
-        with entered(container) as (inside, outside):
-            os.kill(outside, signal.SIGSTOP)
-            wait_for_state(outside, "T")
-            os.kill(inside, signal.SIGKILL)
-            wait_for_state(inside, "Z")
+        with entered_zombie(container) as (_, outside):
             told = finding(examine(capsys, container.pid), "zombies")
             assert f"a parent outside of the container, nsenter ({outside} here)" in told["what"]
 
@@ -118,11 +114,7 @@ def test_a_zombie_of_a_moment_is_none(
     """Everybody is one between the end and wait(2): only who stays one is told."""
     with Container(WAITING) as container:
         container.expect("ready")
-        with entered(container) as (inside, outside):
-            os.kill(outside, signal.SIGSTOP)
-            wait_for_state(outside, "T")
-            os.kill(inside, signal.SIGKILL)
-            wait_for_state(inside, "Z")
+        with entered_zombie(container) as (inside, outside):
 
             def passes(_: float) -> None:
                 os.kill(outside, signal.SIGCONT)

@@ -30,6 +30,7 @@ from tests.harness import (
     SUBREAPER,
     Container,
     children,
+    descendants,
     embeds,
     python,
     status_field,
@@ -45,6 +46,14 @@ pytestmark = pytest.mark.usefixtures("namespaces")
 
 WAITING = python("record.py", "TERM")
 PYTHON = python("record.py")[:2]
+WORKERS = """
+import os, time
+for _ in range(2):
+    if os.fork() == 0:
+        os.write(1, b"worker\\n")
+        time.sleep(1000)
+time.sleep(1000)
+"""
 SLEEPING = "print('ready', flush=True); import time; time.sleep(1000)"
 
 INITS = {"tini": "tini", "dumb-init": "dumb-init", "catatonit": "catatonit", "docker-init": "tini"}
@@ -90,6 +99,26 @@ def test_pyinit_is_recognised(capsys: pytest.CaptureFixture[str], tmp_path: Path
             found = examine(capsys, container.pid)
             assert found["target"]["init"]["kind"] == "pyinit"
             assert (found["findings"], found["not_checked"]) == ([], [])
+
+
+@pytest.mark.parametrize("known", ["PWD", "nothing"])
+def test_a_launcher_that_was_started_by_a_relative_path(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    known: str,
+) -> None:
+    """An init is in / by now.  With PWD its options are known too; its signals tell, without."""
+    subprocess.run([*PYINITCTL, "install", tmp_path / "init"], check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    env = {name: value for name, value in os.environ.items() if name != "PWD"}
+    env |= {"PWD": str(tmp_path)} if known == "PWD" else {}
+    with Container(WAITING, init=["./init"], options=["--grace", "100"], env=env) as container:
+        container.expect("ready")
+        until(lambda: os.readlink(f"/proc/{container.pid}/cwd") == "/", "it has left its directory")
+        found = examine(capsys, container.pid)
+        assert found["target"]["init"]["kind"] == "pyinit"
+        assert severities(found) == {"stop-timeout": "problem"}
 
 
 @pytest.mark.parametrize("scenario", ["run", "fork"])
@@ -183,6 +212,51 @@ def test_a_shell_below_an_init_that_just_ends_it(
             assert (told.pop("init-kind"), list(told)) == ("hint", expected)
             if expected:
                 assert named(finding(found, "shell-between")) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "script", "says"),
+    [
+        ((), '"$@"; true', "it has the grace of 5 s for all its workers"),
+        (("--leftovers", "all", "--grace", "9"), '"$@"; true', "lose their work"),
+        ((), 'exec "$@"', ""),
+        ((), 'trap "" TERM; "$@"; true', ""),
+    ],
+)
+def test_a_shell_between_pyinit_and_a_master(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], script: str, says: str
+) -> None:
+    """A stop ends the shell, and then the master is a leftover; not with exec, or a trap."""
+    command = [*PYTHON, "-c", WORKERS]
+    init = [*PYINIT, *options, "--", "sh", "-c", script, "sh"]
+    with namespace(*init, *command, lines=2) as pid:
+        found = examine(capsys, pid)
+        if not says:
+            assert "shell-above-workers" not in severities(found)
+            return
+        told = finding(found, "shell-above-workers")
+        assert told["severity"] == "hint"
+        assert says in told["why"]
+        assert named(told) == [2, 3, 4, 5]
+
+
+def _names_of_children(pid: int) -> list[str]:
+    try:
+        return [status_field(each, "Name") for each in children(pid)]
+    except FileNotFoundError:
+        return []  # one has just ended
+
+
+def test_a_command_that_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --wait-all: a daemon is not taken for the command, and ignoring TERM is no finding."""
+    command = ["sh", "-c", 'trap "" TERM; setsid sleep 1000 & exit 0']
+    with namespace(*PYINIT, "--wait-all", "--", *command, lines=0) as pid:
+        until(lambda: _names_of_children(pid) == ["sleep"], "sleep alone is left")
+        assert examine(capsys, pid)["findings"] == []
+        common = subprocess.run(
+            [*PYINITCTL, "doctor", str(pid)], capture_output=True, text=True, check=True
+        )
+        assert "its command has ended: it waits for the other processes" in common.stdout
 
 
 def test_a_shell_below_pyinit_is_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -353,3 +427,38 @@ def test_a_stop_signal_that_is_dropped(capsys: pytest.CaptureFixture[str]) -> No
     with running("-r", "TERM:0") as container:
         what = finding(examine(capsys, container.pid), "stop-not-heeded")["what"]
         assert what == f"pyinit (1, {container.pid} here) drops TERM"
+
+
+SERVICES = """
+[service.web]
+command = ["sleep", "1000"]
+after = ["db"]
+stop-timeout = 30
+[service.db]
+command = ["sleep", "1000"]
+stop-timeout = 20
+"""
+
+
+def test_services_that_stop_one_after_another(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Their time-outs add up, unless the plan of pyinit ends their supervisor before."""
+    path, status = tmp_path / "services.toml", tmp_path / "status"
+    path.write_text(SERVICES)
+    for options, words in (
+        ((), "57 s (50 s time-outs of services that stop one after another + 5 s grace"),
+        (("--stop-timeout", "25"), "can take 50 s to stop one after another, but the plan ends"),
+    ):
+        given = ("--services", str(path), "--status-file", str(status), *options)
+        with Container((), options=given) as container:
+            until(lambda: status.exists() and status.read_text().count('"up"') == 2, "they are up")
+            found = examine(capsys, container.pid, "--stop-timeout", "40")
+            assert words in finding(found, "stop-timeout")["what"]
+        status.unlink()
+    with Container((), options=("--services", str(path))) as container:
+        until(lambda: len(descendants(container.pid)) == 3, "they are up", container.pid)
+        left = {
+            each["id"]: each["reason"] for each in examine(capsys, container.pid)["not_checked"]
+        }
+        assert "no --status-file tells how long its services take" in left["stop-timeout"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +15,10 @@ import pytest
 
 import pyinit
 from pyinit.ctl.dist import executable
+from pyinit.ctl.dist.install import LATE
 from tests.conftest import missing
-from tests.harness import DEADLINE_S, MODES, Container, run, until
+from tests.harness import DEADLINE_S, MODES, Container, once, python, run, status_field, until
+from tests.terminals import until_settled
 
 VERSION = f"pyinit {pyinit.__version__}\n"
 PACKAGE = Path(pyinit.__file__).parent
@@ -55,10 +60,21 @@ def copy_package(directory: Path) -> Path:
     return directory
 
 
+@pytest.fixture(scope="module")
+def compiled_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory that holds a copy of the package, compiled once for all tests."""
+
+    def make(directory: Path) -> None:
+        copy_package(directory)
+        compileall.compile_dir(directory / "pyinit", quiet=2)
+
+    return once(tmp_path_factory, "compiled-package", make)
+
+
 @pytest.fixture
-def other_package(tmp_path: Path) -> Path:
+def other_package(tmp_path: Path, compiled_package: Path) -> Path:
     """Return a directory that holds a copy of the package."""
-    return copy_package(tmp_path / "other place")
+    return Path(shutil.copytree(compiled_package, tmp_path / "other place"))
 
 
 def test_it_says_what_it_wrote(tmp_path: Path) -> None:
@@ -155,10 +171,11 @@ def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
     assert version(tmp_path / "init") == VERSION
 
 
-def test_libraries_of_the_application(tmp_path: Path, mode: str) -> None:
+def test_libraries_of_the_application(tmp_path: Path, other_package: Path, mode: str) -> None:
     """LD_LIBRARY_PATH keeps Python from being loaded, unless it is asked to be ignored.
 
-    The command gets it all the same, and the process is called as the launcher is.
+    The command gets it all the same, and the process is called as the launcher is, which has a
+    bundle.
     """
     libraries = broken_libraries(tmp_path / "libraries")
     before = ["env", f"LD_LIBRARY_PATH={libraries}"]
@@ -166,7 +183,7 @@ def test_libraries_of_the_application(tmp_path: Path, mode: str) -> None:
     results = {}
     for options in [], ["--ignore-library-path"]:
         path = tmp_path / "init"
-        assert install(path, *options).returncode == 0
+        assert install(path, *options, PYTHONPATH=str(other_package)).returncode == 0
         results[bool(options)] = run(command, mode=mode, init=[str(path)], before=before)
     assert results[False][0] == 127
     assert results[True] == (0, f"init\n{libraries}\n", "")
@@ -292,7 +309,7 @@ def test_a_damaged_bundle_does_no_harm(
     path = tmp_path / "init"
     assert install(path, PYTHONPATH=str(other_package)).returncode == 0
     bundles = list((other_package / "pyinit" / "__pycache__").glob("*.bundle"))
-    assert len(bundles) == len(MODES)
+    assert len(bundles) == len(MODES) + len(LATE)
     for bundle in bundles:
         if damage:
             bundle.write_bytes(bundle.read_bytes()[:damage])
@@ -302,12 +319,89 @@ def test_a_damaged_bundle_does_no_harm(
     words = [str(path), "--", "true"]
     quiet = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True)
     assert quiet.stdout + quiet.stderr == b""
+    words = [str(path), "-v", "--", "true"]
+    told = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
+    assert "exiting" in told.stderr.splitlines()[-1]
+    assert "internal_error" not in told.stderr
 
 
-def test_all_bytecode_is_compiled(tmp_path: Path, other_package: Path) -> None:
+def test_a_log_is_loaded_from_one_file(tmp_path: Path, other_package: Path) -> None:
+    """None of its modules is looked for in the package, where others are by now."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    for folder in ("kernel", "log", "report"):
+        shutil.rmtree(other_package / "pyinit" / folder)
+    words = [str(path), "-v", "--", "true"]
+    told = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
+    names = [json.loads(line)["event"] for line in told.stderr.splitlines()]
+    assert names == ["init_started", "child_started", "child_exited", "exiting"]
+
+
+def test_a_teardown_is_loaded_from_one_file(tmp_path: Path, other_package: Path) -> None:
+    """Its order too, in which nobody is asked before the parent that waits for it has ended."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    for folder in ("kernel", "stopping"):
+        shutil.rmtree(other_package / "pyinit" / folder)
+    command = python("leave.py", "deep", "slow")
+    with Container(command, init=[str(path)], stdin=subprocess.PIPE) as container:
+        container.expect("ready")
+        container.close_stdin()
+        assert container.wait() == 7
+        assert container.errors() == ""
+
+
+def test_a_module_of_the_file_is_loaded_once(tmp_path: Path, other_package: Path) -> None:
+    """Also where it is asked for again while it is looked for, as by a signal that comes then."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    program = """
+sys.modules["pyinit"]._serve("log")
+from _frozen_importlib import _load
+from pyinit.log import senders
+assert _load(senders.__spec__) is senders
+assert senders.describe_sender
+"""
+    text = path.read_text()
+    assert "\nmain(inherited_mask)\n" in text
+    path.write_text(text.replace("\nmain(inherited_mask)\n", program))
+    subprocess.run([str(path)], timeout=DEADLINE_S, check=True)
+
+
+def test_the_supervisor_of_services_is_loaded_from_one_file(
+    tmp_path: Path, other_package: Path
+) -> None:
+    """But for what the init loads of them before it forks."""
+    path, file = tmp_path / "init", tmp_path / "services.toml"
+    file.write_text("[service.web]\ncommand = ['echo', 'done']\n")
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    for each in (other_package / "pyinit" / "services").rglob("*.py*"):
+        if each.name.partition(".")[0] not in ("__init__", "entry"):
+            each.unlink()
+    words = [str(path), "--services", str(file)]
+    done = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_a_stream_that_is_closed_stays_so(
+    tmp_path: Path, other_package: Path, namespaces: None
+) -> None:
+    """What the launcher reads does not take its number: nothing could be written there.
+
+    As PID 1: elsewhere libffi may keep a file of its own open, at the lowest number.
+    """
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    before = ("sh", "-c", 'exec "$@" <&-', "sh")
+    code, _, err = run(["true"], options=["--log-fd", "0"], init=[str(path)], before=before)
+    assert code == 125
+    assert "descriptor 0 is not open" in err
+
+
+def test_all_bytecode_is_compiled(tmp_path: Path) -> None:
     """So that an image that is read-only afterwards starts as fast."""
-    assert install(tmp_path / "init", PYTHONPATH=str(other_package)).returncode == 0
-    package = other_package / "pyinit"
+    package = copy_package(tmp_path / "place") / "pyinit"
+    assert install(tmp_path / "init", PYTHONPATH=str(package.parent)).returncode == 0
     for source in package.rglob("*.py"):
         tag = sys.implementation.cache_tag
         assert (source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc").exists()
@@ -355,6 +449,31 @@ def test_a_launcher_whose_package_is_gone_says_so(tmp_path: Path, other_package:
     assert done.returncode == 125
     expected = f"is gone from {other_package}: 'pyinitctl install' writes this launcher again"
     assert done.stderr == f"pyinit: {expected}\n"
+
+
+def test_the_package_can_go_while_the_command_runs(
+    tmp_path: Path, other_package: Path, mode: str
+) -> None:
+    """What is kept as bytecode asks leftovers to end, and waits for them."""
+    path = tmp_path / "init"
+    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    script = f'read line; rm -r "{other_package}"; exec "$@"'
+    words = ["sh", "-c", script, "sh", *python("exercise.py")]
+    with Container(words, mode=mode, init=[str(path)], stdin=subprocess.PIPE) as container:
+        # The handlers are the last that it does before its loop.
+        until(lambda: catches_term(container.pid), "it is in its loop", container.pid)
+        until_settled(container.pid)
+        assert container.process.stdin is not None
+        container.process.stdin.write(b"\n")
+        container.process.stdin.flush()
+        assert container.rest() == "relayed\nreaped\nTERM\n"
+        assert "internal_error" in container.errors()
+        assert container.wait() == 7
+
+
+def catches_term(pid: int) -> bool:
+    """Return whether the process has a handler for SIGTERM."""
+    return bool(int(status_field(pid, "SigCgt"), 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_one_that_others_cannot_start_is_warned_of(tmp_path: Path, other_package: Path) -> None:

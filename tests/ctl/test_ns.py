@@ -13,7 +13,15 @@ import pytest
 from pyinit import ctl
 from pyinit.namespaces.kinds import KINDS
 from tests import conftest
-from tests.ctl.views import SOMEBODY_ELSE, entered, inode, nested, run, view, wait_for_state, zombie
+from tests.ctl.views import (
+    SOMEBODY_ELSE,
+    entered_zombie,
+    inode,
+    nested,
+    run,
+    view,
+    zombie,
+)
 from tests.harness import UNSHARE_USER, Container, python, until
 
 if TYPE_CHECKING:
@@ -85,7 +93,7 @@ def test_the_table_marks_what_differs(capsys: pytest.CaptureFixture[str]) -> Non
         assert stars == NEW
         assert " ".join(kind for kind in KINDS if kind in NEW) + " " in "\n".join(lines[4:])
         assert f"self | {container.pid}\n" in "\n".join(lines) + "\n"
-        assert lines[-1] == "* another than ours"
+        assert lines[-1] == "* differs from ours"
 
 
 def test_a_zombie_has_left_all_but_two(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +129,7 @@ def test_what_is_no_number_of_a_process_is_a_usage_error(
     with pytest.raises(SystemExit) as error:
         ctl.main(["ns", "--", word])
     assert error.value.code == 2
-    assert f"'{word}' is not the number of a process" in capsys.readouterr().err
+    assert f"'{word}' is neither a PID nor" in capsys.readouterr().err
 
 
 def test_who_may_not_be_looked_at_is_counted() -> None:
@@ -296,11 +304,7 @@ def test_a_zombie_of_a_container_is_a_member(capsys: pytest.CaptureFixture[str])
     """Of its PID namespace, until its parent reaps it, and of no mount namespace."""
     with Container(WAITING) as container:
         container.expect("ready")
-        with entered(container) as (inside, outside):
-            os.kill(outside, signal.SIGSTOP)
-            wait_for_state(outside, "T")
-            os.kill(inside, signal.SIGKILL)
-            wait_for_state(inside, "Z")
+        with entered_zombie(container) as (inside, _):
             found = view(capsys, "ns")
             pids = {
                 kind: {

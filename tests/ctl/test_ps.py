@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pyinit import ctl
 from pyinit.ctl import containers
+from tests.cases import in_one_test
 from tests.ctl.views import run, view
 from tests.harness import Container, python
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("namespaces")
 
 ID = "0123456789abcdef" * 4
+OTHER = "fedcba9876543210" * 4
+USER = "/user.slice/user-1000.slice/user@1000.service"
+POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podx.slice"
 HOST = f"pyinit-test-{os.getpid()}"
 
 
@@ -63,6 +68,27 @@ def test_other_commands_take_its_name(
     assert container.wait() == 0
 
 
+def test_they_can_be_sorted(container: Container, capsys: pytest.CaptureFixture[str]) -> None:
+    """By number, age (the oldest first) and name; `tree` by number and age."""
+    keys = {
+        "pid": lambda each: each["pid"],
+        "start": lambda each: -each["uptime_s"],
+        "name": lambda each: (each["name"] or "", each["hostname"] or ""),
+    }
+    for sort, key in keys.items():
+        found = view(capsys, "ps", "--sort", sort)["containers"]
+        assert found == sorted(found, key=key), sort
+    for sort, number in (("pid", 0), ("start", 21)):
+        (place,) = view(capsys, "tree", "--sort", sort, str(container.pid))["namespaces"]
+        pids = [each["pid"] for each in place["processes"]]
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")") for pid in pids]
+        told = [
+            int((f"{pid} x" + end).split()[number])
+            for pid, (_, _, end) in zip(pids, stats, strict=True)
+        ]
+        assert told == sorted(told), sort
+
+
 def test_a_name_that_nobody_has(capsys: pytest.CaptureFixture[str]) -> None:
     """Is told, with where those that there are can be found."""
     assert ctl.main(["ps", "nobody-has-this"]) == 1
@@ -70,23 +96,46 @@ def test_a_name_that_nobody_has(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         ctl.main(["stop", "nobody-has-this"])
     assert ended.value.code == 2
-    assert "nor what a container is called" in capsys.readouterr().err
+    assert "neither a PID nor the name of a container" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("path", "runtime", "name"),
     [
+        # docker: by systemd, by itself, rootless, in a parent of one's own, in another's container
         (f"/system.slice/docker-{ID}.scope", "docker", ID),
         (f"/docker/{ID}", "docker", ID),
+        (f"{USER}/user.slice/docker-{ID}.scope", "docker", ID),
+        (f"/batch/{ID}", "", ID),
+        (f"/docker/{OTHER}/docker/{ID}", "docker", ID),
+        (f"/system.slice:docker:{ID}", "docker", ID),
+        # podman: by systemd, with crun, by itself, rootless, in a pod, in a unit
+        (f"/machine.slice/libpod-{ID}.scope", "podman", ID),
         (f"/machine.slice/libpod-{ID}.scope/container", "podman", ID),
         (f"/libpod_parent/libpod-{ID}", "podman", ID),
-        (f"/kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope", "containerd", ID),
-        (f"/kubepods.slice/kubepods-pod1.slice/crio-{ID}.scope", "CRI-O", ID),
-        (f"/kubepods/burstable/pod1/{ID}", "kubernetes", ID),
+        (f"{USER}/user.slice/libpod-{ID}.scope/container", "podman", ID),
+        (f"/machine.slice/machine-libpod_pod_{OTHER}.slice/libpod-{ID}.scope", "podman", ID),
+        (f"/system.slice/web.service/libpod-payload-{ID}", "podman", ID),
+        # containerd: ctr has names, nerdctl ids; below Kubernetes with both of its drivers
         ("/default/web", "containerd", "web"),
+        (f"/default/{ID}", "containerd", ID),
+        (f"/system.slice/nerdctl-{ID}.scope", "containerd", ID),
+        (f"{POD}/cri-containerd-{ID}.scope", "containerd", ID),
+        (f"/containerd.service/kubepods-podx.slice:cri-containerd:{ID}", "containerd", ID),
+        (f"/k8s.io/{ID}", "containerd", ID),
+        # CRI-O
+        (f"{POD}/crio-{ID}.scope", "CRI-O", ID),
+        (f"{POD}/crio-{ID}.scope/container", "CRI-O", ID),
+        (f"/kubepods/burstable/pod1/crio-{ID}", "CRI-O", ID),
+        # whichever of them it is
+        (f"/kubepods/burstable/pod1/{ID}", "kubernetes", ID),
+        # those with names
         ("/machine.slice/machine-web\\x2d1.scope/payload", "machined", "web-1"),
-        ("/machine.slice/systemd-nspawn@web.service", "nspawn", "web"),
+        ("/machine.slice/systemd-nspawn@web.service/payload", "nspawn", "web"),
         ("/lxc.payload.web", "lxc", "web"),
+        ("/lxc/web", "lxc", "web"),
+        # none
+        ("/libpod_parent/conmon", "", ""),
         ("/user.slice/user-0.slice/session-1.scope", "", ""),
         ("/", "", ""),
     ],

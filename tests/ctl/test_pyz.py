@@ -17,9 +17,7 @@ import pytest
 import pyinit
 from pyinit.ctl.dist import pyz
 from tests.cases import in_turn
-from tests.conftest import missing, need
-from tests.container_runtimes import Podman
-from tests.harness import PYINIT, Container, logged, once, python, run
+from tests.harness import PYINIT, Container, logged, once, open_files, python, run
 from tests.robust.test_quiet_imports import ALLOWED
 
 VERSION = f"pyinit {pyinit.__version__}\n"
@@ -138,16 +136,14 @@ def test_it_does_not_need_its_file_any_more(file: Path, mode: str, damage: str, 
         command, mode=mode, init=init, options=options, stdin=subprocess.PIPE
     ) as container:
         container.expect("ready")
-        open_files = {os.readlink(each) for each in Path(f"/proc/{container.pid}/fd").iterdir()}
-        assert str(file) not in open_files
+        assert str(file) not in open_files(container.pid).values()
         if damage == "overwritten":
             file.write_bytes(b"\0" * file.stat().st_size)
         else:
             file.unlink()
         if damage == "replaced":
             file.write_text("#!/bin/false\n")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         container.expect("done")
         assert container.wait() == 7
@@ -250,34 +246,6 @@ def test_its_name_is_the_program_that_it_is(original: Path, tmp_path: Path, name
     assert answer(INTERPRETER, str(tmp_path / name)) == expected
 
 
-class InitPath(Podman):
-    """podman(1) that is to put a file of the host in the place of its own init."""
-
-    path = ""
-
-    def argv(self, init: list[str]) -> list[str]:
-        """Return what starts the container; podman itself puts the init before the command."""
-        words = super().argv(init[init.index("--") + 1 :])
-        at = words.index("run") + 1
-        return [*words[:at], "--init", f"--init-path={self.path}", *words[at:]]
-
-
-def test_podman_takes_it_as_its_init(original: Path, namespaces: None) -> None:
-    """`podman run --init-path` binds it to /run/podman-init; a stop reaches the command."""
-    if os.geteuid() != 0:
-        missing("root")
-    need(*Podman.programs)
-    InitPath.path = str(original)
-    with InitPath(python("record.py", "TERM")) as container:
-        container.expect("ready")
-        pid = int(container._pidfile.read_text())
-        assert Path(f"/proc/{pid}/comm").read_text() == "podman-init\n"
-        assert b"-ISc" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        container.stop()
-        container.expect("TERM")
-        assert container.wait() == 0
-
-
 def other_version(file: Path) -> Path:
     """Make it a file that has no bytecode for this interpreter."""
     data = file.read_bytes()
@@ -295,8 +263,7 @@ def test_a_version_without_bytecode_compiles_the_sources(file: Path, mode: str) 
     with Container(command, mode=mode, init=[str(file)], stdin=subprocess.PIPE) as container:
         container.expect("ready")
         file.unlink()
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         container.expect("done")
         assert container.wait() == 7

@@ -157,7 +157,7 @@ def test_exit_codes_are_the_commands() -> None:
         (("--", "/nonexistent"), 127, "not found"),
         (("--", "/etc/passwd"), 126, "Permission denied"),
         ((), 125, "no command given"),
-        (("--bogus", "--", "true"), 125, "unrecognized arguments: --bogus"),
+        (("--bogus", "--", "true"), 125, "unknown option '--bogus'"),
         (("--bind", "x", "--", "true"), 125, "expected SOURCE:TARGET"),
         (("--init=--bogus", "--", "true"), 125, "--bogus"),
         (("--root", "/nonexistent", "--", "true"), 125, "mount(/nonexistent"),

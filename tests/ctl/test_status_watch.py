@@ -306,6 +306,10 @@ def test_keys_sort_scroll_and_end_it() -> None:
             terminal.expect(HOME, "2 more, sorted by start")
             terminal.type("s")
             terminal.expect(HOME, "2 more, sorted by pid")
+            terminal.type("\x1b[C")
+            terminal.expect(HOME, "COMMAND", "1001")  # of `sleep 1001`, 8 columns further
+            terminal.type("\x1bOC\x1b[D\x1b[D")
+            terminal.expect(HOME, "COMMAND", "sleep 1001")
             terminal.type("q")
             terminal.expect(CURSOR, FIRST_SCREEN)
             assert process.wait(DEADLINE_S) == 0

@@ -106,6 +106,17 @@ def test_it_fits_the_terminal(subcommand: str, columns: int, namespaces: None) -
             assert ("all inodes begin with" in out) == (columns < 200)
 
 
+def test_a_narrow_ns_leaves_out_what_is_the_same_for_all(namespaces: None) -> None:
+    """The kinds that differ stay, and none is cut; those left out are below the table."""
+    with Container(python("record.py", "TERM")) as container:
+        container.expect("ready")
+        out = shown(["ns", str(container.pid)], 60, NO_COLOR="1")
+    titles, me, other, *_ = out.splitlines()
+    assert {"PID", "NAME", "MOUNT"} <= {*titles.split()}
+    assert len(me.split()) == len(other.split()) == len(titles.split())
+    assert "user cgroup ipc uts net time  self" in out or "cgroup ipc uts net time  self" in out
+
+
 def test_columns_of_the_environment_come_first(namespaces: None) -> None:
     """As in environ(7); what is no number there is not heeded."""
     assert max(map(len, shown(["ns"], 200, COLUMNS="50", NO_COLOR="1").splitlines())) == 50
@@ -114,7 +125,7 @@ def test_columns_of_the_environment_come_first(namespaces: None) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "escapes"),
-    [("NO_COLOR", "1", 0), ("NO_COLOR", "", 1), ("TERM", "dumb", 0)],
+    [("NO_COLOR", "1", 0), ("NO_COLOR", "", 1), ("TERM", "dumb", 0), ("TERM", "", 0)],
 )
 def test_colours_can_be_switched_off(name: str, value: str, escapes: int) -> None:
     """By NO_COLOR, when it is not empty, and by a terminal that has none."""
@@ -125,7 +136,15 @@ def test_colours_can_be_switched_off(name: str, value: str, escapes: int) -> Non
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize(
     "words",
-    [("ns",), ("ns", "PID"), ("tree",), ("status", "PID"), ("doctor", "PID"), ("run", "-h")],
+    [
+        ("ps",),
+        ("ns",),
+        ("ns", "PID"),
+        ("tree",),
+        ("status", "PID"),
+        ("doctor", "PID"),
+        ("run", "-h"),
+    ],
 )
 def test_no_tool_is_wider_in_a_pipe(
     words: tuple[str, ...], columns: int, monkeypatch: pytest.MonkeyPatch, namespaces: None
@@ -153,6 +172,9 @@ def test_no_tool_is_wider_in_a_pipe(
         ("/venv/bin/python /srv/app/worker.py --queue a", 20, "worker.py --queue a"),
         ("/venv/bin/python -X dev -m app.worker -q a", 20, "-m app.worker -q a"),
         ("/usr/sbin/nginx -g daemon", 16, "nginx -g daemon"),
+        ("/usr/bin/python3 -uc import_os;main()", 30, "python3 -uc import_os;main()"),
+        ("/usr/bin/perl -we print_1 /x/y", 26, "perl -we print_1 /x/y"),
+        ("/bin/sh -e /srv/app/start.sh a", 20, "sh -e start.sh a"),
     ],
 )
 def test_a_command_keeps_what_tells_it_from_others(

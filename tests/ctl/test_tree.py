@@ -141,6 +141,7 @@ def test_zombies_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
             "command": [],
             "state": "Z",
             "init": False,
+            "service": None,
             "entered": False,
             "zombie": True,
             "stopped": False,
@@ -215,7 +216,10 @@ def test_who_may_not_be_looked_at_has_its_numbers_all_the_same() -> None:
         # Who has one number is in our namespace, whoever it belongs to.
         assert os.getpid() in [each["pid"] for each in own["processes"]]
         out, _ = run("tree", before=SOMEBODY_ELSE)
-        assert "\nnamespaces that may not be looked at, " in out
+        _, title, below = out.partition("\nnamespaces that may not be looked at, ")
+        assert title
+        first = below.splitlines()[1]
+        assert first[out.index("COMMAND")] != " ", "it is nobody's child here"
         out, err = run("tree", str(container.pid), before=SOMEBODY_ELSE, code=1)
         assert out == ""
         assert f"the namespaces of process {container.pid} cannot be seen" in err
@@ -274,6 +278,5 @@ def test_a_full_disk_is_told(subcommand: str) -> None:
         command = [*PYINITCTL, subcommand]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(
-        f"pyinitctl {subcommand}: stdout: No space left on device\n".encode()
-    )
+    said = f"pyinitctl {subcommand}: cannot write to standard output: No space left on device\n"
+    assert done.stderr.startswith(said.encode())

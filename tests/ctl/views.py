@@ -86,6 +86,17 @@ def entered(container: Container) -> Iterator[tuple[int, int]]:
         process.stdout.close()
 
 
+@contextlib.contextmanager
+def entered_zombie(container: Container) -> Iterator[tuple[int, int]]:
+    """Like `entered`; the process has ended, and nsenter, which is stopped, does not reap it."""
+    with entered(container) as (inside, outside):
+        os.kill(outside, signal.SIGSTOP)
+        wait_for_state(outside, "T")
+        os.kill(inside, signal.SIGKILL)
+        wait_for_state(inside, "Z")
+        yield inside, outside
+
+
 def wait_for_state(pid: int, letter: str) -> None:
     """Wait until a process is in a state of proc(5), such as T."""
     until(lambda: status_field(pid, "State")[0] == letter, f"process {pid} in state {letter}")

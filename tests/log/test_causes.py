@@ -157,8 +157,7 @@ def test_it_ends_while_it_drains(mode: str, tmp_path: Path) -> None:
         container.signal(signal.SIGTERM)
         while "drain_started" not in container.line(2):
             pass
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         report = finish(container, path)
     words = f"exited with 7, T after the stop by SIGTERM {OUTSIDE}, during its drain"
     assert cause(report) == words
@@ -175,8 +174,7 @@ def test_a_stop_that_is_not_relayed(mode: str, tmp_path: Path) -> None:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         until_settled(container.pid)
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         report = finish(container, path)
     words = f"exited with 7, T after the stop by SIGTERM {OUTSIDE}, which was not relayed"
     assert cause(report) == words
@@ -207,8 +205,7 @@ def test_a_stop_after_the_end_is_not_its_cause(mode: str, tmp_path: Path) -> Non
     command = python("leave.py", "session", "ignore")
     with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         container.signal(signal.SIGTERM)
         # Two of them would be one to whom has not taken the first yet.

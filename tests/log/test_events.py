@@ -180,8 +180,7 @@ def test_leftovers_without_grace_are_told_too(mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         found = logged(container.errors())
         assert container.wait() == 7
     check(found)
@@ -198,8 +197,7 @@ def test_many_leftovers_are_counted_and_some_are_named(mode: str) -> None:
     ) as container:
         container.expect("ready")
         until(lambda: len(children(container.main_child())) == 50, "all are there")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         found = logged(container.errors())
         container.wait()
     check(found)

@@ -78,14 +78,14 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def log_to(fd: int, level: int = events.INFO, style: str = "") -> events.Log:
     """Return a log that is written to ``fd``."""
-    return events.Log(level, lambda: lines.Writer(fd, style), fd)
+    return events.Log(level, lambda: lines.LineWriter(fd, style), fd)
 
 
 def logged(name: object, style: str, *, plain: bool = False) -> str:
     """Return the log of an event with ``name``."""
     reader, writer = os.pipe()
     try:
-        log = lines.Writer(writer, style)
+        log = lines.LineWriter(writer, style)
         if plain:
             log._render = lines._plain
         log.emit(events.INFO, "named", {"name": name}, events.now())
@@ -119,7 +119,7 @@ def test_a_long_line_is_cut_between_characters(start: int, piece: str, size: int
     words = (piece * size)[: size * len(piece) // len(piece.encode())]
     reader, writer = os.pipe()
     try:
-        lines.Writer(writer).write("." * start + words)
+        lines.LineWriter(writer).write("." * start + words)
         line = os.read(reader, 65536)
     finally:
         os.close(reader)
@@ -167,7 +167,7 @@ def test_without_structlog_it_speaks_plainly(
         raise MemoryError
 
     if broken:
-        monkeypatch.setattr(lines.Writer, "_people", fail)
+        monkeypatch.setattr(lines.LineWriter, "_people", fail)
     else:
         # What another test has loaded of it is found without the package.
         monkeypatch.setitem(sys.modules, "structlog", None)
@@ -196,7 +196,7 @@ def test_the_own_flags_of_a_stderr_do_not_matter(pipe: tuple[int, int]) -> None:
     """One that the caller has made non-blocking works the same."""
     reader, writer = pipe
     os.set_blocking(writer, False)
-    log = lines.Writer(writer)
+    log = lines.LineWriter(writer)
     log.write("first")
     assert os.read(reader, 65536) == b"first\n"
 
@@ -211,7 +211,7 @@ def test_an_old_kernel_makes_it_open_the_pipe_anew(
 
     monkeypatch.setattr("posix.pwritev", refuse)
     reader, writer = pipe
-    log = lines.Writer(writer)
+    log = lines.LineWriter(writer)
     try:
         for _ in range(3000):
             log.write("x" * 100)  # more than fits: it would wait for ever
@@ -230,7 +230,7 @@ def test_the_rest_of_a_line_comes_before_the_next_one(
     """Sockets and terminals may take a part: here three bytes at a time."""
     reader, writer = pipe
     monkeypatch.setattr("posix.pwritev", lambda fd, data, *_: os.write(fd, data[0][:3]))
-    log = lines.Writer(writer)
+    log = lines.LineWriter(writer)
     for line in ("one", "two", "three"):
         log.write(line)
     taken = os.read(reader, 65536).decode()

@@ -100,8 +100,7 @@ def test_what_has_happened_is_counted(mode: str, tmp_path: Path) -> None:
             for name in ("SIGURG", "SIGWINCH"):  # which it does not heed
                 container.signal(signal.Signals[name])
                 until(lambda: counted(path, name) == count, f"{name} is counted", container.pid)  # noqa: B023
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("ended")
         until(lambda: one(read(path), "orphans_reaped_total") >= 20, "all reaped", container.pid)
         container.signal(signal.SIGTERM)
@@ -117,7 +116,7 @@ def test_what_has_happened_is_counted(mode: str, tmp_path: Path) -> None:
     assert one(found, "oom_kills_total") == 0
     assert one(found, "exit_code") == 7
     states = found["pyinit_state"].samples
-    assert len(states) == 7
+    assert len(states) == 9
     assert [dict(labels)["state"] for labels, value in states.items() if value] == ["done"]
 
 
@@ -129,8 +128,7 @@ def test_leftovers_are_counted(tmp_path: Path) -> None:
     with Container(command, options=options, stdin=subprocess.PIPE) as container:
         for _ in range(3):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.wait() == 7
     found = read(path)
     assert one(found, "leftovers") == 3
@@ -155,7 +153,9 @@ def test_each_is_documented(tmp_path: Path) -> None:
     """With its kind and its labels, in docs/metrics.md, and nothing else is."""
     harness.run(["true"], options=["--status-file", str(tmp_path / "status")])
     signals = [{"signal": "SIGTERM", "origin": "inside", "count": 5}]
-    found = parse(metrics.render(facts(tmp_path / "status") | {"signals": signals}))
+    services = [{"name": "web", "ready": True, "starts": 2, "restarts": 1, "exit_code": 3}]
+    told = facts(tmp_path / "status") | {"signals": signals, "services": services}
+    found = parse(metrics.render(told))
     rows = re.findall(
         r"^\| `(pyinit_\w+)` \| (\w+) \| [^|]* \| ([^|]*)\|$",
         (harness.ROOT / "docs" / "metrics.md").read_text(),

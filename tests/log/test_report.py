@@ -108,8 +108,7 @@ def test_leftovers_that_end_in_time(namespaces: None, tmp_path: Path) -> None:
     with Container(command, options=reports.option(path), stdin=subprocess.PIPE) as container:
         for _ in range(3):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         teardown = finish(container, path)["teardown"]
     assert (teardown["count"], teardown["kills"], teardown["killed"]) == (3, 0, [])
 
@@ -123,8 +122,7 @@ def test_a_leftover_that_does_not_go_away(tmp_path: Path, namespaces: None) -> N
         (leftover,) = children(container.main_child())
         seize(leftover)
         try:
-            assert container.process.stdin is not None
-            container.process.stdin.close()
+            container.close_stdin()
             while "exiting" not in (line := container.line(2)):
                 assert line
         finally:
@@ -145,8 +143,7 @@ def test_many_leftovers(namespaces: None, tmp_path: Path, number: int) -> None:
     with Container(command, options=options, stdin=subprocess.PIPE) as container:
         for _ in range(number):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         teardown = finish(container, path)["teardown"]
     assert (teardown["count"], teardown["kills"]) == (number, number)
     assert len(teardown["leftovers"]) == len(teardown["killed"]) == 20
@@ -187,8 +184,7 @@ def test_orphans(mode: str, tmp_path: Path) -> None:
             "all orphans are reaped",
             container.process.pid,
         )
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         report = finish(container, path)
         errors = container.errors()
     assert report["orphans"] == {"reaped": 7, "killed": 3, "failed": 2}
@@ -262,8 +258,7 @@ def test_the_line_tells_what_else_was(namespaces: None, tmp_path: Path) -> None:
     options = [*reports.option(path), "-v", "--grace", "0.01", "--remap-exit", "7:0"]
     with Container(LEFT, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert finish(container, path)["child"]["exit_code"] == 7
         words = timeless(json.loads(container.errors().splitlines()[-1])["summary"])
     (name,) = reports.read(path)["teardown"]["leftovers"]
@@ -284,8 +279,7 @@ def test_signals_that_could_not_be_relayed(tmp_path: Path, namespaces: None) -> 
         container.signal(signal.SIGUSR1)
         while "signal_dropped" not in container.line(2):
             pass
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         report = finish(container, path)
         assert "; 1 signal could not be relayed; " in container.errors()
     assert report["signals_dropped"] == 1

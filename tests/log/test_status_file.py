@@ -74,9 +74,8 @@ def test_it_is_whole_at_every_moment(mode: str, number: int, tmp_path: Path) -> 
     options = ["--status-file", str(path)]
     with Container(command, options=options, mode=mode, stdin=subprocess.PIPE) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
         readings = [until_told(path, lambda told: told["child"], container)]
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("ended")
         while readings[-1]["orphans"]["reaped"] < number:
             readings.append(facts(path))
@@ -131,8 +130,7 @@ def test_in_a_teardown(mode: str, history: History) -> None:
     with Container(command, options=options, mode=mode, stdin=subprocess.PIPE) as container:
         container.expect("ready")
         history.until_state("running", container)
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         history.until_state("teardown", container)
         for number in (signal.SIGTERM, signal.SIGQUIT):  # the second stop hurries

@@ -27,18 +27,23 @@ OPTIONS = ("--log-format", "json")
 
 
 def signalled(container: Container, times: int) -> None:
-    """Have something happen that is to be written."""
+    """Have something happen that is to be written, soon after it has."""
     for _ in range(times):
         container.signal(signal.SIGUSR1)
         container.expect("USR1")
 
 
-def warnings(container: Container) -> list[tuple[str, str, str]]:
-    """Return the warnings of a container that is told to end: what, where, why."""
+def warning(container: Container) -> tuple[str, str, str]:
+    """Wait for the next warning, and return it: what, where, why."""
+    line = json.loads(container.line(2))
+    return line["event"], line["path"], line["reason"]
+
+
+def end(container: Container) -> None:
+    """Tell the container to end, which warns of nothing else."""
     container.signal(signal.SIGTERM)
-    lines = [json.loads(line) for line in container.errors().splitlines()]
+    assert container.errors() == ""
     assert container.wait() == 0
-    return [(line["event"], line["path"], line["reason"]) for line in lines]
 
 
 @pytest.fixture(params=["--status-file", "--metrics-file"])
@@ -76,7 +81,9 @@ def test_a_full_disk(full: tuple[Container, Path]) -> None:
     fill(container, place)
     old = (place / "kept.prom").read_bytes()
     signalled(container, 3)
-    # A signal is relayed before the file is written: wait until the last one was tried, too.
+    event, path, reason = warning(container)
+    assert (event, reason) == ("not_written", "No space left on device")
+    assert path.endswith("/kept.prom")
     until_settled(container.pid)
     assert (place / "kept.prom").read_bytes() == old
     assert sorted(os.listdir(place)) == ["fill", "kept.prom"]
@@ -84,11 +91,7 @@ def test_a_full_disk(full: tuple[Container, Path]) -> None:
     signalled(container, 1)
     until(lambda: (place / "kept.prom").read_bytes() != old, "it is written again", container.pid)
     signalled(container, 1)
-    where = warnings(container)
-    assert len(where) == 1
-    event, path, reason = where[0]
-    assert (event, reason) == ("not_written", "No space left on device")
-    assert path.endswith("/kept.prom")
+    end(container)
 
 
 def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
@@ -97,11 +100,12 @@ def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
     for _ in range(2):
         fill(container, place)
         signalled(container, 3)
+        assert warning(container)[0] == "not_written"
         (place / "fill").unlink()
         old = (place / "kept.prom").stat().st_ino
         signalled(container, 1)
         until(lambda: (place / "kept.prom").stat().st_ino != old, "it is written", container.pid)  # noqa: B023
-    assert [event for event, _, _ in warnings(container)] == ["not_written"] * 2
+    end(container)
 
 
 def test_a_directory_that_vanishes(mode: str, tmp_path: Path, option: str) -> None:
@@ -116,12 +120,13 @@ def test_a_directory_that_vanishes(mode: str, tmp_path: Path, option: str) -> No
         until(lambda: "SIGUSR1" in (place / "kept.prom").read_text(), "it is told", container.pid)
         shutil.rmtree(place)
         signalled(container, 3)
+        event, _, reason = warning(container)
+        assert (event, reason) == ("not_written", "No such file or directory")
         assert not place.exists()
         place.mkdir()
         signalled(container, 1)
         until((place / "kept.prom").exists, "the file is there again", container.pid)
-        found = [(event, reason) for event, _, reason in warnings(container)]
-        assert found == [("not_written", "No such file or directory")]
+        end(container)
         assert os.listdir(place) == ["kept.prom"]
 
 
@@ -136,8 +141,7 @@ def test_the_end_is_told_all_the_same(tmp_path: Path) -> None:
         container.expect("ready")
         until_told(place / "kept.prom", lambda told: told["child"], container)
         shutil.rmtree(place)
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.wait() == 3
         (line,) = container.errors().splitlines()
         assert json.loads(line)["event"] == "not_written"

@@ -82,7 +82,7 @@ def test_who_has_no_number() -> None:
     """In a user namespace where we are not mapped none can be made; see user_namespaces(7)."""
     call, number, reason = making("user", ["unshare", "--user"])
     assert (call, number) == ("unshare(CLONE_NEWUSER)", "EPERM")
-    assert "have no number in the one that we are in" in reason
+    assert "our user has no number in our user namespace" in reason
 
 
 def test_in_a_chroot() -> None:
@@ -122,7 +122,7 @@ def test_the_maps_of_another_process_are_not_written() -> None:
     call, number, reason = making("user", before)
     assert call.startswith("writing /proc/")
     assert number == "ENOENT"
-    assert "numbers us as we do" in reason
+    assert "of our own PID namespace" in reason
 
 
 def test_a_switch_that_allows_them_is_not_blamed() -> None:

@@ -140,7 +140,7 @@ def test_without_proc(pid: str) -> None:
     """Nothing can be said, of ourselves no more than of others."""
     hide = ["sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
     text = output([*hide, sys.executable, "-c", ASK, pid])
-    assert text == "FileNotFoundError [Errno 2] there is no /proc here that numbers us as we do"
+    assert text == "FileNotFoundError [Errno 2] there is no /proc here of our own PID namespace"
 
 
 @pytest.mark.parametrize(("pid", "expected"), [("0", "seen"), ("1", "FileNotFoundError")])

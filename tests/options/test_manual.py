@@ -123,9 +123,9 @@ def test_links_from_other_documents_lead_somewhere(name: str) -> None:
 @pytest.mark.parametrize("waiter", manual.WAITERS, ids=lambda each: str(each.name))
 def test_the_times_that_are_recommended_fit(waiter: manual.Waiter) -> None:
     """Drain, plan, grace and the bound for KILL are over before the orchestrator's own time-out."""
-    asked = parser.parse([*shlex.split(waiter.fits), "true"], {})
-    plan_s = asked.escalation[-1][0]
-    assert asked.drain_s + plan_s + asked.grace_s + KILL_BOUND_S < waiter.default_s
+    settings = parser.parse([*shlex.split(waiter.fits), "true"], {})
+    plan_s = settings.escalation[-1][0]
+    assert settings.drain_s + plan_s + settings.grace_s + KILL_BOUND_S < waiter.default_s
 
 
 @pytest.mark.parametrize("example", [each for _, each in manual._EXAMPLES])

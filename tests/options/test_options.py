@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -99,6 +100,7 @@ def asked(*words: str, **environ: str) -> dict[str, object]:
         (["--notify"], {"notify": True}),
         (["--on-oom", "stop"], {"on_oom": "stop"}),
         (["--leftovers", "all"], {"leftovers": "all"}),
+        (["--wait-all"], {"wait_all": True}),
         (["--log-level", "info"], {"verbose": 1}),
         (["--log-level=Debug"], {"verbose": 2}),
         (["--log-level=error"], {"verbose": -1}),
@@ -428,7 +430,7 @@ WORDS = st.one_of(
     st.sampled_from(["--grace", "--", "-", "", "-gv", "--grace=1", "ls", "-h", "-rTERM:0"]),
     st.sampled_from([f"--{option.name}" for option in table.TABLE]),
     st.lists(st.sampled_from(PIECES), max_size=5).map("".join),
-    st.text(max_size=8),
+    st.binary(max_size=8).map(os.fsdecode),
 )
 
 

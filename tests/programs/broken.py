@@ -1,7 +1,8 @@
 """broken.py TIMES[:ERRNO] MODULE.NAME DIRECTORY WORD...: pyinit whose function fails TIMES times.
 
 MODULE.NAME is a function or, as MODULE.CLASS.NAME, a method of the package, or a function of the
-module posix.  With ERRNO, such as EMFILE, it fails with that OSError, else with RuntimeError.
+modules posix and _ctypes.  With ERRNO, such as EMFILE, it fails with that OSError, else with
+RuntimeError.
 """
 
 import _signal
@@ -17,8 +18,8 @@ sys.path.insert(0, directory)
 
 times, _, word = times.partition(":")
 module, *names = path.split(".")
-if module == "posix":
-    owner = sys.modules["posix"]
+if module in ("posix", "_ctypes"):
+    owner = __import__(module)
 else:
     while names[0].islower() and len(names) > 1:  # a folder
         module += f".{names.pop(0)}"

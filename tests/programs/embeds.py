@@ -6,8 +6,10 @@ What each scenario does and says is in its docstring.
 
 import _thread
 import atexit
+import errno
 import json
 import os
+import posix
 import signal
 import sys
 from typing import Any
@@ -92,6 +94,40 @@ def run_each() -> None:
     for script in COMMAND:
         end = pyinit.run(["sh", "-c", script], **OPTIONS)
         say(end.code, end.signal or 0)
+
+
+def run_with_logger() -> None:
+    """Run the command with a logger of a kind; say what that gets, on a line each."""
+    kind = OPTIONS.pop("_kind")
+    pyinit.run(COMMAND, logger=logger(kind), **OPTIONS)
+
+
+def logger(kind: str) -> Any:
+    """Return a logger that says what it gets: of logging, like structlog's, or one that fails."""
+    if kind == "logging":
+        import logging
+
+        class Saying(logging.Handler):
+            def emit(self, record: Any) -> None:
+                say(record.levelname.lower(), record.pyinit["event"], record.getMessage())
+
+        found = logging.getLogger("init")
+        found.setLevel(logging.INFO)
+        found.addHandler(Saying())
+        return found
+
+    class Like:
+        def __getattr__(self, level: str) -> Any:
+            if level.startswith("_"):
+                raise AttributeError(level)
+            return lambda event, **fields: self._take(level, event, fields)
+
+        def _take(self, level: str, event: str, fields: Any) -> None:
+            if kind == "failing":
+                raise RuntimeError("no room")
+            say(level, event, *sorted(fields))
+
+    return Like()
 
 
 def run_and_compare() -> None:
@@ -223,6 +259,24 @@ def fork() -> None:
     words.append("below it" if os.getppid() == before else "")
     words.append("leads a group" if os.getpgrp() == os.getpid() else "")
     say(*words)
+
+
+def fork_and_compare_descriptors() -> None:
+    """Fork twice, at first in vain; say what the program has open after each that it had not."""
+    before, forks = descriptors(), posix.fork
+
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, "fork")  # as at RLIMIT_NPROC, which root has not
+
+    posix.fork = refuse
+    try:
+        pyinit.fork_init(**OPTIONS)
+    except BlockingIOError as error:
+        say(error.strerror, sorted({*descriptors()} - {*before}))
+    posix.fork = forks
+    pyinit.fork_init(**OPTIONS)
+    say("forked", sorted({*descriptors()} - {*before}))
+    sys.stdin.read()
 
 
 def fork_with_buffers() -> None:

@@ -5,6 +5,7 @@ read from a file system whose server does not answer (fuse(4)), and has a name o
 The server is a process too, and its end lets go of all that.  Says `ready`; ends with stdin.
 """
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -53,10 +54,16 @@ def serve(fd: int, reading: int) -> None:
         os.write(fd, struct.pack("=IiQ", 16 + len(answer), -error, unique) + answer)
 
 
+def read(fd: int) -> None:
+    """Read a page, unless the server ends."""
+    with contextlib.suppress(OSError):
+        os.pread(fd, 4096, 0)
+
+
 def lock(path: str, reading: int) -> None:
     """Hold the lock, when ``reading`` tells that a page is being read."""
     first = os.open(path, os.O_RDONLY)
-    threading.Thread(target=os.pread, args=(first, 4096, 0), daemon=True).start()
+    threading.Thread(target=read, args=(first,), daemon=True).start()
     os.read(reading, 1)
     second = os.open(path, os.O_RDONLY)
     with open("/proc/self/comm", "w", encoding="ascii") as file:

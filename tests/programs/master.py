@@ -1,8 +1,9 @@
 """master.py MANNER [NUMBER]: leaves a master with NUMBER workers behind when its stdin ends.
 
 On TERM the master says so, and then, by MANNER, lets each worker finish and ends (`finish`), ends
-at once (`end`), or goes on (`ignore`); with `stopped` it has stopped itself before, and then is
-one that lets them finish; with `alone` its parent is another master, who finishes when it does.
+at once (`end`), or goes on (`ignore`); one that is `deaf` ignores TERM, and says nothing; with
+`stopped` it has stopped itself before, and then is one that lets them finish; with `alone` its
+parent is another master, who finishes when it does.
 A worker says `lost` on TERM, and `done` when it was let finish.  `ready` says that all are there,
 and with `stopped` that the master is about to stop.
 """
@@ -33,6 +34,14 @@ def work(orders: int) -> None:
     os._exit(0)
 
 
+def ignore() -> None:
+    """Go on, and take no TERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    while True:
+        time.sleep(1000)
+
+
 def lead(manner: str, number: int) -> None:
     """Be the master."""
     orders, mine = os.pipe()
@@ -44,6 +53,8 @@ def lead(manner: str, number: int) -> None:
     if manner == "stopped":
         say("stopping")
         os.kill(os.getpid(), signal.SIGSTOP)
+    if manner == "deaf":
+        ignore()
     while True:
         signal.sigwaitinfo({signal.SIGTERM})
         say("TERM")

@@ -1,6 +1,6 @@
-"""pools.py KIND: two workers with a job of 1 s each, which their master lets finish on TERM.
+"""pools.py KIND [SECONDS]: two workers with a job of 1 s each, which their master lets finish.
 
-KIND is `multiprocessing` or `futures`.  A job says `began` and `done`.
+The master gets TERM.  KIND is `multiprocessing` or `futures`.  A job says `began` and `done`.
 """
 
 import concurrent.futures
@@ -14,7 +14,7 @@ import time
 def job(_: int) -> None:
     """Work."""
     os.write(1, b"began\n")
-    time.sleep(1)
+    time.sleep(float(sys.argv[2]) if sys.argv[2:] else 1)
     os.write(1, b"done\n")
 
 
@@ -23,12 +23,18 @@ def stop(*_: object) -> None:
     sys.exit(0)
 
 
+def wait() -> None:
+    """Wait for TERM.  One that comes just before pause(2) would not end that."""
+    while True:
+        time.sleep(0.05)
+
+
 def use_futures() -> None:
     """Have a ProcessPoolExecutor, whose ``with`` waits for what was submitted."""
     with concurrent.futures.ProcessPoolExecutor(2) as executor:
         for each in range(2):
             executor.submit(job, each)
-        signal.pause()
+        wait()
 
 
 def use_multiprocessing() -> None:
@@ -36,7 +42,7 @@ def use_multiprocessing() -> None:
     pool = multiprocessing.Pool(2)
     try:
         pool.map_async(job, range(2), chunksize=1)
-        signal.pause()
+        wait()
     finally:
         pool.close()
         pool.join()

@@ -1,7 +1,7 @@
 """senders.py NUMBER: so many children, each with a name of its own, send the init one signal each.
 
-One after the other: each waits until the signal has come back here.  Then one named
-`the last` sends TERM.
+One after the other, and each is there until the signal of the next one has come back here.
+Then one named `the last` sends TERM.
 """
 
 import _signal as signal
@@ -25,10 +25,13 @@ def send(name: str, number: int) -> int:
 
 
 signal.pthread_sigmask(signal.SIG_BLOCK, {BACK})
+before = 0
 for count in range(int(sys.argv[1])):
     child = send(f"sender {count}", BACK)
     signal.sigwait({BACK})
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    if before:
+        os.kill(before, signal.SIGKILL)
+        os.waitpid(before, 0)
+    before = child
 send("the last", signal.SIGTERM)
 signal.pause()

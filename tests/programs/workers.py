@@ -6,7 +6,7 @@ worker ``killed N``, and at TERM ``stopped`` and ends with 4, but not before tha
 
 import _signal as signal
 import os
-import sys
+import select
 
 
 def stop(number: int, frame: object) -> None:
@@ -15,9 +15,14 @@ def stop(number: int, frame: object) -> None:
     os._exit(4)
 
 
+# A signal that comes between Python's last look for one and the system call interrupts nothing:
+# only the descriptor ends the wait then.
+woken, waker = os.pipe()
+os.set_blocking(waker, False)
+signal.set_wakeup_fd(waker)
 signal.signal(signal.SIGTERM, stop)
 os.write(1, b"ready\n")
-while sys.stdin.readline():
+while 0 in select.select([0, woken], [], [])[0] and os.read(0, 1):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     worker = os.fork()
     if not worker:

@@ -37,10 +37,10 @@ def test_the_demonstration_shows_an_init_at_work(namespaces: None) -> None:
         (
             "shell: my PID is 2, and PID 1 is pyinit",
             "is an orphan",
-            "has ended and is no zombie",
+            "has ended and is not a zombie",
             "leftover: the shell ends",
             "child_exited pid=2 exit_code=7",
-            "leftover: TERM came",
+            "leftover: got TERM",
             "leftover: saved",
             "exiting exit_code=7",
             "The exit status is the shell's: 7.",

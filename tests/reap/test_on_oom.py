@@ -228,11 +228,9 @@ def test_idle(mode: str) -> None:
 
 
 def settled(pid: int) -> bool:
-    """Return whether both threads sleep at the same time: neither waits for what the other does.
-
-    They are looked at one after the other, so each has to sleep still at a second look.
-    """
+    """Return whether both threads sleep on, the watch after the pause with which it begins."""
     found = asleep(pid)
+    subprocess.run(["sleep", "0.1"], check=True)
     return found is not None and asleep(pid) == found
 
 

@@ -19,12 +19,6 @@ def assert_only_main_child(container: Container) -> None:
     until(lambda: len(children(container.pid)) == 1, "all are reaped", container.pid)
 
 
-def close_stdin(container: Container) -> None:
-    """Let the orphans end."""
-    assert container.process.stdin is not None
-    container.process.stdin.close()
-
-
 @in_turn("words", ["", "-w", "-vv"])
 def test_exits_that_coalesce(words: str, mode: str) -> None:
     """SIGCHLD is one signal however many end: of 100 at once none stays a zombie."""
@@ -32,7 +26,7 @@ def test_exits_that_coalesce(words: str, mode: str) -> None:
         python("orphans.py", "100"), options=words.split(), mode=mode, stdin=subprocess.PIPE
     ) as container:
         container.expect("ready")
-        close_stdin(container)
+        container.close_stdin()
         container.expect("ended")
         assert_only_main_child(container)
         container.signal(signal.SIGTERM)
@@ -48,7 +42,7 @@ def test_orphans_that_die_in_the_moment_the_main_child_does(mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        close_stdin(container)
+        container.close_stdin()
         assert container.wait() == 7
 
 
@@ -62,7 +56,7 @@ def test_a_stopped_orphan_confuses_nobody(words: str, mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        close_stdin(container)
+        container.close_stdin()
         container.expect("ended")
         orphans = children(container.pid)[1:]
         until(lambda: all(status_field(o, "State")[0] == "T" for o in orphans), "they have stopped")
@@ -119,7 +113,7 @@ def test_sigchld_ignored_or_blocked_on_entry(words: str, mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        close_stdin(container)
+        container.close_stdin()
         container.expect("ended")
         assert_only_main_child(container)
         container.signal(signal.SIGTERM)

@@ -73,8 +73,7 @@ def test_each_of_hundreds_once(how: str, mode: str, number: int, tmp_path: Path)
         ) as container,
     ):
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         if how == "5":
             container.expect("ended")
             until(lambda: len(children(container.pid)) == 1, "all are reaped", container.pid)

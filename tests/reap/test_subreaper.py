@@ -49,8 +49,7 @@ def test_without_subreaper_orphans_go_elsewhere() -> None:
     options = ["--no-subreaper", "--grace", "1000"]
     with leave("daemon", "ignore", options=options) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.wait() == 7
         assert len(container.survivors) == 1
         assert container.rest() == ""
@@ -106,8 +105,7 @@ def test_one_inside_the_other(mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         container.expect("done")
         assert container.wait() == 7

@@ -203,8 +203,7 @@ def test_a_mapped_term_hurries_the_teardown(mode: str, to: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         container.signal(signal.SIGTERM)
         container.signal(signal.SIGINT)

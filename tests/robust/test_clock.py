@@ -33,8 +33,7 @@ def container_of(command: Sequence[str], *options: str, what: str = "clocks") ->
 
 def end_main_child(container: Container) -> None:
     """Close the stdin of leave.py."""
-    assert container.process.stdin is not None
-    container.process.stdin.close()
+    container.close_stdin()
 
 
 def test_the_grace_ends() -> None:

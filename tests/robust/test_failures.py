@@ -39,7 +39,7 @@ def without(*modules: str) -> tuple[str, ...]:
         "child.Child.tell_of_end",
         "stopping.teardown.Teardown._run_once",
         "stopping.teardown.Teardown._arm_grace",
-        "kernel.proc.Process.__init__",
+        "kernel.proc.ProcessStat.__init__",
         "kernel.proc.is_ours",
     ],
 )
@@ -89,7 +89,7 @@ def test_a_failure_in_a_plan_is_survived(mode: str, name: str) -> None:
         "report.record.Record.take",
         "report.record.Record.finish",
         "log.sink.Sink.write",
-        "log.lines.Writer._load",
+        "log.lines.LineWriter._load",
         "signals.name",
     ],
 )

@@ -46,8 +46,7 @@ def test_leftovers_below_a_false_proc(make: str, mode: str) -> None:
     ) as container:
         for _ in range(2):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         for _ in range(2):
             container.expect("TERM")
         assert container.wait() == 7

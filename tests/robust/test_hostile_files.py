@@ -158,8 +158,7 @@ def test_a_hard_link_to_a_file_that_cannot_be_replaced(home: Path) -> None:
         container.expect("ready")
         place.unlink()
         os.link(secret(home), place)
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.wait() == 7
         reason = refusal(container.errors())
     assert reason == "others may write to its directory, and it was not there at the start"
@@ -189,8 +188,7 @@ def test_a_fifo_that_comes_meanwhile(home: Path) -> None:
         os.mkfifo(place)
         reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            assert container.process.stdin is not None
-            container.process.stdin.close()
+            container.close_stdin()
             assert container.wait() == 7
             assert read_now(reader) == b""
         finally:
@@ -264,7 +262,6 @@ def test_a_directory_that_its_owner_makes_anew(home: Path) -> None:
     options = [*AS_USER, "--status-file", str(place)]
     with Container(command, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.wait() == 1
     assert json.loads(place.read_text())["state"] == "done"

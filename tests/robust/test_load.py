@@ -87,8 +87,7 @@ def once_more(container: Container) -> None:
 
 def end_input(container: Container) -> None:
     """Close the stdin of the command."""
-    assert container.process.stdin is not None
-    container.process.stdin.close()
+    container.close_stdin()
 
 
 def test_no_wake_up_while_idle(mode: str) -> None:

@@ -24,10 +24,9 @@ def test_a_leftover_is_named_and_ended(tmp_path: Path) -> None:
     with Container(
         python("locked.py", str(tmp_path)), options=["-v", "-w"], stdin=subprocess.PIPE
     ) as container:
-        assert container.process.stdin is not None
         container.expect("ready")
         until(lambda: "D" in states(container), "it waits in the kernel", container.pid)
-        container.process.stdin.close()
+        container.close_stdin()
         events = logged(container.errors())
         assert container.wait() == 7
         (started,) = (event for event in events if event["event"] == "teardown_started")

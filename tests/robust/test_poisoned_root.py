@@ -39,7 +39,7 @@ TELLING = starter._PROGRAM.replace(
 )
 
 # Leaves a child and an orphan, once its stdin ends or it is stopped.
-SCRIPT = "trap 'exit 3' TERM; sleep 1000 & (sleep 1000 &); echo ready; read -r _; exit 3"
+SCRIPT = "sleep 1000 & (sleep 1000 &); trap 'exit 3' TERM; echo ready; read -r _; exit 3"
 STUBBORN = "trap '' TERM INT; echo ready; read -r _; read -r _"
 
 FILES = {
@@ -64,6 +64,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "no-new-privs": {"no_new_privs": True},
     "session": {"session": True},
     "notify": {"notify": True},
+    "wait": {"wait_all": True},
     "signals": {"group": True, "rewrite": {"HUP": "TERM"}, "parent_death_signal": "TERM"},
 }
 USER_KINDS = ("pid", "mount", *USER_SPACE)
@@ -136,7 +137,9 @@ def test_its_modules_would_be_taken_for_ours(made: Image) -> None:
 def test_spawn(image: Image, asked: str) -> None:
     """To the end, with leftovers; what it needs is there, so nothing is looked for."""
     with image.spawn(["sh", "-c", SCRIPT], **ASKED[asked]) as container:
-        end, errors = ended(container, signal.SIGTERM if "drain_s" in ASKED[asked] else 0)
+        end, errors = ended(
+            container, signal.SIGTERM if {"drain_s", "wait_all"} & {*ASKED[asked]} else 0
+        )
     assert end == Exit(3)
     assert not refused(errors, warns=asked in ("reaping", "oom", "notify"))
     assert "internal" not in errors
@@ -230,7 +233,9 @@ def test_exec(image: Image, asked: str) -> None:
         image.spawn(["sh", "-c", "echo ready; read -r _"]) as container,
         container.exec(argv, **how, **ASKED[asked]) as process,  # type: ignore[arg-type]
     ):
-        end, errors = ended(process, signal.SIGTERM if "drain_s" in ASKED[asked] else 0)
+        end, errors = ended(
+            process, signal.SIGTERM if {"drain_s", "wait_all"} & {*ASKED[asked]} else 0
+        )
         assert (end, refused(errors, warns=asked == "reaping")) == (Exit(3), set())
 
 

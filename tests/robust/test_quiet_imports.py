@@ -16,7 +16,7 @@ INIT = (sys.executable, "-IS", str(PROGRAMS / "modules.py"), str(Path(pyinit.__f
 # An orphan that has ended and been reaped: the kernel knows no such process any more.
 ORPHAN = "orphan=$(true >/dev/null & echo $!); while kill -0 $orphan 2>/dev/null; do :; done"
 # What lies directly in the package.
-ALLOWED = {name for names in install.lists() for name in names}
+ALLOWED = {"gc", *(name for names in install.lists() for name in names)}
 
 
 def loaded(*command: str, mode: str = PID1, options: tuple[str, ...] = ()) -> set[str]:

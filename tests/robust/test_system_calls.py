@@ -31,8 +31,10 @@ START = {
     "rt_sigprocmask": 3,  # the first act; and posix_spawn(3), around its vfork(2)
     "openat": 3,  # the bundle; /proc/self/environ; /dev/tty, which fails
     "read": 3,  # of the bundle; of the environment and its end
+    "pread64": 1,  # of the rest of the bundle
     "close": 2,
-    "newfstatat": 3,  # whether the bundle is of this package; how many threads; is stderr open
+    # Whether the bundle is of this package, and whole; how many threads; is stderr open.
+    "newfstatat": 4,
     "getpid": 3,
     "clone": 1,
     "rt_sigaction": len(signals.RELAYED),  # for SigCgt; what SIGCHLD did is known without

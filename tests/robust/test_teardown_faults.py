@@ -50,8 +50,7 @@ def assert_ended(
     ) as container:
         for _ in range(number):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         for _ in range(number):
             container.expect("TERM")
         assert container.wait() == 7
@@ -75,7 +74,7 @@ def test_a_list_that_can_never_be_had(manner: str, namespaces: None) -> None:
 @pytest.mark.parametrize("name", ["signal", "left"])
 def test_each_action_is_guarded_by_itself(name: str, mode: str) -> None:
     """Where one fails the next one is done all the same, and the one that failed is done again."""
-    scope = "scope.Namespace" if mode == PID1 else "lineage.Descendants"
+    scope = "scope.OwnNamespace" if mode == PID1 else "lineage.Descendants"
     assert_ended("end", mode=mode, init=broken(1, "", f"{scope}.{name}"))
 
 

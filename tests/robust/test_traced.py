@@ -47,8 +47,7 @@ def test_an_orphan_that_is_left_is_ended_by_term(mode: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         container.expect("TERM")
         assert container.wait() == 7
         if mode == SUBREAPER:

@@ -138,5 +138,4 @@ def test_a_stop_of_the_terminal_is_relayed(tmp_path: Path, namespaces: None) -> 
 
 def end_main(container: Container) -> None:
     """Let the main child end."""
-    assert container.process.stdin is not None
-    container.process.stdin.close()
+    container.close_stdin()

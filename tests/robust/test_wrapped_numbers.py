@@ -32,8 +32,7 @@ def test_each_leftover_is_asked_and_ended(manner: str, namespaces: None) -> None
     ) as container:
         for _ in range(NUMBER):
             container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         for _ in range(NUMBER):
             container.expect("TERM")
         assert container.wait() == 7

@@ -48,6 +48,7 @@ def ctl(*words: str) -> str:
     return done.stdout.rstrip("\n")
 
 
+@pytest.mark.runtimes
 @pytest.mark.usefixtures("need_podman")
 def test_pyinitctl_in_a_container_of_podman() -> None:
     """One container for all of it, as its start takes most of the time."""

@@ -45,14 +45,15 @@ def supervisor(container: Container) -> int:
     found: list[int] = []
 
     def look() -> bool:
-        found[:] = [pid for pid in children(container.pid) if _comm(pid) == "pyinit-services"]
+        found[:] = [pid for pid in children(container.pid) if comm(pid) == "pyinit-services"]
         return bool(found)
 
     until(look, "the supervisor is there", container.process.pid)
     return found[0]
 
 
-def _comm(pid: int) -> str:
+def comm(pid: int) -> str:
+    """Return the name of a process, or nothing once it is gone."""
     try:
         with open(f"/proc/{pid}/comm") as file:
             return file.read().strip()

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyinit.services.machine import DONE, DOWN, FAILED, TRANSITIONS, WAITING
+from pyinit.services.machine import DONE, DOWN, FAILED, OFF, TRANSITIONS, WAITING
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "services-states.md"
 
 HEAD = """\
 # The states of a service
 
-Drawn from the table `TRANSITIONS` in `pyinit/services/machine.py` by
-`python -m tests.services.draw_states`; a test keeps the two the same.
+A service waits until every service in its `after` is ready, and every task there has ended with
+success. Then it starts, and it is up when it is ready; a task is done when it has ended with
+success. A job is up during a run, and idle between two runs. A service with
+`autostart = false` is off until an operator starts it; the container does not wait for it, and can
+end without it.
 
-A service waits until all that its key `after` names are ready (services) or have ended with
-success (tasks). It is started then, and is up when it says that it is ready; a task is done when
-it has ended with success. A job is up while a run goes on, and idle between two runs.
-
-An end has two steps. The process ends; then what is left of its session gets TERM and CONT, and
-KILL at the stop-timeout. Only when nobody is left it is decided what the end leads to: the events
-that begin with "all gone" are that decision.
+An end has two steps. First the process ends, and the other processes of its session get TERM and
+CONT, and KILL at the stop-timeout. When no process is left, the supervisor decides what follows: in
+the table these are the events that begin with "all gone".
 
 - **A stop was asked for**, by the operator or by the container's stop: the service is down.
-- **Success** is exit code 0, or a code or signal that the key `success` names. `on-success` says
-  what follows. All else is failure, and so is a start that has timed out. `on-failure` says what
-  follows.
+- **Success** is exit code 0, or a code or signal that the key `success` names. The key `on-success`
+  has the answer.
+- **Failure** is everything else, also a start that has timed out. The key `on-failure` has the
+  answer.
+
+The answers:
+
 - **stop**: the container stops, and this service is the cause.
 - **restart**: the service is started again after a delay, unless `restart-limit` is used up; then
-  `give-up` says what follows. The delay doubles with each restart, and begins anew after an end
-  that came when the service had been up for the longest delay.
-- **ignore**: the service is done, or failed. Who waits for a service that has failed will not
-  start.
+  `give-up` says what follows. The delay doubles with each restart. When the
+  service has been up for the longest delay, the next delay is the first one again.
+- **ignore**: the service is done, or failed. A service that waits for a
+  failed one does not start.
 
-The container's stop goes through the services in reverse order: a service is stopped when all that
-come after it are done, failed or down. A second stop signal stops all at once; a third one kills.
-An operator's request changes nothing once the container stops.
+The container's stop goes through the services in reverse order: a service is stopped when all
+services after it are done, failed or down. A second stop signal stops all services at the same
+time; a third one kills them.
+An operator's request has no effect once the container's stop has begun.
+
+The diagram and the table are drawn from `TRANSITIONS` in `pyinit/services/machine.py`, by
+`python -m tests.services.draw_states`.
 """
 
 
@@ -44,7 +51,7 @@ def diagram() -> str:
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, event), (following, _) in TRANSITIONS.items():
         arrows.setdefault((state, following), []).append(event.replace("`", ""))
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {WAITING}"]
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {WAITING}", f"    [*] --> {OFF}"]
     for (state, following), events in arrows.items():
         lines.append(f"    {state} --> {following}: {'<br/>'.join(events)}")
     ends = [f"    {state} --> [*]" for state in (DONE, FAILED, DOWN)]

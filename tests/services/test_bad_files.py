@@ -30,7 +30,7 @@ KEYS = {
     "type = 'daemon'": "'type': 'daemon' is not known: expected one of service, task, job",
     "main = 'perhaps'": "'main': 'perhaps' is neither: expected true or false",
     "enabled = 2": "'enabled': 2 is neither: expected true or false",
-    "after = 'b'": "'after': 'b' is none: expected a list of services, such as [\"db\"]",
+    "after = 'b'": "'after': 'b' is not a list of services, such as [\"db\"]",
     "after = ['a']": "'after': it names itself: expected other services",
     "after = ['aa']": "'after': there is no service 'aa': there is none",
     "ready = 'soon'": "'ready': 'soon' is not known: expected 'started', 'notify', {fd = 3}, "
@@ -44,8 +44,8 @@ KEYS = {
     "from 0 on, such as 5 or 0.5",
     "on-failure = 'panic'": "'on-failure': 'panic' is not known: expected one of stop, restart, "
     "ignore",
-    "success = [256]": "'success': 256 is no exit code: expected 0 to 255",
-    "restart-limit = 5": "'restart-limit': 5 is no limit: expected {times = 5, within = 60} or "
+    "success = [256]": "'success': 256 is not an exit code: expected 0 to 255",
+    "restart-limit = 5": "'restart-limit': 5 is not a limit: expected {times = 5, within = 60} or "
     "'none'",
     "restart-delay = [5, 1]": "'restart-delay': the first, 5, is longer than the most, 1",
     "stop-signal = 'TREM'": "'stop-signal': 'TREM' is not a signal: expected a name such as TERM or "
@@ -54,22 +54,21 @@ KEYS = {
     "can, such as TERM",
     "every = 5": "'every' is not for a service: expected it with type 'job' only",
     "type = 'job'": "a job needs 'every': expected seconds, such as every = 900",
-    "user = ''": "'user': '' is none: expected a string",
+    "user = ''": "'user': '' is empty or not a string",
     "umask = '9'": "'umask': '9' is not a umask: expected octal digits, such as 022",
-    "env = {'A=B' = 'x'}": "'env': 'A=B' is no variable: expected a name, such as TZ",
+    "env = {'A=B' = 'x'}": "'env': 'A=B' is not a variable: expected a name, such as TZ",
     "env = {A = ['x']}": "'env': A is ['x']: expected a string",
     "env-file = 'no-such-file'": "'env-file': 'no-such-file': No such file or directory",
-    "unset-env = 'A'": "'unset-env': 'A' is none: expected a list of variables, such as "
-    '["PASSWORD"]',
+    "unset-env = 'A'": "'unset-env': 'A' is not a list of variables, such as [\"PASSWORD\"]",
     "nice = 20": "'nice': 20 is out of place: expected -20 to 19",
     "oom-score-adj = 1001": "'oom-score-adj': 1001 is out of place: expected -1000 to 1000",
-    "limits = {nofiles = 1}": "'limits': 'nofiles' is no limit: did you mean 'nofile'?",
+    "limits = {nofiles = 1}": "'limits': 'nofiles' is not a limit: did you mean 'nofile'?",
     "limits = {nofile = [2, 1]}": "'limits': nofile: the soft limit is higher than the hard one",
     "log = 'file'": "'log': 'file' is not known: expected one of inherit, prefix, json, null, "
     "/a/path",
     "chdir = '${NOT_SET}'": "'chdir': variable NOT_SET is not set: expected it in the environment, "
     "or ${NOT_SET:-default}",
-    "chdir = '${A B}'": "'chdir': '${A B}' is no variable: expected ${NAME} or ${NAME:-default}, or "
+    "chdir = '${A B}'": "'chdir': '${A B}' is not a variable: expected ${NAME} or ${NAME:-default}, or "
     "$$ for $",
     "chdir = '${A'": "'chdir': '${A' has no closing brace: expected ${NAME}, or $$ for $",
     'chdir = "a\\u0000"': "'chdir': it has a NUL, which no program can be given",
@@ -89,14 +88,14 @@ FILES = {
     "": "f: it has no service: expected a table such as [service.web]",
     "[service.a]\nenabled = false\ncommand = ['x']": "f: it has no service: expected a table such as "
     "[service.web]",
-    "service = 1": "f:1: 'service' is no table: expected [service.NAME]",
-    "[service]\na = 'x'": "f:2: 'service.a' is no table: expected [service.a]",
+    "service = 1": "f:1: 'service' is not a table: expected [service.NAME]",
+    "[service]\na = 'x'": "f:2: 'service.a' is not a table: expected [service.a]",
     "[service.a]\n": "f:1: service 'a': it has no 'command': expected what to start",
     "[service.a]\ncommand = []": "f:2: service 'a': 'command': it is empty: expected a program, such "
     'as ["nginx"]',
     "[service.a]\ncommand = 'x \"'": "f:2: service 'a': 'command': 'x \"' cannot be split: no closing "
     "quotation",
-    "[service.'a b']\ncommand = ['x']": "f:1: 'a b' is no name: expected letters, digits, '_', '.', "
+    "[service.'a b']\ncommand = ['x']": "f:1: 'a b' is not a name: expected letters, digits, '_', '.', "
     "'-'",
     f"{OK}x": "f:3: no TOML: Expected '=' after a key in a key/value pair",
     f"{OK}command = 'x'": "f:3: no TOML: Cannot overwrite a value",
@@ -108,10 +107,14 @@ FILES = {
     "the main one already: expected one at most",
     f"{OK}after = ['j']\n[service.j]\ntype = 'job'\nevery = 5\ncommand = 'x'": "f:3: service 'a': "
     "'after': 'j' is a job, which is never ready: expected others",
+    f"{OK}after = ['b']\n[service.b]\ncommand = 'x'\nautostart = false": "f:3: service 'a': 'after': "
+    "'b' is not started by itself: expected others",
+    f"{OK}main = true\nautostart = false": "f:4: service 'a': 'autostart': the main service is the "
+    "container's: expected true",
     f"{OK}after = ['b']\n[service.b]\ncommand = 'x'\nafter = ['a']": "f:3: service 'a': 'after': "
-    "nobody starts first: 'a' after 'b' after 'a'",
+    "none of them starts first: 'a' after 'b' after 'a'",
     f"{OK}after = ['b']\n[service.b]\ncommand = 'x'\nstop-before = ['a']": "f:1: service 'a': "
-    "'stop-before': nobody stops first: 'a' before 'b' before 'a'",
+    "'stop-before': none of them stops first: 'a' before 'b' before 'a'",
     f"{OK}type = 'job'\nevery = 5\non-failure = 'restart'": "f:5: service 'a': 'on-failure': "
     "'restart' is not for a job: it runs again by itself",
     f"{OK}type = 'task'\nready = 'notify'": "f:4: service 'a': 'ready' is not for a task: expected it "

@@ -24,9 +24,9 @@ WARNINGS = {
     "docker stop (10 s) waits by default",
     f"[service.a]\nstop-timeout = 40\n{PLAIN}": "longer than docker stop (10 s), Kubernetes (30 s), "
     "--stop-timeout (25 s) waits",
-    "[service.a]\ncommand = ['/bin/sh', '-c', 'nginx -g x']": "service 'a': a shell stands before "
+    "[service.a]\ncommand = ['/bin/sh', '-c', 'nginx -g x']": "service 'a': a shell is before "
     "'nginx': expected it without 'sh -c', or 'exec nginx'",
-    f"[service.a]\n{PLAIN}ready = 'notify'": "service 'a': nobody comes after it: 'ready' (notify) is "
+    f"[service.a]\n{PLAIN}ready = 'notify'": "service 'a': no service comes after it: 'ready' (notify) is "
     "only for --notify and status",
     f"[service.a]\n{PLAIN}restart-limit = 'none'": "service 'a': it is never restarted: ",
     f"[service.a]\n{PLAIN}on-failure = 'ignore'": "no failure ends the container: ",

@@ -151,7 +151,7 @@ def test_a_file_of_variables_comes_before_the_services_own(tmp_path: Path) -> No
     text = "[service.a]\ncommand = 'x'\nenv-file = 'e'\nenv = {A = '2'}\n"
     found = config.parse(text, f"{tmp_path}/f", {}).by_name["a"].env
     assert found == (("A", "1"), ("B", "x y"), ("C", "$A"), ("A", "2"))
-    with pytest.raises(ValueError, match="line 2 is no variable"):
+    with pytest.raises(ValueError, match="line 2 is not a variable"):
         envfile.parse("A=1\nB\n")
 
 

@@ -90,23 +90,26 @@ def test_one_that_outlives_its_stop_timeout_is_killed(
         assert [each["service"] for each in found] == ["web"]
 
 
+@pytest.mark.parametrize("mode", MODES)
 def test_ends_that_are_ignored_end_nothing_until_nobody_is_left(
-    namespaces: None, tmp_path: Path
+    namespaces: None, tmp_path: Path, mode: str
 ) -> None:
     """Then the code is that of the first one that has failed, if one has."""
     ignored = "on-success = 'ignore'\non-failure = 'ignore'\n"
     first = WEB + ignored + shell("echo web; exit 3")
     last = "[service.last]\nafter = ['web', 'task']\n" + ignored + shell("echo last")
     task = "[service.task]\ntype = 'task'\n" + shell("echo task")
-    with box(tmp_path, first + task) as container:
+    with box(tmp_path, first + task, mode=mode) as container:
         assert container.wait() == 3
         assert sorted(container.rest().split()) == ["task", "web"]
-    with box(tmp_path, first.replace("exit 3", "exit 0") + task + last) as container:
+    with box(tmp_path, first.replace("exit 3", "exit 0") + task + last, mode=mode) as container:
         assert container.wait() == 0
-        assert container.rest().split()[-1] == "last"
+        lines = container.rest().split()
+        assert sorted(lines) == ["last", "task", "web"]
+        assert lines.index("task") < lines.index("last")
     # Who comes after one that has failed is not started.
     first = first.replace("command", "ready = {fd = 3}\ncommand")
-    with box(tmp_path, first + task + last) as container:
+    with box(tmp_path, first + task + last, mode=mode) as container:
         assert container.wait() == 3
         assert sorted(container.rest().split()) == ["task", "web"]
         events = {each["event"] for each in told(container)}

@@ -72,7 +72,7 @@ class World(RuleBasedStateMachine):
             return
         group = self.world.group
         if not self.requested and not group.cause:
-            settled = (machine.DONE, machine.FAILED)
+            settled = (machine.OFF, machine.DONE, machine.FAILED)
             assert not all(unit.state in settled for unit in group.units.values())
         if not group.cause:
             self.world.do(group.stop(self.world.now))

@@ -53,7 +53,7 @@ def test_processes_become_services() -> None:
 def test_what_is_wrong_is_said() -> None:
     """A name that comes twice; a file without any."""
     for text, said in {
-        "a: x\na: y\n": "f:2: 'a' stands here a second time: expected another name",
+        "a: x\na: y\n": "f:2: 'a' is here a second time: expected another name",
         "x\n": "f: it has no process: expected a line such as 'web: gunicorn app:app'",
     }.items():
         with pytest.raises(ServicesError) as found:

@@ -31,12 +31,13 @@ def test_the_budget(namespaces: None, tmp_path: Path, mode: str) -> None:
         assert [each["event"] for each in found[-2:]] == ["service_given_up", "services_stop"]
 
 
-def test_others_are_not_touched(namespaces: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_others_are_not_touched(namespaces: None, tmp_path: Path, mode: str) -> None:
     """Neither by a restart, nor by a service that is given up where that is ignored."""
     text = "[service.db]\n" + RESTART + "give-up = 'ignore'\n" + shell("echo db; exit 1")
     text += "[service.web]\nafter = ['db']\n" + stays("web")
     text = text.replace("exit 1", "sleep 0.2; exit 1")
-    with box(tmp_path, text) as container:
+    with box(tmp_path, text, mode=mode) as container:
         assert sorted(container.line() for _ in "1234") == ["db", "db", "db", "web"]
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
@@ -53,11 +54,12 @@ def test_what_is_left_is_ended_before(namespaces: None, tmp_path: Path, mode: st
         assert container.rest() == "run\n" * 3
 
 
-def test_a_delay_ends_with_the_stop(namespaces: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_delay_ends_with_the_stop(namespaces: None, tmp_path: Path, mode: str) -> None:
     """Whoever waits for a restart is down at once."""
     text = "[service.web]\n" + RESTART.replace("[0, 0]", "[1000, 1000]") + shell("exit 1")
     text += "[service.db]\n" + stays("db")
-    with box(tmp_path, text) as container:
+    with box(tmp_path, text, mode=mode) as container:
         container.expect("db")
         pid = supervisor(container)
         until(lambda: len(children(pid)) == 1, "web has ended", container.pid)

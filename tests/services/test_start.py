@@ -20,10 +20,10 @@ import os, socket, sys, time
 name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)
 sys.stdin = open(sys.argv[1])
 sys.stdin.read()
+print('ready', flush=True)  # before it is: others may write at once then
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
     sock.sendto(b'STATUS=x', name)
     sock.sendto(b'READY=1\\nSTATUS=y', name)
-print('ready', flush=True)
 time.sleep(1000)
 """
 
@@ -34,8 +34,8 @@ sock.bind(('127.0.0.1', 0))
 port = sock.getsockname()[1]
 open(sys.argv[1] + '.port', 'w').write(str(port))
 open(sys.argv[1]).read()
-sock.listen()
 print('ready', flush=True)
+sock.listen()
 time.sleep(1000)
 """
 
@@ -52,9 +52,10 @@ def ready_by(kind: str, gate: str) -> str:
     )
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", ["notify", "fd", "command"])
 def test_who_comes_after_it_waits_until_it_is_ready(
-    namespaces: None, tmp_path: Path, kind: str
+    namespaces: None, tmp_path: Path, mode: str, kind: str
 ) -> None:
     """And who does not is started at once."""
     gate = str(tmp_path / "gate")
@@ -62,7 +63,7 @@ def test_who_comes_after_it_waits_until_it_is_ready(
     text = "[service.first]\n" + ready_by(kind, gate)
     text += "[service.last]\nafter = ['first']\n" + stays("last")
     text += "[service.beside]\n" + stays("beside")
-    with box(tmp_path, text, options=("-v",)) as container:
+    with box(tmp_path, text, options=("-v",), mode=mode) as container:
         container.expect("beside")
         with open(gate, "w"):
             pass
@@ -106,7 +107,7 @@ def test_tasks_are_done_before_who_comes_after_them(
     with box(tmp_path, text, mode=mode) as container:
         assert [container.line() for _ in "123"] == ["first", "second", "web"]
         container.signal(signal.SIGTERM)
-        assert container.wait() == 0
+        assert container.wait() == 0, container.errors()
 
 
 def test_nothing_is_started_of_a_wrong_file(namespaces: None, tmp_path: Path) -> None:
@@ -131,14 +132,15 @@ def test_a_file_that_is_not_there_is_named(namespaces: None, tmp_path: Path) -> 
     assert found.stderr == "pyinit: /no/such.toml: cannot read it: No such file or directory\n"
 
 
+@pytest.mark.parametrize("mode", MODES)
 def test_a_job_runs_again_and_again_and_never_twice_at_once(
-    namespaces: None, tmp_path: Path
+    namespaces: None, tmp_path: Path, mode: str
 ) -> None:
     """A failure of it is a warning."""
     lock = tmp_path / "lock"
     text = "[service.job]\ntype = 'job'\nevery = 0.05\n"
     text += shell(f"mkdir {lock} || echo twice; echo run; sleep 0.1; rmdir {lock}; exit 3")
-    with box(tmp_path, text) as container:
+    with box(tmp_path, text, mode=mode) as container:
         assert [container.line() for _ in range(4)] == ["run"] * 4
         container.signal(signal.SIGTERM)
         assert container.wait() in (0, 3)

@@ -39,7 +39,8 @@ def test_reverse_order(namespaces: None, tmp_path: Path, mode: str) -> None:
         assert container.rest().split("\n")[:3] == ["web stops", "app stops", "db stops"]
 
 
-def test_branches_stop_at_the_same_time(namespaces: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_branches_stop_at_the_same_time(namespaces: None, tmp_path: Path, mode: str) -> None:
     """None of two ends before the other has been told to, and both before what they come after."""
     for name in "xy":
         os.mkfifo(tmp_path / name)
@@ -50,7 +51,7 @@ def test_branches_stop_at_the_same_time(namespaces: None, tmp_path: Path) -> Non
     second = f"read x <{mine}; echo >{other}; echo second; exit 0"
     text += "[service.first]\nafter = ['db']\n" + stays("first", first)
     text += "[service.second]\nafter = ['db']\n" + stays("second", second)
-    with box(tmp_path, text) as container:
+    with box(tmp_path, text, mode=mode) as container:
         assert sorted(container.line() for _ in "123") == ["db", "first", "second"]
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
@@ -59,12 +60,13 @@ def test_branches_stop_at_the_same_time(namespaces: None, tmp_path: Path) -> Non
         assert set(lines) == {"first stops", "second stops", "first", "second", "db stops"}
 
 
+@pytest.mark.parametrize("mode", MODES)
 def test_a_second_stop_signal_knows_no_order_and_a_third_one_kills(
-    namespaces: None, tmp_path: Path
+    namespaces: None, tmp_path: Path, mode: str
 ) -> None:
     """Whoever holds the stop up is passed by, and does not hold up the end."""
     text = "stop-timeout = 1000\n" + CHAIN.replace("web stops; exit 0", "web stops")
-    with box(tmp_path, text) as container:
+    with box(tmp_path, text, mode=mode) as container:
         assert [container.line() for _ in "123"] == ["db", "app", "web"]
         container.signal(signal.SIGTERM)
         container.expect("web stops")
@@ -111,7 +113,7 @@ def test_a_supervisor_that_hangs_is_bounded_by_the_stop_timeout(
     namespaces: None, tmp_path: Path, mode: str
 ) -> None:
     """Of the init: it is killed, and the services get TERM and the grace."""
-    options = ("--stop-timeout", "0.5", "--grace", "0.5")
+    options = ("--stop-timeout", "0.5", "--grace", "2")
     text = CHAIN.replace("web stops; exit 0", "web stops")
     with box(tmp_path, text, mode=mode, options=options) as container:
         assert [container.line() for _ in "123"] == ["db", "app", "web"]

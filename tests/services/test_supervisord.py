@@ -66,6 +66,8 @@ KEYS = {
     "stdout_logfile=/var/log/a": {"stdout": "/var/log/a", "stderr": "inherit"},
     "stdout_logfile=NONE": {"stdout": "null"},
     "user=root": {"user": ""},
+    "autostart=false": {"autostart": False, "on_failure": "restart"},
+    "autostart=false\nautorestart=false": {"autostart": False, "on_failure": "ignore"},
 }
 
 
@@ -86,9 +88,8 @@ NOTES = {
     PROGRAM + "stdout_logfile=/a.log": "'stdout_logfile': the file is appended to, without rotation (a)",
     PROGRAM + "stdout_capture_maxbytes=1MB": "'stdout_capture_maxbytes' is left out: there are no events (a)",
     PROGRAM + "killasgroup=false": "'killasgroup' is false: signals go to the whole group all the same (a)",
-    PROGRAM + "[unix_http_server]\nfile=/x": "supervisorctl has nobody to talk to: 'pyinitctl service' does, by --control",
+    PROGRAM + "[unix_http_server]\nfile=/x": "there is no server: with --control 'pyinitctl --as supervisorctl' is its client",
     PROGRAM + "[programs:b]": "line 3: unknown section [programs:b]: did you mean 'program:x'?",
-    PROGRAM + "[program:b]\ncommand=y\nautostart=false": "'autostart' is false: it is left out (b)",
     PROGRAM + "[include]\nfiles=/nowhere/*.conf": "[include] files: no file matches '/nowhere/*.conf'",
     PROGRAM + "[eventlistener:l]\ncommand=x\nevents=TICK_60": "[eventlistener:l] is not run: there are no events",
 }  # fmt: skip
@@ -112,10 +113,10 @@ WRONG = {
     PROGRAM + "autorestart=maybe": "/etc/f.conf:3: 'autorestart': 'maybe' is neither: expected true or false",
     PROGRAM + "startsecs=soon": "/etc/f.conf:3: 'startsecs': 'soon' is out of place: expected 0 to 1000000",
     PROGRAM + "numprocs=2": "/etc/f.conf:1: [program:a]: there are two processes 'a': expected %(process_num)d in 'process_name'",
-    PROGRAM + "environment=A": "/etc/f.conf:3: 'A' is no list of variables: expected A=\"b\",C=\"d\"",
-    PROGRAM + "nonsense": "/etc/f.conf:3: this is no setting: expected KEY=VALUE",
+    PROGRAM + "environment=A": "/etc/f.conf:3: 'A' is not a list of variables: expected A=\"b\",C=\"d\"",
+    PROGRAM + "nonsense": "/etc/f.conf:3: this is not a setting: expected KEY=VALUE",
     "x=y": "/etc/f.conf:1: there is no section: expected [program:NAME] before it",
-    "[supervisord]": "/etc/f.conf: it has no program that is started",
+    "[supervisord]": "/etc/f.conf: it has no program: expected [program:x]",
     "[fcgi-program:a]\n": "/etc/f.conf:1: [fcgi-program:a]: no socket is held for a program: expected [program:x], which binds it itself",
 }  # fmt: skip
 
@@ -198,6 +199,9 @@ def test_what_is_converted_is_the_same() -> None:
         PROGRAM
         + 'environment=A="$b"\nstdout_logfile=/a b\nstartsecs=0\npriority=3\n[program:b]\ncommand=y z\n'
     )
+    assert made.by_name["a"].priority == (3, 3)
+    for service in made.by_name.values():
+        service.priority = model.Service.priority  # of supervisorctl's words alone
     assert config.parse(toml.write(made), "f", {}).by_name == made.by_name
 
 

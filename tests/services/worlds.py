@@ -30,6 +30,8 @@ def services(draw: st.DrawFn) -> model.Services:
     names = NAMES[: draw(st.integers(1, len(NAMES)))]
     after = draw(graphs(names))
     kinds = {name: draw(st.sampled_from((model.SERVICE, *model.TYPES))) for name in names}
+    last = {name for name in names[1:-1] if not any(name in each for each in after.values())}
+    off = {name for name in sorted(last) if draw(st.booleans())}
     made = []
     for name in names:
         kind = kinds[name]
@@ -48,6 +50,7 @@ def services(draw: st.DrawFn) -> model.Services:
                 name,
                 ("x",),
                 type=kind,
+                autostart=name not in off,
                 after=tuple(each for each in after[name] if kinds[each] != model.JOB),
                 on_success=draw(st.sampled_from(("", *_after_success(kind)))),
                 on_failure=draw(st.sampled_from(("", *_actions(kind)))),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyinit.command import changes
+from pyinit.command import context
 from tests import conftest
 from tests.cases import in_turn
 from tests.harness import DEADLINE_S, Container, python, run, until
@@ -112,9 +112,9 @@ def test_before_pidfs_no_inode_tells_a_process(monkeypatch: pytest.MonkeyPatch) 
     def same(pid: int, flags: int) -> int:
         return os.open("/dev/null", os.O_RDONLY)
 
-    assert (changes._pidfd_id(os.getppid()) is not None) == has_pidfs()
-    monkeypatch.setattr("posix.pidfd_open", same)
-    assert changes._pidfd_id(os.getppid()) is None
+    assert (context._pidfd_id(os.getppid()) is not None) == has_pidfs()
+    monkeypatch.setattr("pyinit.kernel.pidfds.pidfd_open", same)
+    assert context._pidfd_id(os.getppid()) is None
 
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])

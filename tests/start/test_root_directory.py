@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from signal import SIGTERM
 
 import pyinit
 from tests.harness import PID1, Container, python, run, until
 
-STOPS = ["sh", "-c", "trap 'sleep 1000 & exit 3' TERM; echo ready; while :; do read -r x; done"]
+STOPS = [
+    "sh",
+    "-c",
+    "trap 'trap - TERM; sleep 1000 & exit 3' TERM; echo ready; while :; do read -r x; done",
+]
 WAITS = ["sh", "-c", "echo ready; read -r line"]
 
 
@@ -40,8 +44,15 @@ def test_the_pause(mode: str, tmp_path: Path) -> None:
 def test_modules_are_found_by_a_relative_path(mode: str, tmp_path: Path) -> None:
     """Those of a teardown are loaded when the command has ended: from the package in a zip."""
     package = Path(pyinit.__file__).parent
-    shutil.make_archive(str(tmp_path / "copy"), "zip", package.parent, package.name)
-    code = "import sys; sys.path.insert(0, 'copy.zip'); from pyinit import cli; cli.main(set())"
+    with zipfile.PyZipFile(str(tmp_path / "copy.zip"), "w") as archive:
+        archive.writepy(str(package))  # with bytecode
+    code = """if True:
+        import _signal, sys
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        sys.path.insert(0, "copy.zip")
+        from pyinit import cli
+        cli.main(mask)
+    """
     init = (sys.executable, "-IS", "-c", code)
     before = ["env", "-C", str(tmp_path)]
     found = run(

@@ -30,15 +30,13 @@ INSTALLED = ROOT / "build" / "programs" / "bin"
 # A shell that starts a command without exec, as many entry scripts do.
 ENTRY_SCRIPT = ["sh", "-c", '"$@"; echo over', "sh"]
 
-# Half of the grace is more than the longest work, of 3 s.
-GRACE = ("--grace", "10")
 ALL = "pyinit --leftovers all"
 TREE = "pyinit"
 INITS = {
     "tini": (("tini",), ()),
     "dumb-init": (("dumb-init",), ()),
-    ALL: (PYINIT, (*GRACE, "--leftovers", "all")),
-    TREE: (PYINIT, GRACE),
+    ALL: (PYINIT, ("--leftovers", "all")),
+    TREE: (PYINIT, ()),
 }
 
 
@@ -103,11 +101,14 @@ pidfile = {directory}/pid
 command = sh {HERE}/pipeline.sh {directory}/output.gz
 stdout_logfile = /dev/stdout
 stdout_logfile_maxbytes = 0
+startsecs = 0
+autorestart = false
 """)
     return [installed("supervisord"), "--silent", "--configuration", str(config)]
 
 
-def _nginx(directory: Path) -> list[str]:
+def nginx(directory: Path) -> list[str]:
+    """Return the command of an nginx that listens in ``directory``."""
     # 1 KiB comes at once, the rest 1 s later.
     (directory / "index.html").write_text("began\n" + "x" * 1500 + "done\n")
     (directory / "nginx.conf").write_text(f"""\
@@ -131,7 +132,7 @@ http {{
 
 def _nginx_quit(directory: Path) -> list[str]:
     script = """trap 'kill -QUIT "$!"' TERM; "$@" & until wait; do :; done"""
-    return ["sh", "-c", script, "sh", *_nginx(directory)]
+    return ["sh", "-c", script, "sh", *nginx(directory)]
 
 
 def _postgres(directory: Path) -> list[str]:
@@ -168,7 +169,7 @@ def _transaction(directory: Path) -> Iterator[IO[bytes]]:
         yield client.stdout
 
 
-def _http(directory: Path) -> IO[bytes]:
+def http(directory: Path) -> IO[bytes]:
     """Return the answer of a server to a request, once it is there."""
     with socket.socket(socket.AF_UNIX) as client:
         path = f"{directory}/socket"
@@ -213,7 +214,7 @@ PROGRAMS = (
         _each(1, 1, 0, 0),
         begun=1,
         needs=(installed("gunicorn"),),
-        request=_http,
+        request=http,
     ),
     Program(
         "uvicorn, 2 workers",
@@ -222,7 +223,7 @@ PROGRAMS = (
         _each(1, 1, 0, 0),
         begun=1,
         needs=(installed("uvicorn"),),
-        request=_http,
+        request=http,
     ),
     Program(
         "PostgreSQL",
@@ -236,11 +237,11 @@ PROGRAMS = (
     Program(
         "nginx",
         "request of 1 s",
-        _nginx,
+        nginx,
         _each(1, 1, 1, 1),
         begun=1,
         needs=("nginx",),
-        request=_http,
+        request=http,
     ),
     Program(
         "nginx, sent QUIT by a shell",
@@ -249,7 +250,7 @@ PROGRAMS = (
         _each(1, 1, 1, 0),
         begun=1,
         needs=("nginx",),
-        request=_http,
+        request=http,
     ),
 )
 

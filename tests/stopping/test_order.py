@@ -10,10 +10,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.harness import PID1, Container, descendants, logged, python, until
+import pyinit
+from tests.harness import PID1, UNSHARE, Container, descendants, logged, python, until
 from tests.stopping.test_teardown import NEVER_S, assert_over, end_main
 
 
@@ -59,15 +61,17 @@ def test_orphans_of_a_master_are_asked_when_it_has_ended(mode: str) -> None:
         assert_over(container)
 
 
-def test_workers_of_a_master_that_does_not_act_are_asked_after_half_of_the_grace(
-    mode: str,
+@pytest.mark.parametrize(("manner", "grace"), [("deaf", "2"), ("ignore", "1")])
+def test_workers_of_a_master_that_does_not_end_are_asked_within_the_grace(
+    manner: str, grace: str, mode: str
 ) -> None:
-    """And it is killed at the end of the grace, as ever; it gets TERM once."""
-    with master("ignore", "2", grace="1", mode=mode, options=("-v",)) as container:
+    """And it is killed at the end of the grace, as ever; each gets TERM once."""
+    with master(manner, "2", grace=grace, mode=mode, options=("-v",)) as container:
         for _ in range(2):
             container.expect("worker")
         end_main(container)
-        container.expect("TERM")
+        if manner != "deaf":
+            container.expect("TERM")
         began = time.monotonic()
         container.expect("lost")
         assert time.monotonic() - began > 0.3
@@ -77,6 +81,88 @@ def test_workers_of_a_master_that_does_not_act_are_asked_after_half_of_the_grace
         events = {event["event"]: event for event in logged(container.errors())}
         assert events["teardown_started"]["count"] == 3
         assert 1 <= events["teardown_finished"]["took_s"] < 30
+
+
+PARENTS = """
+import os, signal, sys
+sys.path.append(sys.argv[1])
+from pyinit.stopping import order
+TERM = {signal.SIGTERM}
+names = {}
+def family(name, prepare):
+    ready, mine = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.pthread_sigmask(signal.SIG_BLOCK, TERM)
+        child = os.fork()
+        if child == 0:
+            while True:
+                signal.pause()
+        prepare()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERM - KEPT.get(name, set()))
+        os.write(mine, b"%d " % child)
+        while True:
+            if name == "takes by sigwait":
+                signal.sigwaitinfo(TERM)
+            else:
+                signal.pause()
+            os.write(mine, b"taken ")
+    child = int(os.read(ready, 99))
+    names[child] = name
+    return pid, ready
+def catch():
+    signal.signal(signal.SIGTERM, lambda *_: None)
+KEPT = {"blocks": TERM, "takes by sigwait": TERM}
+all_of = {
+    name: family(name, prepare) for name, prepare in {
+        "catches": catch, "blocks": catch, "takes by sigwait": catch, "not asked": catch,
+        "ignores": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    }.items()
+}
+asked = {pid for name, (pid, _) in all_of.items() if name != "not asked"}
+for pid in asked:
+    os.kill(pid, signal.SIGTERM)
+for name in ("catches", "takes by sigwait"):
+    os.read(all_of[name][1], 99)
+found = order.Order(set(asked), lambda: 0.0)
+first = found.bypassed()
+print(sorted(names[pid] for pid in first))
+print(found.still_bypassed() == set(first))
+# Who becomes our child later has been asked.
+for pid in asked:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+print(sorted(names.get(pid, "the parent that was not asked") for pid in found.adopted()))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_a_parent_acts_that_has_taken_the_signal() -> None:
+    """As long as it does, its children are left to it, and so are those of one not asked yet."""
+    home = str(Path(pyinit.__file__).parents[1])
+    program = [sys.executable, "-IS", "-c", PARENTS, home]
+    done = subprocess.run([*UNSHARE, *program], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "['blocks', 'ignores']",
+        "True",
+        "['catches', 'takes by sigwait', 'the parent that was not asked']",
+    ]
+
+
+@pytest.mark.long
+def test_work_that_ends_within_the_grace(mode: str) -> None:
+    """Long after half of it, while the parent that has taken TERM waits."""
+    pool = " ".join(python("pools.py", "multiprocessing", "7"))
+    with Container(
+        ["sh", "-c", f"{pool}; true"], options=["--grace", "10"], mode=mode
+    ) as container:
+        for _ in range(2):
+            container.expect("began")
+        container.signal(signal.SIGTERM)
+        assert container.rest() == "done\n" * 2
+        assert_over(container, 128 + signal.SIGTERM)
 
 
 def test_a_stopped_master_is_continued(mode: str) -> None:

@@ -35,8 +35,7 @@ def test_a_plan_that_is_refused(mode: str, group: tuple[str, ...], tmp_path: Pat
             lines.append(container.line(2))
             assert lines[-1], lines
         if mode != PID1:
-            assert container.process.stdin is not None
-            container.process.stdin.close()
+            container.close_stdin()
         assert container.wait() == (137 if mode == PID1 else 7)
     events = logged("\n".join(lines))
     refused = [each["signal"] for each in events if each["event"] == "signal_dropped"]

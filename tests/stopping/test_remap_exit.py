@@ -104,7 +104,7 @@ def test_a_stopped_service_ends_with_0(mode: str) -> None:
 
 def test_only_the_main_childs_code(mode: str) -> None:
     """An orphan that is reaped before its end, and a leftover after it, have their own codes."""
-    script = '(sh -c "exit 3" 3>&1 >&- &) | cat; (trap "exit 3" TERM; sleep 1000 & wait) & exit 5'
+    script = '(sh -c "exit 3" 3>&1 >&- &) | cat; (sleep 1000 & trap "exit 3" TERM; wait) & exit 5'
     assert code_of(script, "-e", "3:9", mode=mode) == 5
 
 
@@ -129,8 +129,7 @@ def test_under_a_teardown(mode: str, grace: str) -> None:
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
-        assert container.process.stdin is not None
-        container.process.stdin.close()
+        container.close_stdin()
         assert container.wait() == 42
         if mode == SUBREAPER:
             assert container.survivors == []

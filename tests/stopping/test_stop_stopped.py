@@ -27,14 +27,14 @@ PTRACE_DETACH = 17
 
 # Says TERM and stops, each time it gets TERM; HUP ends it.
 STOPS_ON_TERM = """
-import os, signal
+import os, signal, time
 def stop(number, frame):
     os.write(1, b"TERM\\n")
     os.kill(os.getpid(), signal.SIGSTOP)
 signal.signal(signal.SIGTERM, stop)
 os.write(1, b"ready\\n")
 while True:
-    signal.pause()
+    time.sleep(0.05)  # and not pause(2): a signal may have come before it, whose handler waits then
 """
 
 

@@ -32,8 +32,7 @@ def leave(*words: str, grace: str = NEVER_S, mode: str, options: tuple[str, ...]
 
 def end_main(container: Container) -> None:
     """Let the main child end."""
-    assert container.process.stdin is not None
-    container.process.stdin.close()
+    container.close_stdin()
 
 
 def assert_over(container: Container, code: int = 7) -> None:

@@ -39,8 +39,7 @@ def test_a_traced_leftover(grace: str, mode: str) -> None:
         (leftover,) = children(container.main_child())
         seize(leftover)
         try:
-            assert container.process.stdin is not None
-            container.process.stdin.close()
+            container.close_stdin()
             line = container.line(2)
             assert "leftovers_blocked" in line
             assert "]: ended, to be reaped by its tracer first" in line

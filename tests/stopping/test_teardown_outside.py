@@ -24,9 +24,10 @@ ABSENT = "mount -t tmpfs none /proc"
 GONE = "unshare --pid --fork mount -t proc proc /proc"
 # The /proc of a sibling namespace, whose processes have the same numbers too.
 OTHER = (
-    "mkfifo /dev/shm/$$; unshare --pid --fork sh -c "
-    "'mount -t proc proc /proc; echo > /dev/shm/'$$'; exec sleep 1000' & "
-    "read -r _ < /dev/shm/$$; rm /dev/shm/$$"
+    # Not named by a PID: others' tests, in namespaces of their own, have the same.
+    "fifo=$(mktemp -u) && mkfifo $fifo && unshare --pid --fork sh -c "
+    "'mount -t proc proc /proc; echo >'$fifo'; exec sleep 1000' & "
+    "read -r _ <$fifo; rm $fifo"
 )
 
 
@@ -44,12 +45,6 @@ def expect(container: Container, text: str, times: int) -> None:
     """Assert that the next lines are those."""
     for _ in range(times):
         container.expect(text)
-
-
-def close_stdin(container: Container) -> None:
-    """Let the main child end."""
-    assert container.process.stdin is not None
-    container.process.stdin.close()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +66,7 @@ def test_bystanders_get_no_signal(mounts: str, manner: str, mode: str) -> None:
         numbers = [status_field(pid, "NSpid").split()[-1] for pid in children(container.pid)]
         assert numbers[:NUMBER] == [str(3 + i) for i in range(NUMBER)]
         expect(container, "ready", 3)
-        close_stdin(container)
+        container.close_stdin()
         expect(container, "TERM", 3)
         expect(container, "got []", everybody)
         assert container.wait() == 7
@@ -95,7 +90,7 @@ def test_a_subreaper_ends_a_whole_tree_without_proc(mounts: str, namespaces: Non
         pidfds = [os.pidfd_open(pid) for pid in descendants(pyinit)]
         try:
             assert len(pidfds) == 21
-            close_stdin(container)
+            container.close_stdin()
             container.expect("got []")
             ended = select.select(pidfds, [], [], 0)[0]
             assert len(ended) == len(pidfds)
@@ -127,7 +122,7 @@ def test_a_leftover_that_proc_hides(grace: str, mode: str) -> None:
     ) as container:
         for _ in range(4):
             container.expect("ready")
-        close_stdin(container)
+        container.close_stdin()
         if grace != "0":
             for _ in range(4):
                 container.expect("TERM")
@@ -150,7 +145,7 @@ def test_a_restricted_proc(option: str, mode: str) -> None:
     ) as container:
         for _ in range(3):
             container.expect("ready")
-        close_stdin(container)
+        container.close_stdin()
         for _ in range(3):
             container.expect("TERM")
         assert container.wait() == 7

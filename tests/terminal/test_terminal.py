@@ -11,6 +11,7 @@ import pytest
 from tests.harness import MODES, Container, children, python, run, until
 from tests.terminals import (
     END,
+    INTERRUPT,
     SETSID,
     SUSPEND,
     Terminal,
@@ -37,6 +38,21 @@ def test_the_leader_of_a_session_hands_its_terminal_to_the_command(
         terminal.expect("one\r\n")
         terminal.type(END)
         assert container.wait() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_after_a_command_that_left_a_daemon(mode: str, namespaces: None) -> None:
+    """With --wait-all ^C is a stop, and the daemon does not hear of the window's new size."""
+    command = python("daemon.py", "WINCH", "HUP")
+    with session(command, mode=mode, options=["--wait-all"]) as (terminal, container):
+        terminal.expect("ready\r\n")
+        until(lambda: terminal.foreground() == os.getpgid(container.pid), "pyinit has the terminal")
+        terminal.resize(40, 99)
+        container.signal(signal.SIGHUP)
+        terminal.expect_only("HUP")
+        terminal.type(INTERRUPT)
+        terminal.expect_only("TERM")
+        assert container.wait() == 3
 
 
 @pytest.mark.parametrize("name", ["bash", "dash"])

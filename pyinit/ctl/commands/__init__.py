@@ -5,11 +5,11 @@ It has
     HELP                   what the command does, in one line
     DESCRIPTION            what its own help says first
     add_arguments(parser)
-    run(asked)             does it; returns the exit code, or None for 0; raises CommandError
+    run(args)              does it; returns the exit code, or None for 0; raises CommandError
 
 and where it needs to
 
-    AFTER = "CMD"          it takes words after ``--``: they are ``asked.after``, else None
+    AFTER = "CMD"          it takes words after ``--``: they are ``args.after``, else None
     FAILED = 125           the exit code of a usage error: 2 could be that of a command started
 
 Nothing else has to know of it: help, manual page and completions find it here.

@@ -10,7 +10,7 @@ from pyinit.ctl import common, containers, control, criu
 if TYPE_CHECKING:
     import argparse
 
-HELP = "write a container to files, by CRIU"
+HELP = "write a container to files, with CRIU"
 DESCRIPTION = (
     "Write a container to the files of a directory; 'pyinitctl restore' brings it back with the "
     f"same numbers inside.  {criu.REQUIREMENT}"
@@ -23,12 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s [--leave-running] PID DIR [-- CRIU-OPTION...]"
     containers.add_target(parser)
     parser.add_argument("directory", metavar="DIR", type=Path, help="where the files will be")
-    parser.add_argument("--leave-running", action="store_true", help="let it go on; else it ends")
+    parser.add_argument(
+        "--leave-running", action="store_true", help="let the container go on; without this it ends"
+    )
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Do it, and say so.  Raises CommandError."""
-    more = ["--leave-running"] if asked.leave_running else []
-    with control.told(asked.pid):
-        init = criu.dump(asked.pid, asked.directory, more + (asked.after or []))
-    common.show([f"checkpoint: process {init} is in {asked.directory}"])
+    more = ["--leave-running"] if args.leave_running else []
+    with control.told(args.pid):
+        init = criu.dump(args.pid, args.directory, more + (args.after or []))
+    common.show([f"checkpoint: process {init} is in {args.directory}"])

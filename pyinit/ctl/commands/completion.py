@@ -10,7 +10,7 @@ from pyinit.ctl.dist import completion, tools
 if TYPE_CHECKING:
     import argparse
 
-HELP = "print what makes a shell complete pyinit's options"
+HELP = "print the completions of pyinit's options for a shell"
 DESCRIPTION = completion.DESCRIPTION
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Print what is asked for.  Raises CommandError."""
-    shells = tools.SHELLS if asked.program == "pyinitctl" else completion.SHELLS
-    common.show(shells[asked.shell]().splitlines())
+    shells = tools.SHELLS if args.program == "pyinitctl" else completion.SHELLS
+    common.show(shells[args.shell]().splitlines())

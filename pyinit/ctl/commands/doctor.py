@@ -18,7 +18,7 @@ from pyinit.options import values
 if TYPE_CHECKING:
     from pyinit.ctl.doctor.case import Finding
     from pyinit.ctl.doctor.checks import Report
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
     from pyinit.ctl.table import Screen
     from pyinit.ctl.view import ProcessView
 
@@ -26,7 +26,7 @@ HELP = "say what is wrong with a container, and what to do"
 DESCRIPTION = (
     "Look at this container, or at that of process PID, and say what is wrong, why it matters and "
     "what to do, whatever its PID 1 is.  The exit code is 1 when there is a problem, 0 when there "
-    "is none (hints are none), and 2 when it could not be looked at."
+    "is none (hints do not count), and 2 when it could not be looked at."
 )
 
 
@@ -57,11 +57,11 @@ def _signal(word: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Look, and show it; return the exit code.  Raises CommandError."""
-    case = Case(ContainerView(asked.pid), asked.stop_signal, asked.stop_timeout)
+    case = Case(ContainerView(args.pid), args.stop_signal, args.stop_timeout)
     report = checks.examine(case)
-    if asked.json:
+    if args.json:
         common.show_json(as_data(case, report))
     else:
         common.show(_as_text(case, report, table.screen()))
@@ -88,7 +88,7 @@ def as_data(case: Case, report: Report) -> dict[str, Any]:
     }
 
 
-def _init_data(init: Init) -> dict[str, Any]:
+def _init_data(init: FoundInit) -> dict[str, Any]:
     return {
         **_process_data(init.process),
         "command": init.process.command,
@@ -141,6 +141,9 @@ def _heading(case: Case, on: Screen) -> list[str]:
         words = [shlex.quote(word) for word in init.process.command]
         before = f"{who}: {init.process.says()}, {init.kind.title}:"
         lines += [table.fitted(before, table.command(words), on)]
+        if case.waits(init):
+            waits = "its command has ended: it waits for the other processes, or a stop"
+            lines += _wrapped("", waits, on)
     return lines
 
 

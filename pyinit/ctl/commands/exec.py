@@ -19,7 +19,7 @@ HELP = "start a command in the namespaces of a process"
 DESCRIPTION = (
     "Start CMD in the namespaces of process PID: in all that differ from ours, in its root and "
     "its cgroup, or only in the namespaces named (exec --net PID -- ip addr).  CMD has an init of "
-    "its own, so no zombie and no stray of it is left there."
+    "its own, which ends and reaps all that CMD leaves behind."
 )
 
 AFTER = "CMD"
@@ -60,40 +60,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_command(parser)
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Start it and wait; return its exit code.  Raises CommandError."""
-    words = words_of(asked)
+    words = words_of(args)
     with attach.Blocked() as mask:
-        chosen = settings_of(words, {"grace_s": asked.grace}, exec_in)
-        chosen.user = asked.user
+        chosen = settings_of(words, {"grace_s": args.grace}, exec_in)
+        chosen.user = args.user
         chosen.mask = mask
         chosen.tells_of_stops = True
-        if asked.timeout is not None:
-            chosen.escalation = ((asked.grace, attach.KILL),)
+        if args.timeout is not None:
+            chosen.escalation = ((args.grace, attach.KILL),)
         return attach.run(
             lambda: exec_in(
-                asked.pid,
+                args.pid,
                 chosen,
-                namespaces=asked.namespaces,
-                cwd=asked.chdir,
-                terminal=asked.terminal,
-                env=_environment(asked),
+                namespaces=args.namespaces,
+                cwd=args.chdir,
+                terminal=args.terminal,
+                env=_environment(args),
             ),
-            terminal=asked.terminal,
-            timeout_s=asked.timeout,
+            terminal=args.terminal,
+            timeout_s=args.timeout,
             timed_out=TIMED_OUT,
         )
 
 
-def _environment(asked: argparse.Namespace) -> dict[str, str]:
+def _environment(args: argparse.Namespace) -> dict[str, str]:
     """Return our environment, with the PATH of the process where CMD is looked for in its root.
 
     Ours is about our own root: `docker exec` finds what the image's PATH has.
     """
     found = dict(os.environ)
-    if asked.namespaces is None or "mount" in asked.namespaces:
+    if args.namespaces is None or "mount" in args.namespaces:
         try:
-            words = Path(f"/proc/{asked.pid}/environ").read_bytes().split(b"\0")
+            words = Path(f"/proc/{args.pid}/environ").read_bytes().split(b"\0")
         except OSError:
             return found  # it has ended, or may not be looked at, which entering it will tell
         paths = [word for word in words if word.startswith(b"PATH=")]

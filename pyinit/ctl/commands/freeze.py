@@ -10,7 +10,7 @@ from pyinit.ctl import common, containers, control
 if TYPE_CHECKING:
     import argparse
 
-HELP = "stop all processes of a container for a while"
+HELP = "stop all processes of a container until 'thaw'"
 DESCRIPTION = f"Stop all processes of a container until 'pyinitctl thaw'.  {control.WHOSE}"
 
 
@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     containers.add_target(parser)
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Do it, and say by what.  Raises CommandError."""
-    with control.told(asked.pid):
-        init = control.init_of(asked.pid)
+    with control.told(args.pid):
+        init = control.init_of(args.pid)
         done = freezer.freeze(init)
     common.show([f"freeze: process {init}: {done}"])

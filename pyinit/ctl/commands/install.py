@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ignore-library-path",
         action="store_true",
-        help="have the interpreter loaded as if LD_LIBRARY_PATH were not set, which may lead to "
-        "libraries that it cannot use; it takes an env(1) that knows -S, and its time",
+        help="load the interpreter as if LD_LIBRARY_PATH were not set, which may lead to libraries "
+        "that it cannot use; this needs an env(1) that knows -S, and some time for its start",
     )
     parser.add_argument(
         "--force",
@@ -46,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Write the launcher and its links, and say so.  Raises `InstallError`."""
-    links = install.links_of(asked.path, asked.names, force=asked.force)
-    path = install.install(asked.path, force=asked.force, own_libraries=asked.ignore_library_path)
+    links = install.links_of(args.path, args.names, force=args.force)
+    path = install.install(args.path, force=args.force, own_libraries=args.ignore_library_path)
     said = [f"{path}: starts pyinit {pyinit.__version__} with {install.interpreter()}"]
     for link in links:
-        install.make_link(link, asked.path.name)
+        install.make_link(link, args.path.name)
         said.append(f"{link}: the same, as {link.name}")
     common.show(said)
     closed = install.closed_to_others(path)

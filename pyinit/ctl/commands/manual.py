@@ -35,19 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Show what is asked for.  Raises CommandError, UsageError."""
     pages = ["pyinit", "pyinitctl", *ctl.names()]
-    if asked.page not in pages:
+    if args.page not in pages:
         raise common.UsageError(
-            f"there is no page '{asked.page}'{common.nearest(asked.page, pages)}"
+            f"there is no page '{args.page}'{common.did_you_mean(args.page, pages)}"
         )
-    if asked.page != "pyinit":
-        text = tools.man_page("" if asked.page == "pyinitctl" else asked.page)
+    if args.page != "pyinit":
+        text = tools.man_page("" if args.page == "pyinitctl" else args.page)
     else:
-        text = manual.markdown() if asked.markdown else manual.man_page()
+        text = manual.markdown() if args.markdown else manual.man_page()
     reader = shutil.which("man")
-    if asked.markdown or reader is None or not (sys.stdout and sys.stdout.isatty()):
+    if args.markdown or reader is None or not (sys.stdout and sys.stdout.isatty()):
         common.show(text.splitlines())
     elif subprocess.run([reader, "-l", "-"], input=text.encode(), check=False).returncode:
         raise common.CommandError(f"{reader} could not show the page")

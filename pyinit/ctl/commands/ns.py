@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-HELP = "show namespaces, who is in them and who shares which"
+HELP = "show namespaces, their members, and which are shared"
 DESCRIPTION = (
     "With PIDs: the inodes of the namespaces of each of these processes and of ours (self), and "
     "which of them are the same.  Without: every namespace that can be seen, who is in it, what "
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_json(parser)
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Show them; return 1 if a process that was named cannot be shown.  Raises CommandError."""
     common.need_own_proc()
-    if asked.pids:
-        return _show_processes(list(dict.fromkeys(asked.pids)), asked)
-    _show_all(asked)
+    if args.pids:
+        return _show_processes(list(dict.fromkeys(args.pids)), args)
+    _show_all(args)
     return 0
 
 
@@ -49,10 +49,10 @@ class Looked(NamedTuple):
     error: str = ""
 
 
-def _show_processes(pids: list[int], asked: argparse.Namespace) -> int:
+def _show_processes(pids: list[int], args: argparse.Namespace) -> int:
     own = Looked(os.getpid(), "(self)", namespaces_of())
     found = [_looked_at(pid) for pid in pids]
-    if asked.json:
+    if args.json:
         common.show_json(_processes_as_data(own, found))
     else:
         for each in found:
@@ -123,11 +123,12 @@ def _processes_as_text(everybody: list[Looked], on: table.Screen) -> list[str]:
     columns = [
         table.Column("PID", right=True),
         table.Column("NAME", flexible=True),
-        *(table.Column(kind.upper()) for kind in kinds),
+        # Those where all are the same go first: below the table they are all the same.
+        *(table.Column(k.upper(), rank=int(len(_groups(k, everybody)) == 1)) for k in kinds),
     ]
     rows = _inode_rows(everybody, kinds, 0)
     differ = any(len(_groups(kind, everybody)) > 1 for kind in kinds)
-    notes = ["* another than ours"] if differ else []
+    notes = ["* differs from ours"] if differ else []
     if on.width is not None and table.total(table.natural_widths(columns, rows)) > on.width:
         dropped = _common_prefix(everybody)
         if dropped:
@@ -182,10 +183,10 @@ def _shared_rows(everybody: list[Looked], kinds: list[str]) -> list[Any]:
     return [(" ".join(kinds), text) for text, kinds in rows.items()]
 
 
-def _show_all(asked: argparse.Namespace) -> None:
+def _show_all(args: argparse.Namespace) -> None:
     found = survey.Survey()
     found.look()
-    if asked.json:
+    if args.json:
         common.show_json(_all_as_data(found))
         return
     rows = [_row(found, *each) for each in _nested(found)]

@@ -10,9 +10,10 @@ from pyinit.report import cause
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from pyinit.ctl.containers import Found
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
 
 HELP = "show all containers: their init, uptime and command"
 DESCRIPTION = (
@@ -29,7 +30,7 @@ class Shown(NamedTuple):
     """A container, its init, and how long that has been there."""
 
     found: Found
-    init: Init
+    init: FoundInit
     uptime_s: float
 
     @property
@@ -38,29 +39,39 @@ class Shown(NamedTuple):
         return _STATES.get(self.init.process.state, "running")
 
 
+# What containers are sorted by, and how.
+SORTS: dict[str, Callable[[Shown], Any]] = {
+    "pid": lambda each: each.found.pid,
+    "start": lambda each: (-each.uptime_s, each.found.pid),
+    "name": lambda each: (each.found.name, each.found.hostname, each.found.pid),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "names", metavar="NAME", nargs="*", help="only those of this PID, name, id or hostname"
     )
+    common.add_sort(parser, SORTS, "containers")
     common.add_json(parser)
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Show them; return 1 if one that was named is not there.  Raises CommandError."""
     common.need_own_proc()
     shown = _look()
     missing = 0
-    if asked.names:
+    if args.names:
         wanted = []
-        for name in asked.names:
+        for name in args.names:
             those = [each for each in shown if _is_called(each.found, name)]
             wanted += [each for each in those if each not in wanted]
             if not those:
                 common.note("ps", f"there is no container '{name}'")
                 missing = 1
         shown = wanted
-    if asked.json:
+    shown.sort(key=SORTS[args.sort])
+    if args.json:
         common.show_json({"containers": [_as_data(each) for each in shown]})
     else:
         rows = [_row(each) for each in shown]

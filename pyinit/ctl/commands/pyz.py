@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Write the file and say what is in it.  Raises `InstallError`."""
-    target = asked.path.resolve()
-    versions = pyz.write(target, asked.python, asked.bytecode, force=asked.force)
-    what = f"pyinit {pyinit.__version__} for {asked.python}"
+    target = args.path.resolve()
+    versions = pyz.write(target, args.python, args.bytecode, force=args.force)
+    what = f"pyinit {pyinit.__version__} for {args.python}"
     common.show([f"{target}: {what}, with bytecode of Python {', '.join(versions)}"])

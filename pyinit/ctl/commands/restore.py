@@ -10,7 +10,7 @@ from pyinit.ctl import common, criu
 if TYPE_CHECKING:
     import argparse
 
-HELP = "bring a container back from its files, by CRIU"
+HELP = "bring a container back from its files, with CRIU"
 DESCRIPTION = (
     "Bring a container back from the files that 'pyinitctl checkpoint' wrote, with the same "
     f"numbers inside.  {criu.REQUIREMENT}"
@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="where the files are")
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Do it, and say so.  Raises CommandError."""
     try:
-        init = criu.restore(asked.directory, asked.after or [])
+        init = criu.restore(args.directory, args.after or [])
     except OSError as error:
-        raise common.CommandError(f"{asked.directory}: {error.strerror or error}") from None
+        raise common.CommandError(f"{args.directory}: {error.strerror or error}") from None
     common.show([f"restore: process {init}"])

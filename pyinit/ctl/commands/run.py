@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 HELP = "start a command in new namespaces, with pyinit as their init"
 DESCRIPTION = (
     "Start CMD in new namespaces, under pyinit.  Signals are passed on, the exit code is that "
-    "of CMD, and no process is left when either end dies.  Without any kind of namespace named: "
-    "--pid --mount, and --map-root-user for an ordinary user."
+    "of CMD, and no process is left when pyinitctl or the init is killed.  The default kinds of "
+    "namespaces are --pid --mount, and --map-root-user for an ordinary user."
 )
 
 
@@ -49,14 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=[],
             help=f"a new {kind} namespace",
         )
-    spaces.add_argument("--all", action="store_true", help="new ones of all kinds but user")
+    spaces.add_argument(
+        "--all", action="store_true", help="new namespaces of all kinds except user"
+    )
     spaces.add_argument(
         "--map-root-user", action="store_true", help="be root in a new user namespace"
     )
     spaces.add_argument(
         "--map-auto",
         action="store_true",
-        help="be root there, with the ranges that subuid(5) and subgid(5) allow",
+        help="be root in a new user namespace, with the ranges of subuid(5) and subgid(5)",
     )
     _add_inside(parser)
     parser.add_argument(
@@ -85,16 +87,16 @@ def _add_inside(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE:TARGET[:ro]",
         action="append",
         default=[],
-        help="show a file or directory of ours there as well; may be repeated",
+        help="bind-mount a file or directory of ours there; may be repeated",
     )
-    inside.add_argument("--hostname", metavar="NAME", help="the name of the host")
+    inside.add_argument("--hostname", metavar="NAME", help="the host name")
     inside.add_argument("--chdir", metavar="DIR", help="the working directory of CMD")
     inside.add_argument(
         "--join-cgroup",
         metavar="DIR",
         action="append",
         default=[],
-        help="put all into this cgroup, a directory of cgroupfs; may be repeated",
+        help="put the container into this cgroup, a directory of cgroupfs; may be repeated",
     )
     inside.add_argument(
         "--no-loopback", action="store_true", help="leave lo of a new network namespace down"
@@ -105,32 +107,32 @@ def _add_inside(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Start it and wait; return its exit code.  Raises CommandError."""
-    _check_user(asked)
+    _check_user(args)
     with attach.Blocked() as mask:
-        chosen = _settings(asked, mask)
-        arguments = _arguments(asked)
+        chosen = _settings(args, mask)
+        arguments = _arguments(args)
         return attach.run(
-            lambda: pyinit.spawn(chosen, terminal=asked.terminal, **arguments),
-            terminal=asked.terminal,
+            lambda: pyinit.spawn(chosen, terminal=args.terminal, **arguments),
+            terminal=args.terminal,
         )
 
 
-def _check_user(asked: argparse.Namespace) -> None:
+def _check_user(args: argparse.Namespace) -> None:
     """See that --user names one.  Raises UsageError."""
-    if asked.user == _OLD_WORD:
+    if args.user == _OLD_WORD:
         common.note("run", "--user without a name is --userns, and will be an error in 2.0")
-        asked.namespaces.append("user")
-        asked.user = None
-    if asked.user is None:
+        args.namespaces.append("user")
+        args.user = None
+    if args.user is None:
         return
     try:
-        values.user(asked.user, "--user")
+        values.user(args.user, "--user")
     except UsageError as error:
         raise common.UsageError(str(error)) from None
-    name = asked.user.partition(":")[0]
-    if asked.root is None and not name.isdecimal():
+    name = args.user.partition(":")[0]
+    if args.root is None and not name.isdecimal():
         try:
             pwd.getpwnam(name)
         except KeyError:
@@ -139,27 +141,25 @@ def _check_user(asked: argparse.Namespace) -> None:
             ) from None
 
 
-def _settings(asked: argparse.Namespace, mask: frozenset[int]) -> settings.Settings:
+def _settings(args: argparse.Namespace, mask: frozenset[int]) -> settings.Settings:
     """Return what the init is asked for.  Raises CommandError."""
     try:
-        chosen = options.parse(
-            [*shlex.split(asked.init), "--", *words_of(asked)], dict(os.environb)
-        )
+        chosen = options.parse([*shlex.split(args.init), "--", *words_of(args)], dict(os.environb))
     except (UsageError, ValueError) as error:
         raise CommandError(f"--init: {error}", attach.FAILED) from None
-    if asked.user:
-        chosen.user = asked.user
+    if args.user:
+        chosen.user = args.user
     chosen.mask = mask
     chosen.tells_of_stops = True
     return chosen
 
 
-def _arguments(asked: argparse.Namespace) -> dict[str, Any]:
+def _arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keywords of `pyinit.spawn` for what is asked for."""
-    names = set(asked.namespaces)
-    if asked.all:
+    names = set(args.namespaces)
+    if args.all:
         names |= kinds.KINDS.keys() - {"user"}
-    maps_users = asked.map_root_user or asked.map_auto
+    maps_users = args.map_root_user or args.map_auto
     if not names and not maps_users:
         names = {"pid", "mount"}
         maps_users = os.geteuid() != 0
@@ -167,26 +167,26 @@ def _arguments(asked: argparse.Namespace) -> dict[str, Any]:
         names = {"pid", "mount"}
     if maps_users:
         names.add("user")
-    offsets = {clock: getattr(asked, clock) for clock in ("monotonic", "boottime")}
+    offsets = {clock: getattr(args, clock) for clock in ("monotonic", "boottime")}
     offsets = {clock: value for clock, value in offsets.items() if value is not None}
-    if asked.mount_proc or asked.root or asked.bind:
+    if args.mount_proc or args.root or args.bind:
         names.add("mount")
-    if asked.hostname:
+    if args.hostname:
         names.add("uts")
     if offsets:
         names.add("time")
-    mount_proc = True if asked.mount_proc else False if asked.no_proc else None
+    mount_proc = True if args.mount_proc else False if args.no_proc else None
     return {
         "namespaces": names,
-        "uid_map": "auto" if asked.map_auto else None,
-        "gid_map": "auto" if asked.map_auto else None,
+        "uid_map": "auto" if args.map_auto else None,
+        "gid_map": "auto" if args.map_auto else None,
         "mount_proc": mount_proc,
-        "root": asked.root,
-        "binds": [_bind(word) for word in asked.bind],
-        "hostname": asked.hostname,
-        "cwd": asked.chdir,
-        "cgroup": asked.join_cgroup,
-        "loopback": not asked.no_loopback,
+        "root": args.root,
+        "binds": [_bind(word) for word in args.bind],
+        "hostname": args.hostname,
+        "cwd": args.chdir,
+        "cgroup": args.join_cgroup,
+        "loopback": not args.no_loopback,
         "time_offsets": offsets,
     }
 
@@ -196,7 +196,7 @@ def _bind(word: str) -> tuple[str, str, bool]:
     target, _, mode = rest.partition(":")
     if not colon or not source or not target or mode not in ("", "ro", "rw"):
         raise CommandError(
-            f"--bind: '{word}' is none: expected SOURCE:TARGET or SOURCE:TARGET:ro",
+            f"--bind: '{word}' is not a bind mount: expected SOURCE:TARGET or SOURCE:TARGET:ro",
             attach.FAILED,
         )
     return source, target, mode == "ro"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinit.ctl import common
-from pyinit.services import check, graph, readers, toml
+from pyinit.services import check, graph, group, readers, toml
 from pyinit.services.problems import ServicesError
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 HELP = "check, draw or convert a file of services"
 DESCRIPTION = (
-    "check: say all that is wrong with FILE, and what may not be meant: a stop that takes longer "
-    "than others wait, a shell that hides a program, a readiness without a waiting service. graph: "
-    "draw the order.  convert: print FILE as TOML."
+    "check: report all errors in FILE, and what is probably a mistake: a stop that takes longer "
+    "than a runtime waits, a shell in front of a program, a 'ready' that no service waits for.  "
+    "graph: draw the order.  convert: print FILE as TOML."
 )
 
 
@@ -29,34 +29,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stop-timeout",
         metavar="SECONDS",
         type=float,
-        help="check: that of pyinit, which bounds the stop",
+        help="check: the --stop-timeout of pyinit, which limits the stop",
     )
     parser.add_argument("--mermaid", action="store_true", help="graph: a flowchart for Mermaid")
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Do what is asked for; return 1 if something is wrong with the file.  Raises CommandError."""
     try:
-        services = readers.read(asked.file)
+        services = readers.read(args.file)
     except ServicesError as error:
         for line in error.lines:
             common.say(line)
         return 1
-    return _ACTIONS[asked.action](services, asked)
+    return _ACTIONS[args.action](services, args)
 
 
-def _check(services: Services, asked: argparse.Namespace) -> int:
-    found = check.warnings(services, asked.stop_timeout)
-    common.show([f"{asked.file}: {text}" for text in [*services.notes, *found]])
+def _check(services: Services, args: argparse.Namespace) -> int:
+    found = check.warnings(services, args.stop_timeout)
+    common.show([f"{args.file}: {text}" for text in [*services.notes, *found]])
     count = len(services.by_name)
-    longest, _ = check.longest_stop(services)
+    longest, _ = group.longest_stop(services)
     word = "service" if count == 1 else "services"
-    common.show([f"{asked.file}: {count} {word}, a stop takes {longest:g} s at most"])
+    common.show([f"{args.file}: {count} {word}, a stop takes {longest:g} s at most"])
     return 0
 
 
-def _graph(services: Services, asked: argparse.Namespace) -> int:
-    common.show(graph.as_mermaid(services) if asked.mermaid else graph.as_text(services))
+def _graph(services: Services, args: argparse.Namespace) -> int:
+    common.show(graph.as_mermaid(services) if args.mermaid else graph.as_text(services))
     return 0
 
 

@@ -12,7 +12,7 @@ import math
 from pyinit.ctl import common, containers, inits, table
 from pyinit.ctl.status.view import SORTS, View
 
-HELP = "show what an init does and has done, and who uses how much"
+HELP = "show what an init does, and what its processes use"
 DESCRIPTION = (
     "Show the uptime of an init, what it is doing, what has happened, and its processes with the "
     "processor time and memory that they use.  It is the pyinit nearest above process PID, itself "
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--watch",
         action="store_true",
         help="show it again and again, until the init has ended; on a terminal q ends it, "
-        "s sorts by the next of --sort, and the arrow keys scroll",
+        "s sorts by the next of --sort, and the arrow keys scroll: processes up and down, their "
+        "commands left and right",
     )
     parser.add_argument(
         "--interval",
@@ -40,13 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_interval,
         help=f"how often --watch looks (default: {_INTERVAL_S:g})",
     )
-    parser.add_argument(
-        "--sort",
-        choices=SORTS,
-        default=next(iter(SORTS)),
-        help="show processes in this order: cpu, memory, start (the oldest first) or pid "
-        "(default: %(default)s)",
-    )
+    common.add_sort(parser, SORTS, "processes")
     parser.add_argument(
         "--status-file",
         metavar="PATH",
@@ -69,21 +64,21 @@ def _interval(word: str) -> float:
     return number
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Show it; return the exit code.  Raises CommandError."""
-    if asked.interval is not None and not asked.watch:
+    if args.interval is not None and not args.watch:
         raise common.UsageError("--interval is for --watch")
     common.need_own_proc()
-    init = inits.init_for(asked.pid)
-    view = View(init, asked.status_file)
-    view.sort = asked.sort
+    init = inits.init_for(args.pid)
+    view = View(init, args.status_file)
+    view.sort = args.sort
     try:
-        if asked.watch:
+        if args.watch:
             from pyinit.ctl.status import live
 
-            return live.watch(view, asked.interval or _INTERVAL_S, as_json=asked.json)
+            return live.watch(view, args.interval or _INTERVAL_S, as_json=args.json)
         view.look()
-        if asked.json:
+        if args.json:
             common.show_json(view.as_data())
         else:
             common.show(view.as_text(table.screen()))

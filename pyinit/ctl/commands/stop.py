@@ -9,7 +9,7 @@ from pyinit.ctl import common, containers, control
 if TYPE_CHECKING:
     import argparse
 
-HELP = "stop a container, and kill it when it takes too long"
+HELP = "stop a container, and kill it if it takes too long"
 DESCRIPTION = (
     "Send TERM to the init of a container, thaw it if it is frozen, and send KILL if it has not "
     f"ended after a time.  {control.WHOSE}"
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Do it, and say by what.  Raises CommandError."""
-    with control.told(asked.pid):
-        done = control.stop(control.init_of(asked.pid), asked.timeout)
+    with control.told(args.pid):
+        done = control.stop(control.init_of(args.pid), args.timeout)
     common.show([f"stop: {done}"])

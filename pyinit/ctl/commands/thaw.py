@@ -10,8 +10,8 @@ from pyinit.ctl import common, containers, control
 if TYPE_CHECKING:
     import argparse
 
-HELP = "let a frozen container go on"
-DESCRIPTION = f"Let all processes of a frozen container go on.  {control.WHOSE}"
+HELP = "continue a frozen container"
+DESCRIPTION = f"Continue all processes of a frozen container.  {control.WHOSE}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     containers.add_target(parser)
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Do it, and say by what.  Raises CommandError."""
-    with control.told(asked.pid):
-        init = control.init_of(asked.pid)
+    with control.told(args.pid):
+        init = control.init_of(args.pid)
         done = freezer.thaw(init)
     common.show([f"thaw: process {init}: {done}"])

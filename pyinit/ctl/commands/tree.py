@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyinit.ctl import common, containers, table, view
+from pyinit.ctl import common, containers, inits, table, view
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.show import survey
+from pyinit.ctl.status import services
 from pyinit.kernel import proc
 from pyinit.namespaces import found as namespaces
 from pyinit.namespaces import members
+from pyinit.services import entry as entry_of_services
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyinit.namespaces.found import Namespace
 
@@ -23,7 +25,7 @@ DESCRIPTION = (
     "Show all processes that can be seen, or those in the PID namespace of process PID and "
     "below it: by namespace, each with its number here (PID) and one (+1), two (+2) or more "
     "levels further down.  Marked are the init of each namespace, processes that entered it "
-    "(their parent is outside), zombies and stopped ones."
+    "(their parent is outside), zombies, stopped ones, and services by their names."
 )
 
 # PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h: the PID namespace above all
@@ -31,19 +33,27 @@ DESCRIPTION = (
 _INITIAL = 0xEFFFFFFC
 
 
+# What processes are sorted by, and how.
+SORTS: dict[str, Callable[[proc.ProcessStat], Any]] = {
+    "pid": lambda each: each.pid,
+    "start": lambda each: (each.start, each.pid),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     containers.add_target(parser, "?")
+    common.add_sort(parser, SORTS, "processes, each below its parent,")
     common.add_json(parser)
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Show it.  Raises CommandError."""
     common.need_own_proc()
-    forest = Forest()
-    root = forest.own if asked.pid is None else _namespace_of(asked.pid)
+    forest = Forest(args.sort)
+    root = forest.own if args.pid is None else _namespace_of(args.pid)
     forest.look()
-    if asked.json:
+    if args.json:
         common.show_json(forest.as_data(root))
     else:
         common.show(_as_text(forest, root, table.screen()))
@@ -83,31 +93,48 @@ class Entry(NamedTuple):
 class Forest:
     """The processes by PID namespace; ``unseen`` are those whose namespace may not be looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, sort: str = "pid") -> None:
+        self._sort = SORTS[sort]
         self.own = namespaces.namespaces_of()["pid"]
         self.entries: dict[int, Entry] = {}
         self.places: dict[Namespace, list[Entry]] = {self.own: []}
         self.below: dict[Namespace, list[Namespace]] = {}
         self.unseen: list[Entry] = []
+        self.services: dict[int, str] = {}  # from the process that was started to its name
         self._relations = survey.Survey()
 
     def look(self) -> None:
         """Look at every process."""
         with proc.Ours() as directory:
             processes = proc.snapshot(directory) if directory is not None else {}
-        for pid in sorted(processes):
+        for process in sorted(processes.values(), key=self._sort):
+            pid = process.pid
             try:
-                entry = _entry(processes[pid])
+                entry = _entry(process)
                 place = self._place(entry)
             except OSError:
                 continue  # it has ended
             self.entries[pid] = entry
             (self.unseen if place is None else self.places.setdefault(place, [])).append(entry)
+        for entry in self.entries.values():
+            if entry.name == entry_of_services.NAME:
+                self._name_services(entry)
         for each in self._relations.relatives:
             if each.kind == "pid" and each != self.own:
                 self.places.setdefault(each, [])
                 parent = self._relations.relatives[each].parent
                 self.below.setdefault(parent or self.own, []).append(each)
+
+    def _name_services(self, supervisor: Entry) -> None:
+        """Learn the names of the services below a supervisor from its init's status file."""
+        try:
+            found = services.read(inits.look_at(supervisor.parent)).facts
+        except (OSError, CommandError):
+            return  # it has ended, or may not be looked at
+        names = {each["pid"]: each["name"] for each in (found or {}).get("services") or ()}
+        for entry in self.entries.values():
+            if entry.parent == supervisor.pid and entry.numbers[-1] in names:
+                self.services[entry.pid] = names[entry.numbers[-1]]
 
     def _place(self, entry: Entry) -> Namespace | None:
         """Return the PID namespace of a process, or None where it may not be looked at."""
@@ -167,13 +194,14 @@ class Forest:
             "command": entry.command,
             "state": entry.state,
             "init": entry.init,
+            "service": self.services.get(entry.pid),
             "entered": self.entered(entry),
             "zombie": entry.zombie,
             "stopped": entry.stopped,
         }
 
 
-def _entry(process: proc.Process) -> Entry:
+def _entry(process: proc.ProcessStat) -> Entry:
     """Return all of a process.  Raises OSError: it has ended."""
     pid = process.pid
     numbers = members.numbers_of(pid)
@@ -237,7 +265,7 @@ def _family(group: list[Entry]) -> Iterator[tuple[Entry, int]]:
 
 def _row(forest: Forest, entry: Entry, levels: int, depth: int) -> table.Row:
     marks = _marks(forest, entry)
-    style = _STYLES[marks[0]] if marks else ""
+    style = _STYLES.get(marks[0], "") if marks else ""
     numbers = [str(number) for number in entry.numbers]
     command = (
         table.command(entry.command, style)
@@ -264,4 +292,6 @@ def _marks(forest: Forest, entry: Entry) -> list[str]:
         "entered": forest.entered(entry),
         "init": entry.init,
     }
-    return [mark for mark, is_so in holds.items() if is_so]
+    found = [mark for mark, is_so in holds.items() if is_so]
+    service = forest.services.get(entry.pid)
+    return [*found, service] if service else found

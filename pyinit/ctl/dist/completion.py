@@ -344,7 +344,7 @@ def _quoted(text: str) -> str:
 _FISH = r"""# fish completion of pyinit
 # @MADE@
 
-# Print what stands between the options and the cursor; fail as long as no command can be there.
+# Print what is between the options and the cursor; fail as long as no command can be there.
 function __pyinit_command
     set -l words (commandline -opc)
     set -e words[1]

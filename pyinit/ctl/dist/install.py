@@ -21,6 +21,7 @@ import contextlib
 import importlib.util
 import marshal
 import os
+import re
 import shutil
 import struct
 import sys
@@ -28,38 +29,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyinit
-from pyinit.ctl.dist import executable, loader
+from pyinit.ctl.dist import compact, executable, loader
 from pyinit.ctl.dist.executable import MARK, MAX_SHEBANG, InstallError
 from pyinit.settings import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import CodeType
 
+# What is there when nothing can be loaded any more, as bytecode until the first word of it is asked
+# for: as functions it takes three times the memory.
+KEPT = ("pyinit.fallback", "pyinit.scope", "pyinit.lineage")
+# What is loaded for one purpose, with what these import: one file is read once.
+LATE = {
+    # A log in JSON, and a report.
+    "log": (
+        *("pyinit.kernel.kills", "pyinit.log.lines", "pyinit.log.relayed", "pyinit.log.senders"),
+        *("pyinit.report.record", "pyinit.report.start"),
+    ),
+    # Where somebody is left.
+    "teardown": ("pyinit.stopping", "pyinit.stopping.order", "pyinit.stopping.teardown"),
+    # The supervisor of services, and what reads their file.
+    "services": (
+        *("pyinit.command.diagnosis", "pyinit.services.config", "pyinit.services.main"),
+        *("pyinit.services.readers", "pyinit.services.supervisor"),
+    ),
+}
 # What a quiet run that is not PID 1 loads besides, before it starts the command.
 SUBREAPER = ("pyinit.linux", "pyinit.fork")
 # What it loads besides while the command starts up.
 SUBREAPER_THEN = ("pyinit.lineage",)
 
+# The fewer words, the less there is to be compiled at each start.
 _LAUNCHER = """\
 {shebang}
 {mark} install; to be written again after pyinit was moved or upgraded.
 import _signal
 
 inherited_mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-import marshal, posix, sys
+import gc, marshal, posix
 
-bundle = {init!r} if posix.getpid() == 1 else {subreaper!r}
+gc.disable()  # pyinit.boot enables it when all is loaded
 try:
-    fd = posix.open(bundle, posix.O_RDONLY | posix.O_CLOEXEC)
-    # Read at once into pages of its own, which go back to the kernel when it is not needed.
-    data = posix.read(fd, 1 << 20)
-    posix.close(fd)
-    exec(marshal.loads(data), {{"data": data}})
-    del data
+    file, size = {init!r} if posix.getpid() == 1 else {subreaper!r}
+    bundle = posix.open(file, posix.O_CLOEXEC)
+    exec(marshal.loads(posix.read(bundle, size)))
 except Exception:
-    pass  # no bundle, or a broken one: the modules are there
+    exec({without!r})  # no bundle, or a broken one: the modules are there
+{naming}main(inherited_mask)
+"""
+
+# Text, which is compiled where it is needed only.
+_WITHOUT = """\
+import sys
 sys.path[:0] = {first!r}
+for name in [each for each in sys.modules if each.partition(".")[0] == "pyinit"]:
+    del sys.modules[name]
 try:
     from pyinit.cli import main
 except BaseException as error:
@@ -68,9 +93,7 @@ except BaseException as error:
         text = f"is gone from {{sys.path[0]}}: 'pyinitctl install' writes this launcher again"
     posix.write(2, f"pyinit: {{text}}\\n".encode(errors="backslashreplace"))
     posix._exit(125)
-
-sys.path[:] = sys.path[{count}:] + {paths!r}
-{naming}main(inherited_mask)
+sys.path[:] = sys.path[1:] + {paths!r}
 """
 
 # The kernel calls a process as the file that it started, which is the loader then; proc(5).
@@ -85,10 +108,9 @@ except OSError:
 
 _PT_INTERP = 3  # elf(5)
 
-# Becomes the code of the bundle, with the names in capitals as constants.  The modules of
-# THEN, which are the last bytes of the file before END, come when the first of them is asked
-# for (PEP 562).  A file without its END was cut.
-_END = b"\nend\n"
+# Becomes the code of the bundle, with the names in capitals as constants.  It runs among the names
+# of the launcher.  Whatever `lists` has for after the start is the rest of the file, which is read
+# when the first module of it is asked for (PEP 562).
 _LOADER = """\
 import marshal, posix, sys
 
@@ -100,21 +122,77 @@ def load(modules):
             module.__path__ = path
         else:
             setattr(sys.modules["pyinit"], name.rpartition(".")[2], module)
-        exec(code, module.__dict__)
+        if type(code) is bytes:
+            keep(module, code)
+        else:
+            exec(code, module.__dict__)
+
+def keep(module, code):
+    def make(name):
+        exec(marshal.loads(code), module.__dict__)
+        module.__dict__.pop("__getattr__", None)
+        return getattr(module, name)
+    module.__getattr__ = make
+
+def read_rest():
+    # Into pages of its own, which go back to the kernel.
+    data = posix.pread(bundle, 1 << 20, LENGTH)
+    posix.close(bundle)
+    return data
 
 def then(name):
-    global data
     package = sys.modules["pyinit"]
     del package.__getattr__
-    modules = marshal.loads(memoryview(data)[-SIZE:])
-    del data
-    load(modules)
+    load(marshal.loads(rest or read_rest()))
     return getattr(package, name)
 
+def late(what):
+    file = posix.open(LATE_FILES[what], posix.O_CLOEXEC)
+    try:
+        stamp, modules = marshal.loads(posix.read(file, 1 << 20))
+    finally:
+        posix.close(file)
+    return modules if stamp == STAMP else {}
+
+def serve(what):
+    try:
+        modules = late(what)
+    except Exception:
+        return  # none, or a broken one: the modules are there
+    from _frozen_importlib import ModuleSpec
+
+    def find_spec(name, path=None, target=None):
+        if name in modules:
+            spec = ModuleSpec(name, finder)
+            spec.submodule_search_locations = modules[name][1]
+            return spec
+
+    # Who is asked to load a module can be asked for the same one meanwhile: it stays the first.
+    def create_module(spec):
+        return sys.modules.get(spec.name)
+
+    def exec_module(module):
+        if module.__name__ in modules:
+            module.__file__, _, code = modules.pop(module.__name__)
+            exec(marshal.loads(code), module.__dict__)
+
+    # Finder and loader; a class takes longer to make.
+    finder = type(sys.implementation)(
+        find_spec=find_spec, create_module=create_module, exec_module=exec_module
+    )
+    sys.meta_path.insert(0, finder)
+
 stat = posix.stat(INIT_FILE)
-if globals().get("data", b"").endswith(END) and (int(stat.st_mtime), stat.st_size) == STAMP:
-    load(FIRST)
-    sys.modules["pyinit"].__getattr__ = then
+# Not of a package that has changed since, and not of a file that was cut.
+if (int(stat.st_mtime), stat.st_size) != STAMP or posix.fstat(bundle).st_size != SIZE:
+    raise ImportError
+# The number of a standard stream would be taken for that.
+rest = read_rest() if bundle < 3 else b""
+load(FIRST)
+sys.modules["pyinit"].__getattr__ = then
+sys.modules["pyinit"]._serve = serve
+sys.path += PATHS
+main = sys.modules["pyinit.cli"].main
 """
 
 
@@ -126,9 +204,11 @@ def install(path: Path, *, force: bool = False, own_libraries: bool = False) -> 
     """
     target = path.resolve()
     executable.refuse(target, "install", force=force)
-    text = _launcher_text(own_libraries=own_libraries)
+    shebang = _shebang(own_libraries=own_libraries)
     compileall.compile_dir(executable.package(), quiet=2, workers=1)
-    _write_bundles()
+    sizes = _write_bundles()
+    naming = _NAMING if own_libraries else ""
+    text = _launcher_text(shebang, naming, sizes)
     executable.put(target, text)
     return target
 
@@ -239,17 +319,16 @@ def _paths() -> list[str]:
     return found
 
 
-def _launcher_text(*, own_libraries: bool) -> bytes:
+def _launcher_text(shebang: str, naming: str, sizes: Mapping[str, int]) -> bytes:
+    """Return the launcher, which reads so many bytes of the bundles before the command starts."""
     paths = _paths()
     text = _LAUNCHER.format(
-        shebang=_shebang(own_libraries=own_libraries),
+        shebang=shebang,
         mark=MARK,
-        init=str(_bundle_file("init")),
-        subreaper=str(_bundle_file("subreaper")),
-        first=paths[:1],
-        count=1,
-        paths=paths,
-        naming=_NAMING if own_libraries else "",
+        init=(str(_bundle_file("init")), sizes["init"]),
+        subreaper=(str(_bundle_file("subreaper")), sizes["subreaper"]),
+        without=_WITHOUT.format(first=paths[:1], paths=paths),
+        naming=naming,
     )
     return os.fsencode(text)
 
@@ -258,30 +337,34 @@ def _bundle_file(name: str) -> Path:
     return executable.package() / "__pycache__" / f"{name}.{sys.implementation.cache_tag}.bundle"
 
 
-def _write_bundles() -> None:
+def _write_bundles() -> dict[str, int]:
     """Write the bundles where that is allowed: the launcher does without as well.
 
     Not for a source tree, of which an editable install runs: an installed
     package changes as a whole, and its stamp tells; a source file is edited alone.
+    Return how many bytes each has that are read at once.
     """
-    is_source = (executable.package().parent / "pyproject.toml").exists()
+    if (executable.package().parent / "pyproject.toml").exists():
+        for name in ("init", "subreaper", *LATE):
+            with contextlib.suppress(OSError):
+                _bundle_file(name).unlink(missing_ok=True)
+        return {"init": 0, "subreaper": 0}
     first, then = lists()
-    bundles = (
-        ("init", first, then),
-        ("subreaper", [*first, *SUBREAPER], [*then, *SUBREAPER_THEN]),
-    )
-    for name, modules, later in bundles:
+    bundles = {
+        "init": _bundle(first, then),
+        "subreaper": _bundle([*first, *SUBREAPER], [*then, *SUBREAPER_THEN]),
+        **{what: (_late_bundle(names), b"") for what, names in LATE.items()},
+    }
+    for name, parts in bundles.items():
         file = _bundle_file(name)
         draft = file.with_name(f"{file.name}.{os.getpid()}")
         try:
-            if is_source:
-                file.unlink(missing_ok=True)
-                continue
             file.parent.mkdir(exist_ok=True)
-            executable.create(draft, _bundle(modules, later))
+            executable.create(draft, b"".join(parts))
             draft.replace(file)
         except OSError:
             draft.unlink(missing_ok=True)
+    return {name: len(parts[0]) for name, parts in bundles.items()}
 
 
 def lists() -> tuple[list[str], list[str]]:
@@ -301,27 +384,60 @@ def _flat() -> dict[str, Path]:
     return {"pyinit": package / "__init__.py", **files}
 
 
-def _bundle(first: list[str], then: list[str]) -> bytes:
-    init = executable.package() / "__init__.py"
-    stat = init.stat()
-    later = marshal.dumps([*map(_module, then)]) + _END
+def _bundle(first: list[str], then: list[str]) -> tuple[bytes, bytes]:
+    """Return what is executed at once, and what is read once the command has been started."""
+    later = marshal.dumps([*map(_module, then)])
     values: dict[str, object] = {
-        "INIT_FILE": str(init),
-        # As in bytecode files: the layers of an image keep no fractions of a second.
-        "STAMP": (int(stat.st_mtime), stat.st_size),
+        "INIT_FILE": str(executable.package() / "__init__.py"),
+        "LATE_FILES": {what: str(_bundle_file(what)) for what in LATE},
+        "STAMP": _stamp(),
+        "PATHS": _paths(),
         "FIRST": [*map(_module, first)],
-        "END": _END,
     }
-    source = _LOADER.replace("SIZE", str(len(later)))
-    for word in values:
-        source = source.replace(word, repr(f"<{word}>"))
-    return marshal.dumps(_with_constants(compile(source, "<bundle>", "exec"), values)) + later
+    # A number takes as many bytes as another.
+    length = len(_bytecode({**values, "LENGTH": 0, "SIZE": 1}))
+    return _bytecode({**values, "LENGTH": length, "SIZE": length + len(later)}), later
 
 
-def _module(name: str) -> tuple[str, str, list[str], CodeType]:
+def _bytecode(values: dict[str, object]) -> bytes:
+    """Return the loader's code with ``values`` for its names in capitals."""
+    source = re.sub("|".join(sorted(values, key=len, reverse=True)), r"'<\g<0>>'", _LOADER)
+    return marshal.dumps(_with_constants(compile(source, "<bundle>", "exec"), values))
+
+
+def _stamp() -> tuple[int, int]:
+    """Return what tells this package from others that were in its place."""
+    stat = (executable.package() / "__init__.py").stat()
+    # As in bytecode files: the layers of an image keep no fractions of a second.
+    return int(stat.st_mtime), stat.st_size
+
+
+def _late_bundle(names: Iterable[str]) -> bytes:
+    """Return modules and what they import at their beginning, each as bytecode of its own."""
+    package = executable.package()
+    files = {
+        ".".join(("pyinit", *file.relative_to(package).with_suffix("").parts)): file
+        for folder in ("command", "kernel", "log", "report", "services", "stopping")
+        for file in (package / folder).glob("*.py")
+    }
+    files = {name.removesuffix(".__init__"): file for name, file in files.items()}
+    sources = {name: file.read_bytes() for name, file in files.items()}
+    modules = {
+        name: (
+            str(files[name]),
+            [str(files[name].parent)] if files[name].stem == "__init__" else None,
+            marshal.dumps(compact.compiled(sources[name], str(files[name]))),
+        )
+        for name in loader.closure(sources, *names)
+    }
+    return marshal.dumps((_stamp(), modules))
+
+
+def _module(name: str) -> tuple[str, str, list[str], CodeType | bytes]:
     file = _flat()[name]
     where = [str(file.parent)] if name == "pyinit" else []
-    return name, str(file), where, _compile(file)
+    code = compact.compiled(file.read_bytes(), str(file))
+    return name, str(file), where, marshal.dumps(code) if name in KEPT else code
 
 
 def _with_constants(code: CodeType, values: dict[str, object]) -> CodeType:
@@ -335,7 +451,3 @@ def _with_constants(code: CodeType, values: dict[str, object]) -> CodeType:
             constants.append(values.get(name, constant))
     return code.replace(co_consts=tuple(constants))
 
-
-def _compile(file: Path) -> CodeType:
-    """Return the code of ``file`` without docstrings, which nobody reads in an init."""
-    return compile(file.read_bytes(), str(file), "exec", dont_inherit=True, optimize=2)

@@ -43,9 +43,9 @@ _VARIABLES = """\
 Each option has a variable, called PYINIT_ and the option's name, for places where the command line
 cannot be changed. An option on the command line overrides its variable. A switch takes 1, yes,
 true, on or 0, no, false, off; PYINIT_VERBOSE takes 2 as well. Several values of a repeatable option
-are separated by commas. An empty variable has no effect, nor has one that belongs to no option; if
-its name is nearly that of an option's variable, pyinit logs a warning with the right name. COMMAND
-inherits all of them."""
+are separated by commas. An empty variable has no effect. A variable PYINIT_... that belongs to no
+option has no effect either; if its name is nearly that of an option's variable, pyinit logs a
+warning with the right name. COMMAND inherits all of them."""
 
 _STATUS = (
     ("0 to 255", "what COMMAND exited with"),
@@ -72,11 +72,15 @@ _ENVIRONMENT = (
     ("NOTIFY_SOCKET", "where `--notify` sends its messages; COMMAND inherits it"),
     (
         "LISTEN_PID, LISTEN_PIDFDID",
-        "set to the PID of COMMAND if they named pyinit, for COMMAND's LISTEN_FDS; sd_listen_fds(3)",
+        "set to the PID (the pidfd's ID) of COMMAND if they named pyinit; sd_listen_fds(3)",
+    ),
+    (
+        "WATCHDOG_PID",
+        "set to the PID of COMMAND if it named pyinit; sd_watchdog_enabled(3)",
     ),
     (
         "PYTHONPATH and others of Python's",
-        "for COMMAND; pyinit restarts itself without those that affect its own interpreter",
+        "for COMMAND; pyinit starts itself again without those that affect its own interpreter",
     ),
     (
         "LD_PRELOAD, LD_AUDIT",
@@ -125,7 +129,7 @@ _EXAMPLES = (
         "pyinit --rewrite WINCH:ignore,TERM:WINCH -- httpd -DFOREGROUND",
     ),
     (
-        "As an ordinary user, an end by TERM being no error",
+        "As an ordinary user; an end by TERM is a success",
         "pyinit --user app --no-new-privs -e TERM -- java -jar app.jar",
     ),
     ("An init without a command", "pyinit --pause"),

@@ -171,17 +171,17 @@ def _where(name: str, sources: dict[str, bytes]) -> list[str] | None:
     return [] if _is_package(name, sources) else None
 
 
-def _bundles(sources: dict[str, bytes], asked: Iterable[str]) -> dict[str, tuple[bytes, bytes]]:
+def _bundles(sources: dict[str, bytes], named: Iterable[str]) -> dict[str, tuple[bytes, bytes]]:
     """Return magic number and bytecode for each version of Python that can be had here.
 
-    Raises `InstallError` for one that was ``asked`` for, and for our own.
+    Raises `InstallError` for one that was ``named`` for, and for our own.
     """
     bundles: dict[str, tuple[bytes, bytes]] = {}
     modules = {
         name: (_where(name, sources), sources[name]) for name in loader.needed(sources)
     }
     first = loader.closure(sources, "pyinit", "pyinit.cli")
-    needed = [*asked, sys.executable]
+    needed = [*named, sys.executable]
     found = filter(None, (shutil.which(f"python{version}") for version in VERSIONS))
     for python in (*needed, *found):
         try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyinit.ctl import kinds
+from pyinit.settings import SESSION
 
 if TYPE_CHECKING:
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
     from pyinit.ctl.view import ContainerView, ProcessView
 
 PROBLEM = "problem"
@@ -53,13 +54,28 @@ class Case:
                     self.inits.append(found)
         self.stop_timeout_s, self.stop_timeout_of = _stop_timeout(self.init, stop_timeout_s)
 
-    def stops(self, init: Init) -> int:
+    def main_child(self, init: FoundInit) -> ProcessView | None:
+        """Return the command of an init, or None where it has ended, and others are awaited."""
+        child = self.container.main_child(init.process)
+        return None if child is not None and self.waits(init) else child
+
+    def waits(self, init: FoundInit) -> bool:
+        """Return whether an init waits for those whom its command has left (--wait-all).
+
+        The command is in the session of its init, as no daemon is; with --session none can tell.
+        """
+        settings, child = init.settings, self.container.main_child(init.process)
+        if settings is None or not settings.wait_all or settings.place == SESSION:
+            return False
+        return child is not None and child.session != init.process.session
+
+    def stops(self, init: FoundInit) -> int:
         """Return the signal that a command gets from its init for a stop signal; 0: none."""
-        rewrite = {} if init.asked is None else init.asked.rewrite
+        rewrite = {} if init.settings is None else init.settings.rewrite
         return rewrite.get(self.stop_signal, self.stop_signal)
 
 
-def _is_copy(found: Init, inits: list[Init]) -> bool:
+def _is_copy(found: FoundInit, inits: list[FoundInit]) -> bool:
     """Return whether it has just been forked by one of these, and is about to exec."""
     return any(
         found.process.parent == each.process.pid and found.process.command == each.process.command
@@ -67,7 +83,7 @@ def _is_copy(found: Init, inits: list[Init]) -> bool:
     )
 
 
-def _stop_timeout(init: Init | None, given: float | None) -> tuple[float, str]:
+def _stop_timeout(init: FoundInit | None, given: float | None) -> tuple[float, str]:
     """Return the time-out of a stop in seconds, and whose it is."""
     if given is not None:
         return given, "as given"

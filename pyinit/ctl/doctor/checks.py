@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinit.ctl.doctor import code, limits, processes, stop
+from pyinit.ctl.doctor import code, limits, processes, services, stop, workers
 from pyinit.ctl.doctor.case import PROBLEM, Finding, NotChecked
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("init-kind",), stop.init_kind),
     (("stop-ignored",), stop.stop_ignored),
     (("shell-between",), stop.shell_between),
+    (("shell-above-workers",), workers.shell_above),
     (("stop-not-heeded",), stop.stop_not_heeded),
     (("stop-timeout",), stop.stop_timeout),
     (("not-a-subreaper",), processes.subreaper),
@@ -31,6 +32,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("init-threads",), code.threads),
     (("zombies",), processes.zombies),
     (("stopped-processes",), processes.stopped),
+    (("services-failing",), services.failing),
     (("frozen",), processes.frozen),
     (("process-group",), processes.process_group),
     (("terminal-foreground",), processes.foreground),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OF_THE_LOADER = (b"LD_AUDIT", b"LD_LIBRARY_PATH", b"LD_PRELOAD")
 
 _LAUNCHER = (
-    "the launcher of `pyinitctl install` as entry point, whose interpreter heeds none of Python's "
+    "the launcher of `pyinitctl install` as entry point, whose interpreter ignores all of Python's "
     "variables; or `--env NAME=VALUE` of pyinit, which sets one for the command alone"
 )
 
@@ -35,10 +35,10 @@ def python_variables(case: Case) -> Iterator[Finding | NotChecked]:
             yield Finding(
                 "python-variables",
                 HINT,
-                f"{process.says()} was started with {_names(left_out)}, and started itself once "
-                "more without",
-                "what Python ran for it at first, such as sitecustomize, has run as PID 1; and the "
-                "start took twice its time",
+                f"{process.says()} was started with {_names(left_out)}, and started itself again "
+                "without them",
+                "code that Python runs at its start, such as sitecustomize, has run as PID 1; "
+                "and the start took twice as long",
                 _LAUNCHER,
                 (process,),
             )
@@ -54,7 +54,7 @@ def python_variables(case: Case) -> Iterator[Finding | NotChecked]:
             yield Finding(
                 "python-variables",
                 PROBLEM,
-                f"the interpreter of {process.says()} heeds {_names(steering)}",
+                f"the interpreter of {process.says()} reads {_names(steering)}",
                 "modules from elsewhere run in the init, with all its rights, and a broken one can "
                 "end it",
                 _LAUNCHER,

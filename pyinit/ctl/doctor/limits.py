@@ -116,7 +116,7 @@ def proc_hidden(case: Case) -> Iterator[Finding | NotChecked]:
                 "proc-hidepid",
                 HINT,
                 f"/proc is mounted with {hidden[0]}",
-                "users but root do not see the processes of others: tools, probes and an init "
+                "ordinary users do not see the processes of others: tools, probes and an init "
                 "that runs as a user and is not PID 1 miss them",
                 "mount -o remount,hidepid=0 /proc, where that matters",
             )
@@ -132,8 +132,10 @@ def oom_kills(case: Case) -> Iterator[Finding | NotChecked]:
         yield Finding(
             "oom-kills",
             PROBLEM,
-            f"the kernel has killed {common.count(number)} of this cgroup: no memory left",
-            "the death of another process than the main child is unseen: the rest goes on",
+            f"the kernel has killed {common.count(number)} of this cgroup, because no memory was "
+            "left",
+            "if it was not the main child, the container goes on, and nothing outside reports "
+            "the kill",
             "a higher memory limit, fewer workers or threads, or find the leak; "
             "`pyinit --on-oom stop` ends the container when it happens",
         )
@@ -189,8 +191,8 @@ def pids(case: Case) -> Iterator[Finding | NotChecked]:
                 yield _near(
                     "pids-limit",
                     f"{used} of {most} processes and threads of {place}",
-                    "`docker run --pids-limit` (podPidsLimit, TasksMax); or look for who starts "
-                    "so many",
+                    "`docker run --pids-limit` (podPidsLimit, TasksMax) sets the limit; or find "
+                    "the program that starts so many",
                 )
 
 
@@ -214,7 +216,7 @@ def _near(check: str, used: str, remedy: str, *processes: ProcessView) -> Findin
         check,
         PROBLEM,
         f"{used} are in use",
-        "at the limit what asks for one more fails: fork(2) with EAGAIN, open(2) with EMFILE",
+        "at the limit the next request fails: fork(2) with EAGAIN, open(2) with EMFILE",
         remedy,
         processes,
     )
@@ -238,8 +240,8 @@ def descriptors(case: Case) -> Iterator[Finding | NotChecked]:
                 yield _near(
                     "descriptors-limit",
                     f"{used} of {most} descriptors of {process.says()}",
-                    "`docker run --ulimit nofile=N`, LimitNOFILE, setrlimit(2); or look for who "
-                    f"does not close: ls -l /proc/{process.pid}/fd",
+                    "`docker run --ulimit nofile=N`, LimitNOFILE, setrlimit(2); or find what "
+                    f"does not close them: ls -l /proc/{process.pid}/fd",
                     process,
                 )
     if unreadable:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyinit.ctl.doctor.case import Case
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
 
 # Who reaps at all has done it by then.
 _REAPED_WITHIN_S = 0.3
@@ -70,14 +70,14 @@ def _is_still(zombie: ProcessView) -> bool:
 
 def _why_not_reaped(case: Case, pid: int, parent: ProcessView | None) -> tuple[str, str, str]:
     """Return whose zombies they are, why that matters, and what to do."""
-    holds = "each keeps its number, of which there are limited many, until it is reaped"
+    holds = "each keeps its PID until it is reaped, and the number of PIDs is limited"
     if parent is None:
         outer = case.container.everybody.get(pid)
         whose = f"{outer.name} ({pid} here)" if outer else "a process that cannot be seen from here"
         return (
             f"a parent outside of the container, {whose}",
             "PID 1 cannot reap them, and the container cannot end before they are reaped",
-            "end or mend that parent (who entered by `docker exec` or nsenter is its child)",
+            "end or repair that parent: `docker exec` and nsenter are parents outside",
         )
     if parent.state in "Tt":
         return f"{parent.says()}, which is stopped", holds, f"kill -CONT {parent.pid}"
@@ -90,7 +90,7 @@ def _why_not_reaped(case: Case, pid: int, parent: ProcessView | None) -> tuple[s
     return (
         f"{parent.says()}, which does not reap",
         f"{holds}; PID 1 gets them only when that parent ends",
-        "in the parent wait(2) for every child, or ignore SIGCHLD; to end the parent frees them",
+        "have the parent wait(2) for every child, or ignore SIGCHLD; its end frees them too",
     )
 
 
@@ -117,8 +117,8 @@ def stopped(case: Case) -> Iterator[Finding]:
         f"stopped: {', '.join(each.says() for each in found[:5])}",
         "pyinit continues them when it stops; until then they do nothing"
         if continues
-        else "they act on no TERM before they get CONT, which this PID 1 does not send: a stop "
-        "waits for them in vain",
+        else "they act on TERM only after a CONT, which this PID 1 does not send: a stop takes its "
+        "whole time-out",
         f"kill -CONT {' '.join(str(each.pid) for each in found[:5])}",
         tuple(found),
     )
@@ -161,7 +161,7 @@ def process_group(case: Case) -> Iterator[Finding]:
         process = init.process
         if not process.terminal or init.kind.name in (PYINIT, SHELL):
             continue  # pyinit relays what the terminal sent to both only once
-        child = case.container.main_child(process)
+        child = case.main_child(init)
         if child is None or (child.group, child.terminal) != (process.group, process.terminal):
             continue
         relayed = init.kind.relays
@@ -198,8 +198,8 @@ def foreground(case: Case) -> Iterator[Finding]:
             f"the foreground of the terminal of {process.says()} belongs to a process group "
             + (f"that is stopped: {who}" if group else f"that has ended, {process.foreground}"),
             "input reaches no program, and TTIN stops a process that reads from the terminal",
-            "`fg` in the shell there, or end it; what hands a terminal over (tcsetpgrp(3)) has to "
-            "take it back",
+            "`fg` in the shell there, or end that process group; a program that hands a terminal "
+            "over (tcsetpgrp(3)) has to take it back",
             tuple(group) or (process,),
         )
 
@@ -209,9 +209,9 @@ def subreaper(case: Case) -> Iterator[Finding | NotChecked]:
     for init in case.inits:
         if init.process.inner == 1:
             continue
-        if init.asked is None:
+        if init.settings is None:
             yield NotChecked("not-a-subreaper", f"{init.process.says()}: {init.why_not}")
-        elif not init.asked.subreaper:
+        elif not init.settings.subreaper:
             reaped = case.init is not None and case.init.kind.reaps
             yield Finding(
                 "not-a-subreaper",
@@ -224,10 +224,10 @@ def subreaper(case: Case) -> Iterator[Finding | NotChecked]:
             )
 
 
-def _how_to_reap(init: Init) -> str:
+def _how_to_reap(init: FoundInit) -> str:
     family = init.kind.name
     if family == PYINIT:
-        family = "" if init.asked is None or not init.asked.alias else init.asked.alias
+        family = "" if init.settings is None or not init.settings.alias else init.settings.alias
         if not family:
             return "leave --no-subreaper (PYINIT_SUBREAPER=0) out"
     if program.family(family) == program.TINI:
@@ -251,13 +251,13 @@ def cap_kill(case: Case) -> Iterator[Finding]:
         ]
         if not others:
             continue
-        child = case.container.main_child(sender)
+        child = case.main_child(init)
         what = f"{sender.says()} has no CAP_KILL, and others run as another user: "
         yield Finding(
             "no-cap-kill",
             PROBLEM if child in others else HINT,
             what + ", ".join(each.says() for each in others[:5]),
-            "no signal of it reaches them, a stop neither: they are killed at the end"
+            "it cannot send them any signal, not even a stop: they are killed at the end"
             if child in others
             else "it cannot ask them to end: they are killed at the end without TERM",
             "`docker run --cap-add KILL` (capabilities: add: [KILL]), or the same user for all",
@@ -287,10 +287,10 @@ def listen_pid(case: Case) -> Iterator[Finding | NotChecked]:
                 "listen-pid",
                 PROBLEM,
                 f"LISTEN_PID of {process.says()} is {named or 'missing'}, and not {process.inner}",
-                "the service takes the sockets for another's and ignores them: a client that "
-                "connects waits",
-                "pyinit or catatonit as init, which correct it when it names them; whatever starts "
-                "the init has to name it, by its number in the container",
+                "the service takes the sockets for those of another process and ignores them: a "
+                "client that connects waits",
+                "use pyinit or catatonit as the init: they correct LISTEN_PID if it names them; "
+                "so what starts the init has to set it to the init's PID in the container",
                 (process,),
             )
         yield from _closed(process, os.fsdecode(environ[b"LISTEN_FDS"]))
@@ -300,7 +300,7 @@ def _services(case: Case) -> Iterator[ProcessView]:
     """Yield whom sockets that came from outside are for."""
     wrappers = [each for each in case.inits if each.kind.runs_command]
     for init in wrappers:
-        child = case.container.main_child(init.process)
+        child = case.main_child(init)
         if child is not None and child not in [each.process for each in wrappers]:
             yield child
     if case.init is not None and not case.init.kind.runs_command:
@@ -324,7 +324,7 @@ def _closed(process: ProcessView, count: str) -> Iterator[Finding | NotChecked]:
             f"{process.says()} was handed LISTEN_FDS={count}, and not all of {_FIRST_FD} to "
             f"{last - 1} are open",
             "it has closed or moved them, or they were closed on the way to it",
-            "see that no wrapper closes descriptors, as sudo(8) and some shells do",
+            "use no wrapper that closes descriptors, as sudo(8) and some shells do",
             (process,),
         )
 
@@ -351,7 +351,7 @@ def ending(case: Case) -> Iterator[Finding]:
         "ended",
         PROBLEM,
         f"PID 1, {init.says()}, has ended, and {who} does not reap it",
-        "the container is over, and cannot be started again under the same name before",
+        "the container has ended, but its name cannot be used again until PID 1 is reaped",
         "see what that parent waits for",
         (init,),
     )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from pyinit import settings, signals
+from pyinit import signals
 from pyinit.ctl.doctor.case import HINT, PROBLEM, Finding, NotChecked
 from pyinit.ctl.kinds import PYINIT, SHELL
+from pyinit.ctl.status import services
+from pyinit.settings import LEAVE, LEFTOVERS, NAMES
 from pyinit.stopping.teardown import KILL_BOUND_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyinit.ctl.doctor.case import Case
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
     from pyinit.ctl.view import ProcessView
 
 
@@ -33,7 +35,7 @@ def init_kind(case: Case) -> Iterator[Finding]:
         return
     process, kind = case.init.process, case.init.kind
     remedy = "`pyinit -- COMMAND` relays every signal, reaps every orphan and gives leftovers time"
-    if kind.name in settings.NAMES:
+    if kind.name in NAMES:
         remedy = f"`pyinit --as {kind.name}` takes the same flags, and PYINIT_GRACE=5 gives time"
     elif kind.name == "systemd":
         remedy = "STOPSIGNAL SIGRTMIN+3 in the image; or one command with pyinit around it"
@@ -71,7 +73,7 @@ def stop_ignored(case: Case) -> Iterator[Finding | NotChecked]:
             f"{process.says()} has no handler for {word}, and may be waiting for it with "
             "sigwait(3) or signalfd(2)",
             f"if it does not, {_WAITS}",
-            f"send it {word} once, and see that it ends",
+            f"send it {word} once, and see whether it ends",
             (process,),
         )
         return
@@ -80,7 +82,7 @@ def stop_ignored(case: Case) -> Iterator[Finding | NotChecked]:
         "stop-ignored",
         PROBLEM,
         f"PID 1, {process.says()}, {how} {word}",
-        f"the kernel discards what a PID 1 has no handler for: {_WAITS}",
+        f"the kernel discards signals that PID 1 has no handler for: {_WAITS}",
         _remedy(case, case.init),
         (process,),
     )
@@ -92,15 +94,15 @@ def _node(process: ProcessView, word: str) -> Finding:
         "stop-ignored",
         HINT,
         f"the handler that {process.says()} has for {word} may be Node's own",
-        "that one puts the terminal in order and sends the signal again at its default, which the "
-        f"kernel discards for a PID 1: {_WAITS}",
+        "Node's own handler restores the terminal and sends the signal again at its default, "
+        f"which the kernel discards for a PID 1: {_WAITS}",
         f"process.on('SIG{word}', ...) in the program, or an init in front of it: "
         "`pyinit -- node ...`, `docker run --init`",
         (process,),
     )
 
 
-def _remedy(case: Case, init: Init) -> str:
+def _remedy(case: Case, init: FoundInit) -> str:
     if init.kind.name == SHELL and case.container.children(init.process):
         return (
             'the exec form, ENTRYPOINT ["pyinit", "--", "COMMAND"], or `exec COMMAND` as the '
@@ -124,7 +126,7 @@ def shell_between(case: Case) -> Iterator[Finding]:
 
 
 def _shell_is_init(case: Case, shell: ProcessView) -> Iterator[Finding]:
-    child = _awaited(case, shell)
+    child = awaited(case, shell)
     if child is None or not _has_script(shell):
         return
     word = _word(case.stop_signal)
@@ -134,40 +136,40 @@ def _shell_is_init(case: Case, shell: ProcessView) -> Iterator[Finding]:
         remedy = "`exec` in front of the command; or `COMMAND & wait`, which a signal interrupts"
     else:
         severity = PROBLEM
-        why = f"a shell passes no signal on: {child.name} is never told, and is killed at the end"
+        why = f"a shell passes no signal on: {child.name} gets none, and is killed at the end"
         remedy = (
             "the exec form of ENTRYPOINT and CMD, or `exec` in front of the command; where the "
             "shell has more to do afterwards, pyinit in front of the shell"
         )
-    what = f"PID 1 is a shell, and {word} does not get from it to its command {child.says()}"
+    what = f"PID 1 is a shell, which does not pass {word} on to its command {child.says()}"
     yield Finding("shell-between", severity, what, why, remedy, (shell, child))
 
 
-def _shell_is_command(case: Case, init: Init) -> Iterator[Finding]:
+def _shell_is_command(case: Case, init: FoundInit) -> Iterator[Finding]:
     """Tell whose command is killed untold: tini relays to a shell, which just ends."""
-    asked = init.asked
-    shell = case.container.main_child(init.process)
-    if asked is None or asked.group or asked.leftovers != settings.LEAVE or shell is None:
+    settings = init.settings
+    shell = case.main_child(init)
+    if settings is None or settings.group or settings.leftovers != LEAVE or shell is None:
         return
     if _named(shell) != SHELL or not _has_script(shell):
         return
-    child = _awaited(case, shell)
+    child = awaited(case, shell)
     stop = case.stops(init)
     if child is None or not stop or shell.does("Cgt", stop) or shell.does("Ign", stop):
         return
     yield Finding(
         "shell-between",
         PROBLEM,
-        f"{init.kind.title} tells the shell {shell.says()} alone, not its command {child.says()}",
-        f"{_word(stop)} ends the shell, and then the kernel kills {child.name} at once: it is "
-        "never told",
+        f"{init.kind.title} signals only the shell {shell.says()}, not its command {child.says()}",
+        f"{_word(stop)} ends the shell, and then the kernel kills {child.name} at once, "
+        "without TERM",
         f"the exec form of CMD, or `exec` in front of the command, or {init.kind.name} -g; pyinit "
         "gives TERM and a grace to processes that are left",
         (shell, child),
     )
 
 
-def _awaited(case: Case, shell: ProcessView) -> ProcessView | None:
+def awaited(case: Case, shell: ProcessView) -> ProcessView | None:
     """Return the command that a shell waits for, and cannot do anything else meanwhile.
 
     Those in the background have INT ignored from their start on (2.11 of POSIX' Shell Command
@@ -194,13 +196,13 @@ def _has_script(shell: ProcessView) -> bool:
 def stop_not_heeded(case: Case) -> Iterator[Finding | NotChecked]:
     """Whether the command of an init takes what it gets for a stop."""
     for init in case.inits:
-        child = case.container.main_child(init.process)
+        child = case.main_child(init)
         if not init.kind.relays or child is None:
             continue
-        if init.asked is None:
+        if init.settings is None:
             yield NotChecked("stop-not-heeded", f"{init.process.says()}: {init.why_not}")
             continue
-        if any(number == signal.SIGKILL for _, number in init.asked.escalation):
+        if any(number == signal.SIGKILL for _, number in init.settings.escalation):
             continue
         stop, word = case.stops(init), _word(case.stop_signal)
         if not stop:
@@ -214,7 +216,7 @@ def stop_not_heeded(case: Case) -> Iterator[Finding | NotChecked]:
             PROBLEM,
             what,
             _WAITS,
-            "a signal that it heeds (interactive shells: HUP), `pyinit -r TERM:HUP`; or a bound, "
+            "a signal that it acts on (interactive shells: HUP), `pyinit -r TERM:HUP`; or a bound, "
             "`pyinit --stop-timeout 5`",
             (init.process, child),
         )
@@ -225,19 +227,32 @@ def stop_timeout(case: Case) -> Iterator[Finding | NotChecked]:
     for init in case.inits:
         if init.kind.name != PYINIT:
             continue
-        if init.asked is None:
+        if init.settings is None:
             yield NotChecked("stop-timeout", f"{init.process.says()}: {init.why_not}")
             continue
-        asked = init.asked
-        plan_s = asked.escalation[-1][0] if asked.escalation else 0.0
-        ends = asked.leftovers in settings.LEFTOVERS
-        grace_s, bound_s = (asked.grace_s, KILL_BOUND_S) if ends else (0.0, 0.0)
-        needs_s = asked.drain_s + plan_s + grace_s + bound_s
+        settings = init.settings
+        plan_s = settings.escalation[-1][0] if settings.escalation else 0.0
+        ends = settings.leftovers in LEFTOVERS
+        grace_s, bound_s = (settings.grace_s, KILL_BOUND_S) if ends else (0.0, 0.0)
+        services_s = 0.0
+        if settings.services:
+            found = services.read(init)
+            told_s = (found.facts or {}).get("services_stop_timeout_s")
+            if told_s is None:
+                reason = found.problem or "no --status-file tells how long its services take"
+                yield NotChecked("stop-timeout", f"{init.process.says()}: {reason}")
+            # The plan ends the supervisor, whatever it waits for.
+            services_s = told_s or 0.0
+        if plan_s and services_s > plan_s:
+            yield _cut_short(init, services_s, plan_s)
+        services_s = 0.0 if plan_s else services_s
+        needs_s = settings.drain_s + plan_s + services_s + grace_s + bound_s
         if needs_s <= case.stop_timeout_s:
             continue
         parts = (
-            (asked.drain_s, "drain"),
+            (settings.drain_s, "drain"),
             (plan_s, "until the last signal of the plan"),
+            (services_s, "time-outs of services that stop one after another"),
             (grace_s, "grace"),
             (bound_s, "until KILL has ended all"),
         )
@@ -245,7 +260,7 @@ def stop_timeout(case: Case) -> Iterator[Finding | NotChecked]:
         yield Finding(
             "stop-timeout",
             PROBLEM,
-            f"a stop can take {needs_s:g} s ({sum_of}), and has {case.stop_timeout_s:g} s "
+            f"a stop can take {needs_s:g} s ({sum_of}), but has {case.stop_timeout_s:g} s "
             f"({case.stop_timeout_of})",
             "the runtime's KILL comes first and cuts the grace short",
             f"`docker stop -t {needs_s:g}` (`docker run --stop-timeout`, stop_grace_period, "
@@ -253,6 +268,18 @@ def stop_timeout(case: Case) -> Iterator[Finding | NotChecked]:
             "where the runtime gives another time, --stop-timeout here",
             (init.process,),
         )
+
+
+def _cut_short(init: FoundInit, services_s: float, plan_s: float) -> Finding:
+    return Finding(
+        "stop-timeout",
+        HINT,
+        f"the services of {init.process.says()} can take {services_s:g} s to stop one after "
+        f"another, but the plan ends their supervisor after {plan_s:g} s",
+        "those that stop last get TERM and the grace, at the same time",
+        f"`--stop-timeout {services_s:g}`, or smaller stop-timeouts of services",
+        (init.process,),
+    )
 
 
 def _word(number: int) -> str:

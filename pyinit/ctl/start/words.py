@@ -24,9 +24,9 @@ def add_command(parser: argparse.ArgumentParser) -> None:
         words.required = False
 
 
-def words_of(asked: argparse.Namespace) -> list[str]:
+def words_of(args: argparse.Namespace) -> list[str]:
     """Return the command.  Raises UsageError."""
-    words: list[str] = asked.command if asked.after is None else asked.after
+    words: list[str] = args.command if args.after is None else args.after
     if not words:
         raise common.UsageError("no command given: expected -- CMD")
     return words

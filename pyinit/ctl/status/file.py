@@ -15,7 +15,7 @@ from pyinit.ctl import beneath
 from pyinit.kernel import proc
 
 if TYPE_CHECKING:
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
 
 # A record has bounds, and the longest is a few thousand bytes beside the command.
 _MOST_BYTES = 4 << 20
@@ -42,6 +42,7 @@ _FORM: dict[str, Any] = {
     "exit_code": (int, _NONE),
     "cause": (str, _NONE),
     "stop": (dict, _NONE),
+    "awaited": (dict, _NONE),
     "teardown": (dict, _NONE),
     "signals": list,
     "signals_dropped": int,
@@ -58,10 +59,23 @@ _SENT: dict[str, Any] = {
 _PARTS: dict[str, dict[str, Any]] = {
     "child": {"pid": int, "state": str},
     "stop": _SENT | {"at_s": _NUMBER, "took_s": (*_NUMBER, _NONE)},
+    "awaited": {"leftovers": list, "count": int},
     "teardown": {"leftovers": list, "count": int, "grace_s": _NUMBER, "kills": int},
     "orphans": {"reaped": int, "killed": int, "failed": int},
 }
 _SIGNAL = _SENT | {"count": int}
+_SERVICE: dict[str, Any] = {
+    "name": str,
+    "type": str,
+    "state": str,
+    "ready": bool,
+    "pid": (int, _NONE),
+    "since_s": _NUMBER,
+    "starts": int,
+    "restarts": int,
+    "exit_code": (int, _NONE),
+    "signal": (str, _NONE),
+}
 
 
 class Found(NamedTuple):
@@ -76,15 +90,15 @@ class Found(NamedTuple):
 class StatusFile:
     """The status file of ``init`` at ``path``, empty for the one that it was asked to keep."""
 
-    def __init__(self, init: Init, path: str) -> None:
+    def __init__(self, init: FoundInit, path: str) -> None:
         self._init = init
         self._why_not = ""
         if not path and not init.is_pyinit:
             self._why_not = "it is not a pyinit, and keeps none"
-        elif not path and init.asked is None:
+        elif not path and init.settings is None:
             self._why_not = init.why_not
-        elif not path and init.asked is not None:
-            path = init.asked.status_file
+        elif not path and init.settings is not None:
+            path = init.settings.status_file
         self.path = path
         self._place: beneath.Place | None = None
         try:
@@ -154,7 +168,7 @@ def proc_start(pid: int) -> tuple[int, float]:
     with proc.Ours() as directory:
         if directory is None:
             raise FileNotFoundError
-        start = proc.Process(pid, directory).start
+        start = proc.ProcessStat(pid, directory).start
     offset_s = _boot_offset_s(pid) - _boot_offset_s("self")
     return start + round(offset_s * os.sysconf("SC_CLK_TCK")), sample.age_of(start)
 
@@ -181,6 +195,8 @@ def _age_of(stamp: str) -> float:
 def _parsed(text: bytes) -> dict[str, Any]:
     """Return the facts.  Raises ValueError where it is something else."""
     facts: Any = json.loads(text, parse_constant=_refused, parse_float=_finite)
+    if isinstance(facts, dict):
+        facts.setdefault("awaited", None)  # of a pyinit before 1.1
     if not _has_form(facts):
         raise ValueError("not in the form of a status file")
     return dict(facts)
@@ -202,7 +218,18 @@ def _has_form(facts: Any) -> bool:
         _matches(facts, _FORM)
         and all(facts[name] is None or _matches(facts[name], form) for name, form in _PARTS.items())
         and all(_matches(each, _SIGNAL) for each in facts["signals"])
+        and _has_services(facts)
     )
+
+
+def _has_services(facts: Any) -> bool:
+    """Return whether it has a list of services and their time, or there are none."""
+    services = facts.get("services")
+    if not isinstance(facts.get("services_stop_timeout_s"), (*_NUMBER, _NONE)):
+        return False
+    if services is None:
+        return True
+    return isinstance(services, list) and all(_matches(each, _SERVICE) for each in services)
 
 
 def _matches(value: Any, form: dict[str, Any]) -> bool:

@@ -49,7 +49,7 @@ def watch(view: View, interval_s: float, *, as_json: bool) -> int:
 
 
 def _is_screen() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return sys.stdout.isatty() and (os.environ.get("TERM") or "dumb") != "dumb"
 
 
 def _until_end(
@@ -94,6 +94,9 @@ def _ready(descriptors: Iterable[int], timeout_s: float) -> set[int]:
 # What the arrow keys send, in both modes of a terminal; see console_codes(4).
 _UP = (b"\x1b[A", b"\x1bOA")
 _DOWN = (b"\x1b[B", b"\x1bOB")
+_RIGHT = (b"\x1b[C", b"\x1bOC")
+_LEFT = (b"\x1b[D", b"\x1bOD")
+_SHIFT = 8  # as top(1)
 _KEY = re.compile(rb"\x1b[\[O].|.", re.DOTALL)
 
 
@@ -105,6 +108,7 @@ def _is_end(keys: bytes, view: View, shown: _Lines) -> bool:
         if key == b"s":
             view.sort_by_next()
         view.offset = max(0, view.offset + (key in _DOWN) - (key in _UP))
+        view.shift = max(0, view.shift + _SHIFT * ((key in _RIGHT) - (key in _LEFT)))
     shown.redraw()
     return not keys
 

@@ -85,7 +85,7 @@ class Sampler:
         level: int,
         before: dict[tuple[int, int], float],
     ) -> Use:
-        line = proc.Process(pid, directory)
+        line = proc.ProcessStat(pid, directory)
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()

@@ -6,14 +6,14 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from pyinit.ctl import table
-from pyinit.ctl.status import file, sample
+from pyinit.ctl import common, table
+from pyinit.ctl.status import file, sample, services
 from pyinit.report import cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyinit.ctl.kinds import Init
+    from pyinit.ctl.kinds import FoundInit
     from pyinit.ctl.status.file import Found
     from pyinit.ctl.status.sample import Use
 
@@ -39,10 +39,11 @@ SORTS: dict[str, Callable[[Use], Any]] = {
 class View:
     """An init at the time of the last `look`; ``ended`` is set by who knows that it has.
 
-    Processes are sorted by ``sort``, one of `SORTS`; ``offset`` of them are scrolled away.
+    Processes are sorted by ``sort``, one of `SORTS`; ``offset`` of them are scrolled away, and
+    ``shift`` characters of their commands.
     """
 
-    def __init__(self, init: Init, path: str) -> None:
+    def __init__(self, init: FoundInit, path: str) -> None:
         self.init = init
         self.ended = False
         self._file = file.StatusFile(init, path)
@@ -52,6 +53,7 @@ class View:
         self._found: Found = self._file.read()
         self.sort = next(iter(SORTS))
         self.offset = 0
+        self.shift = 0
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -107,6 +109,8 @@ class View:
         if len(uses) > room:
             room = max(room - 1, 0)
         self.offset = max(0, min(self.offset, len(uses) - room))
+        longest = max((len(" ".join(each.command)) for each in uses), default=1)
+        self.shift = max(0, min(self.shift, longest - 1))
         shown = uses[self.offset : self.offset + room]
         lines += table.render(self._columns(), [self._row(each) for each in shown], on)
         left = len(uses) - self.offset - len(shown)
@@ -216,7 +220,12 @@ class View:
     def _row(self, each: Use) -> table.Row:
         style = "red" if each.zombie else "yellow" if each.state in "Tt" else ""
         name = f"[{each.name}] (zombie)" if each.zombie else f"[{each.name}]"
-        command = table.command(each.command, style) if each.command else table.Cell(name, style)
+        if self.shift:
+            command = table.Cell(" ".join(each.command or [name])[self.shift :], style)
+        elif each.command:
+            command = table.command(each.command, style)
+        else:
+            command = table.Cell(name, style)
         return (
             str(each.pid),
             *([str(each.inner_pid)] if self._is_elsewhere else []),
@@ -249,6 +258,10 @@ def _told(facts: dict[str, Any], uptime_s: float | None, child: str) -> list[tup
     now_s = facts["uptime_s"] if uptime_s is None else uptime_s
     if facts["stop"]:
         pairs.append(("stop", _stop(facts, now_s)))
+    if facts.get("services"):
+        pairs.append(("services", services.summary(facts)))
+    if facts["awaited"]:
+        pairs.append(("awaited", _awaited(facts["awaited"])))
     if facts["teardown"]:
         pairs.append(("teardown", _teardown(facts["teardown"])))
     pairs.append(("signals", _signals(facts)))
@@ -262,6 +275,11 @@ def _stop(facts: dict[str, Any], now_s: float) -> str:
     stop = facts["stop"]
     ago = cause.duration(max(now_s - stop["at_s"], 0.0))
     return f"{stop['signal']} {cause.sender(stop, facts)}, {ago} ago"
+
+
+def _awaited(awaited: dict[str, Any]) -> str:
+    names = ", ".join(str(each) for each in awaited["leftovers"])
+    return f"{common.count(awaited['count'])} when the command ended: {names}"
 
 
 def _teardown(teardown: dict[str, Any]) -> str:

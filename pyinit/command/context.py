@@ -23,32 +23,34 @@ WATCHDOG_PID = b"WATCHDOG_PID"
 _NULL = 0x103
 
 
-class Changes:
+class ExecContext:
     """Made before the fork, where errors can be told best; applied after it.
 
-    ``asked`` says what is to be changed.  ``activates`` is False for a command
+    ``settings`` says what is to be changed.  ``activates`` is False for a command
     beside the main child, which the sockets of LISTEN_FDS are not for.  Raises
     UsageError.
     """
 
-    def __init__(self, asked: "Settings", *, activates: bool = True) -> None:
-        self._asked = asked
-        self.account = accounts.lookup(asked.user) if asked.user else None
+    def __init__(self, settings: "Settings", *, activates: bool = True) -> None:
+        self._settings = settings
+        self.account = accounts.lookup(settings.user) if settings.user else None
         self._activates = (
             activates and environment.current().get(LISTEN_PID) == b"%d" % posix.getpid()
         )
+        if self._activates and LISTEN_PIDFDID in environment.current():
+            from pyinit.kernel import pidfds  # noqa: F401 - for the child, which imports nothing
         self._is_watched = (
             activates and environment.current().get(WATCHDOG_PID) == b"%d" % posix.getpid()
         )
         self._forbid_privileges: Callable[[], None] | None = None
-        if asked.no_new_privs:
+        if settings.no_new_privs:
             try:
                 from pyinit import linux
             except ImportError as error:  # a Python built without libffi
                 raise UsageError(f"option '--no-new-privs': {error}") from None
             self._forbid_privileges = linux.set_no_new_privs
         self._set_oom_score: Callable[[int], None] | None = None
-        if asked.oom_score_adj is not None:
+        if settings.oom_score_adj is not None:
             from pyinit.kernel import score
 
             self._set_oom_score = score.write
@@ -60,7 +62,7 @@ class Changes:
         Nothing is imported here: as the user, the modules may be out of reach.
         Raises OSError, and ValueError for what no system call could be given.
         """
-        asked = self._asked
+        settings = self._settings
         if self._activates:
             self.step = "name it in LISTEN_PID"
             _name_in_listen_pid(parent)
@@ -69,17 +71,17 @@ class Changes:
             environment.change("WATCHDOG_PID", str(posix.getpid()))  # sd_watchdog_enabled(3)
         self.step = "change its environment"
         self._change_environment()
-        if asked.umask is not None:
-            posix.umask(asked.umask)
-        if self._set_oom_score is not None and asked.oom_score_adj is not None:
-            self.step = f"set oom_score_adj to {asked.oom_score_adj}"  # as root, to lower it
-            self._set_oom_score(asked.oom_score_adj)
+        if settings.umask is not None:
+            posix.umask(settings.umask)
+        if self._set_oom_score is not None and settings.oom_score_adj is not None:
+            self.step = f"set oom_score_adj to {settings.oom_score_adj}"  # as root, to lower it
+            self._set_oom_score(settings.oom_score_adj)
         if self.account is not None:
             self._become_user(self.account)
-        if asked.chdir:
+        if settings.chdir:
             # As the user: the directory may be open to nobody else, root included (NFS).
-            self.step = f"change to directory '{asked.chdir}'"
-            posix.chdir(environment.encode(asked.chdir))
+            self.step = f"change to directory '{settings.chdir}'"
+            posix.chdir(environment.encode(settings.chdir))
         if self._forbid_privileges is not None:
             self.step = "set no_new_privs"
             self._forbid_privileges()
@@ -90,11 +92,11 @@ class Changes:
             environment.change("HOME", account.home)
             environment.change("USER", account.name)
             environment.change("LOGNAME", account.name)
-        for name, value in self._asked.env:
+        for name, value in self._settings.env:
             environment.change(name, value)
 
     def _become_user(self, account: "accounts.Account") -> None:
-        self.step = f"become user '{self._asked.user}'"
+        self.step = f"become user '{self._settings.user}'"
         # Not needed where nothing changes, and then not allowed to everybody.
         if sorted(posix.getgroups()) != sorted(account.groups):
             posix.setgroups(account.groups)
@@ -130,10 +132,12 @@ def _pidfd_id(parent: int) -> str | None:
 
     None where all pidfds have the same inode, as before Linux 6.9.
     """
+    from pyinit.kernel import pidfds  # which is loaded
+
     try:
         numbers = []
         for pid in (posix.getpid(), parent):
-            fd = posix.pidfd_open(pid, 0)
+            fd = pidfds.pidfd_open(pid, 0)
             numbers.append(posix.fstat(fd).st_ino)
             posix.close(fd)
     except OSError:

@@ -1,0 +1,224 @@
+"""How what supervises a command is put together, once that has been started."""
+
+import _signal
+import posix
+
+from pyinit import __version__, child, events, fallback, inbox, lifecycle, reaper, supervisor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from pyinit.kernel.kills import Kills
+    from pyinit.process.restart import Findings
+    from pyinit.report.outlets import Outlets
+    from pyinit.report.start import Start
+    from pyinit.settings import Settings
+
+    class Init(Protocol):
+        """What is known of an init so far; see `pyinit.boot.Init`."""
+
+        settings: Settings
+        mask: set[int]
+        pid: int
+        had_terminal: bool
+        on_stop: Callable[[int, bool, int], None] | None
+        kills: Kills | None
+        outlets: Outlets | None
+        findings: Findings | None
+        started: events.When | None
+        writer: events.Writer | None
+        own_writer: events.Writer | None
+        problem: str | None
+
+
+def started(init: "Init") -> supervisor.Supervisor:
+    """Return who supervises the main child, which has just been started."""
+    settings = init.settings
+    log = open_log(init)
+    command = settings.command
+    log.emit(events.INFO, "child_started", log.started, pid=init.pid, command=command)
+    if settings.user:
+        log.guard(lambda: _warn_of_no_relay(init.pid, settings.user, log))
+    _say_ready(settings, log)
+    return _assemble(init, log)
+
+
+def paused(init: "Init") -> supervisor.Supervisor:
+    """Return who supervises where there is no command."""
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        # Then the kernel reaps, and tells nobody what ended; see wait(2).
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    log = open_log(init)
+    made = _assemble(init, log)
+    log.emit(events.INFO, "pausing")
+    _say_ready(init.settings, log)
+    return made
+
+
+def _assemble(init: "Init", log: events.Log) -> supervisor.Supervisor:
+    """Return the supervisor, with all that it needs."""
+    settings = init.settings
+    policy = lifecycle.Lifecycle(settings.grace_s, settings.drain_s)
+    reaping = reaper.Reaper(log, init.kills)
+    box = inbox.Inbox(settings, log)
+    main: child.Child
+    if settings.pause:
+        from pyinit.stopping import pause
+
+        main = pause.Pause(settings, log, reaping, box.stop_signals)
+    else:
+        main = child.Child(init.pid, settings, log, reaping, box.stop_signals)
+        main.had_terminal = init.had_terminal
+    if init.on_stop is not None:
+        main.delegate_job_control(init.on_stop)
+    made = supervisor.Supervisor(main, settings, log, policy, reaping, box)
+    made.fallback = lambda *how: fallback.end_leftovers(*how)  # noqa: PLW0108 - made only then
+    if settings.wait_all:
+        log.guard(lambda: _wait_for_all(made, settings, log, reaping, box.stop_signals))
+    log.lifecycle = policy
+    if settings.drain_s or settings.escalation or settings.notify:
+        log.guard(lambda: _plan_stop(made, init, log, reaping))  # else it is relayed at once
+    log.guard(lambda: _tell_of_orphans(settings, log, reaping))
+    if settings.keeps_record():
+        log.guard(lambda: _count_kills(made, settings, log, reaping, box.stop_signals))
+    return made
+
+
+def _plan_stop(
+    made: supervisor.Supervisor, init: "Init", log: events.Log, reaping: reaper.Reaper
+) -> None:
+    from pyinit.stopping import stop
+
+    made.stop = stop.Stop(made.main, init.settings, log, made.lifecycle, reaping, init.mask)
+
+
+def _say_ready(settings: "Settings", log: events.Log) -> None:
+    # The supervisor of services does, when all of them are.
+    if settings.notify and not settings.services:
+        log.guard(lambda: _notify_ready(log))
+
+
+def open_log(init: "Init") -> events.Log:
+    """Return the log, which tells first what problem there was on the way to it."""
+    settings = init.settings
+    level = level_of(settings)
+    writer = init.own_writer or init.writer
+    fd = None if init.own_writer is not None else _log_fd(settings)
+    log = events.Log(level, lambda: writer or open_writer(settings), fd, init.started)
+    log.plain = lambda *what: fallback.say_plainly(*what)  # noqa: PLW0108 - made only then
+    log.explains = not settings.alias
+    log.waits = writer is None
+    if settings.keeps_record():
+        log.guard(lambda: _keep_record(settings, log, init.outlets))
+    if log.level >= events.INFO:
+        pid = posix.getpid()
+        role = "init" if pid == 1 else "subreaper" if settings.subreaper else "parent"
+        log.emit(events.INFO, "init_started", log.started, version=__version__, pid=pid, role=role)
+    if init.findings is not None:
+        init.findings.tell(log)
+    for variable, meant in settings.misspelt:
+        log.emit(events.WARNING, "unknown_variable", variable=variable, meant=meant)
+    if init.problem:
+        log.emit(events.WARNING, "not_a_subreaper", reason=init.problem)
+    return log
+
+
+def level_of(settings: "Settings") -> int:
+    """Return the level of the log; see `pyinit.events`."""
+    return 0 if settings.quiet else 1 + settings.verbose
+
+
+def _keep_record(settings: "Settings", log: events.Log, outlets: "Outlets | None") -> None:
+    """Have everything noted for the report."""
+    from pyinit.report import start
+
+    begun = start.Start()
+    log.attach_record(lambda: _open_record(settings, log, begun, outlets))
+
+
+def _open_record(
+    settings: "Settings", log: events.Log, start: "Start", outlets: "Outlets | None"
+) -> "events.Record":
+    """Return what keeps a record."""
+    from pyinit.report import record
+
+    if settings.verbose > 0 or settings.report != "" or settings.status_file:
+        from pyinit.log import senders  # noqa: F401 - who has sent a signal is soon gone
+    return record.Record(settings, log, start, outlets)
+
+
+def _log_fd(settings: "Settings") -> int:
+    return settings.log_to if isinstance(settings.log_to, int) else 2
+
+
+def open_writer(settings: "Settings") -> "events.Writer":
+    """Return what writes the log."""
+    fd = _log_fd(settings)
+    if settings.alias and not settings.log_format:
+        from pyinit.compat import log
+
+        return log.PeerWriter(fd, settings.alias, level_of(settings))
+    from pyinit.log import lines
+
+    return lines.LineWriter(fd, settings.log_format)
+
+
+def _notify_ready(log: events.Log) -> None:
+    from pyinit.stopping import notify
+
+    notify.send(notify.READY, log)
+
+
+def _warn_of_no_relay(pid: int, user: str, log: events.Log) -> None:
+    """Warn when no signal will reach the main child, which runs as another user."""
+    try:
+        posix.kill(pid, 0)
+    except PermissionError:
+        log.emit(events.WARNING, "cannot_relay", user=user, reason="pyinit has no CAP_KILL")
+    except OSError:
+        pass  # it has ended already
+
+
+def _wait_for_all(
+    made: supervisor.Supervisor,
+    settings: "Settings",
+    log: events.Log,
+    reaping: reaper.Reaper,
+    stop_signals: frozenset[int],
+) -> None:
+    """Have those waited for who live on after the main child."""
+    from pyinit.stopping import wait
+
+    made.rest = wait.Rest(settings, log, reaping, stop_signals)
+
+
+def _tell_of_orphans(settings: "Settings", log: events.Log, reaping: reaper.Reaper) -> None:
+    """Have lines written of orphans, if somebody wants to know."""
+    level = events.WARNING if settings.warn_on_reap else events.DEBUG
+    if level <= log.shown:
+        from pyinit.log import orphans
+
+        reaping.orphans = orphans.Orphans(log, level)
+
+
+def _count_kills(
+    made: supervisor.Supervisor,
+    settings: "Settings",
+    log: events.Log,
+    reaping: reaper.Reaper,
+    stop_signals: frozenset[int],
+) -> None:
+    """Count OOM kills from now on, if not from before the start on."""
+    from pyinit.kernel import kills
+
+    if reaping.kills is None:
+        reaping.kills = kills.Kills()
+    log.peak_bytes = reaping.kills.counter.peak_bytes
+    if settings.on_oom:
+        # It installs none in a program that calls run().
+        send = kills.to_us(has_process=settings.installs_handlers)
+        reaping.on_oom = kills.stop_once(made.may_stop, stop_signals, send)
+        reaping.kills.watch(log, send)
+        reaping.look_for_oom()  # a kill of before the watch is not told by it
