@@ -1,8 +1,18 @@
-"""one_by_one.py: sends itself five signals by way of PID 1, then leaves orphans one by one."""
+"""one_by_one.py: sends itself five signals by way of PID 1, then leaves orphans one by one.
+
+The next orphan is made when PID 1 sleeps again: two that end while it reaps are one SIGCHLD.
+"""
 
 import _signal as signal
 import os
 import time
+
+
+def sleeps(pid: int) -> bool:
+    """Return whether a process sleeps; one that a tracer has stopped does not."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[0] == b"S"
+
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 for _ in range(5):
@@ -19,5 +29,5 @@ for _ in range(5):
         os._exit(0)
     os.wait()
     pid = int(os.read(reader, 10))
-    while os.path.exists(f"/proc/{pid}"):
+    while os.path.exists(f"/proc/{pid}") or not sleeps(1):
         time.sleep(0.001)
