@@ -90,7 +90,7 @@ class Reaper:
             room -= 1 if orphans is None else orphans.cost
             if status & 0xFF == signals.STOPPED and self._is_released(pid, status):
                 continue
-            if pid in known:
+            if pid in known or signals.is_alive(status):
                 room -= _LONG
                 self._tell(pid, status)
                 continue
@@ -103,8 +103,10 @@ class Reaper:
         return found
 
     def _tell(self, pid: int, status: int) -> None:
-        """Tell of a change of a known child."""
-        on_change = self.known[pid]
+        """Tell of a change of a known child; nobody is told that an orphan was stopped."""
+        on_change = self.known.get(pid)
+        if on_change is None:
+            return
         if not signals.is_alive(status):
             del self.known[pid]
         on_change(pid, status)

@@ -219,11 +219,15 @@ class AsyncProcess:
                 transport.close()
             elif not transport.is_closing() or transport.get_write_buffer_size():
                 transport.abort()  # close() would wait for a reader
-        if self._transports:
-            # They are the transports'.
-            process = self._process
-            process.stdin = process.stdout = process.stderr = None
-        self._process.close()
+        process = self._process
+        # What is connected is the transports'; a start that is cancelled has not connected all.
+        if self.stdin is not None:
+            process.stdin = None
+        if self.stdout is not None:
+            process.stdout = None
+        if self.stderr is not None:
+            process.stderr = None
+        process.close()
 
 
 class AsyncContainer(AsyncProcess):

@@ -74,6 +74,8 @@ class Orphans:
             except Exception as error:
                 self._looks = False  # to be reaped is more than to be named
                 self._log.emit(events.ERROR, "internal_error", error=repr(error))
+        if pid == 0:
+            return 0, 0
         self.name = name
         cpu_s = None
         if resource is None:
@@ -110,14 +112,14 @@ def _is_orphan(pid: int, status: int, known: "Collection[int]") -> bool:
 
 
 def _look_at_next(known: "Collection[int]") -> tuple[int, str | None]:
-    """Return who is to be reaped next, or -1, and the name, which is known only until then.
+    """Return who is to be reaped next, or 0, and the name, which is known only until then.
 
-    Where nobody has ended, only stops of those who are known are of interest: a
-    stopped orphan could be continued, or end, before it is waited for.
+    Where nobody has ended, or was stopped by ptrace(2), only changes of those who are known are
+    of interest: an orphan could end meanwhile, and would be reaped without its name.
     """
     info = posix.waitid(posix.P_ALL, 0, signals.PEEK)
     if info is None:
-        return next(filter(_has_changed, known), next(iter(known), -1)), None
+        return next(filter(_has_changed, known), 0), None
     if info.si_pid in known:
         return info.si_pid, None
     from pyinit.log import names

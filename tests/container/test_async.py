@@ -64,7 +64,9 @@ def nothing_is_left(namespaces: None) -> Iterator[None]:
     assert held() == before
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
+def run(
+    main: Coroutine[Any, Any, T], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> T:
     """Run a program in a loop in which nothing may go wrong unseen, or be left at the end."""
     told: list[dict[str, Any]] = []
 
@@ -75,7 +77,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return result
 
-    result = asyncio.run(watched())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        result = runner.run(watched())
     gc.collect()
     assert not told
     return result
@@ -350,6 +353,42 @@ def test_a_start_is_cancelled(turn: int) -> None:
             await asyncio.sleep(DEADLINE_S)
 
     run(main())
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3])
+def test_a_start_is_cancelled_between_its_streams(streams: int) -> None:
+    """Those that are connected are closed, and those that are not yet."""
+
+    async def main() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await _entered(start(["sleep", "1000"], stdin=PIPE, stderr=PIPE))
+
+    run(main(), lambda: CancelsAt(streams))
+
+
+class CancelsAt(asyncio.SelectorEventLoop):
+    """A loop that cancels a task when it connects stream number ``streams``."""
+
+    def __init__(self, streams: int) -> None:
+        super().__init__()
+        self._streams = streams
+
+    def _count(self) -> None:
+        self._streams -= 1
+        if self._streams == 0:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+    async def connect_write_pipe(self, *args: Any) -> Any:
+        """Connect stdin."""
+        self._count()
+        return await super().connect_write_pipe(*args)
+
+    async def connect_read_pipe(self, *args: Any) -> Any:
+        """Connect another."""
+        self._count()
+        return await super().connect_read_pipe(*args)
 
 
 async def _entered(starting: Starting[Any]) -> None:

@@ -18,6 +18,7 @@ from tests.harness import PID1, ROOT, Container, children, python, run, until
 from tests.log import reports
 from tests.log.reports import finish, reported, timeless
 from tests.stopping.test_teardown_blocked import WALL, seize
+from tests.terminals import state, until_settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +191,32 @@ def test_orphans(mode: str, tmp_path: Path) -> None:
     assert report["orphans"] == {"reaped": 7, "killed": 3, "failed": 2}
     assert report["teardown"]["reaped"] == 1
     assert "; 6 orphans reaped; 1 leftover (" in errors
+
+
+def test_a_stop_of_an_orphan_is_no_end(mode: str, tmp_path: Path) -> None:
+    """Nor is that it is continued: it is reaped once."""
+    path = tmp_path / "report"
+    script = "(sh -c 'kill -STOP $$' &); read _; exit 7"
+    with Container(
+        ["sh", "-c", script], mode=mode, options=reports.option(path), stdin=subprocess.PIPE
+    ) as container:
+        until(lambda: stopped_children(container.pid), "it has stopped", container.pid)
+        until_settled(container.pid)
+        (orphan,) = stopped_children(container.pid)
+        os.kill(orphan, signal.SIGCONT)
+        until(
+            lambda: children(container.pid) == [container.main_child()],
+            "it is reaped",
+            container.pid,
+        )
+        container.close_stdin()
+        report = finish(container, path)
+    assert report["orphans"] == {"reaped": 1, "killed": 0, "failed": 0}
+
+
+def stopped_children(pid: int) -> list[int]:
+    """Return the children of a process that job control has stopped."""
+    return [each for each in children(pid) if state(each) == "T"]
 
 
 def test_names_and_words_that_are_no_text(namespaces: None, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 On TERM the master says so, and then, by MANNER, lets each worker finish and ends (`finish`), ends
 at once (`end`), or goes on (`ignore`); one that is `deaf` ignores TERM, and says nothing; with
 `stopped` it has stopped itself before, and then is one that lets them finish; with `alone` its
-parent is another master, who finishes when it does.
+parent is another master, who finishes when it does.  Who finishes says `TERM again` if it was
+sent twice.
 A worker says `lost` on TERM, and `done` when it was let finish.  `ready` says that all are there,
 and with `stopped` that the master is about to stop.
 """
@@ -64,8 +65,15 @@ def lead(manner: str, number: int) -> None:
             break
     time.sleep(0.2)  # workers who were sent TERM too have taken it
     os.close(mine)
+    finish(number)
+
+
+def finish(number: int) -> None:
+    """Wait for the workers, and end."""
     for _ in range(number):
         os.wait()
+    if signal.SIGTERM in signal.sigpending():
+        say("TERM again")
     say("ended")
     os._exit(0)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cases import in_turn
+from tests.conftest import need
 from tests.harness import Container, children, logged, python, run, unexplained, until
 
 if TYPE_CHECKING:
@@ -82,6 +83,22 @@ def test_each_of_hundreds_once(how: str, mode: str, number: int, tmp_path: Path)
     found = warnings(log.read_text())
     assert len({pid for pid, *_ in found}) == len(found) == number
     assert {end for *_, end in found} == {"exit_code=5" if how == "5" else "exit_code=0"}
+
+
+def test_an_orphan_that_ends_while_others_are_looked_for(mode: str, tmp_path: Path) -> None:
+    """It is named too.  strace(1) has each look take 50 ms; its file says that it was so."""
+    need("strace")
+    log = tmp_path / "log"
+    before = ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=waitid"]
+    before += ["-e", "inject=waitid:delay_exit=50000"]
+    # The second of two ends 75 ms after the first: in the look that finds no other.
+    script = 'trap "" TERM; (for i in 5 8; do sleep .$i & sleep .${i}75 & done)'
+    command = ["sh", "-c", f"{script}; exit 7"]
+    with Container(command, options=["-w"], mode=mode, before=before) as container:
+        assert container.wait() == 7
+        found = warnings(container.errors())
+    assert "DELAYED" in log.read_text()
+    assert {name for _, name, _ in found} == {"sleep"}
 
 
 def test_without_w_nothing_is_said(mode: str) -> None:

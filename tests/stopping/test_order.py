@@ -166,7 +166,7 @@ def test_work_that_ends_within_the_grace(mode: str) -> None:
 
 
 def test_a_stopped_master_is_continued(mode: str) -> None:
-    """And lets its workers finish, who were not asked meanwhile."""
+    """And lets its workers finish, who were not asked meanwhile; it gets TERM once."""
     with master("stopped", "2", mode=mode) as container:
         found = sorted(container.line() for _ in range(3))
         assert found == ["stopping", "worker", "worker"]
