@@ -1,6 +1,7 @@
 """one_by_one.py: sends itself five signals by way of PID 1, then leaves orphans one by one.
 
-The next orphan is made when PID 1 sleeps again: two that end while it reaps are one SIGCHLD.
+It begins when PID 1 sleeps, and makes the next orphan when it does again: two that end while
+PID 1 reaps are one SIGCHLD.
 """
 
 import _signal as signal
@@ -15,6 +16,8 @@ def sleeps(pid: int) -> bool:
 
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+while not sleeps(1):
+    time.sleep(0.001)
 for _ in range(5):
     os.kill(1, signal.SIGUSR1)
     signal.sigwaitinfo([signal.SIGUSR1])
