@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What pyinit may be early by: the clock is read before and after.
 _EARLY_S = 0.05
+_TICK_S = 0.01  # of the starts in /proc; see proc(5)
 _BAD_WORDS = re.compile(r"Traceback|internal.error")
 
 
@@ -38,6 +39,7 @@ def check(each: Tree, seen: Seen) -> list[str]:
     return [
         *_exit_code(each, seen),
         *_tokens(each, seen),
+        *_terms(each, seen),
         *_grace(each, seen),
         *_words(seen),
         *_report(each, seen),
@@ -110,6 +112,28 @@ def _tokens(each: Tree, seen: Seen) -> list[str]:
         for node in tree.all_nodes(each)
         if tree.owes_token(node) and node["id"] in armed - wrote
     ]
+
+
+def _terms(each: Tree, seen: Seen) -> list[str]:
+    """Return who was sent TERM more than once: many programs take a second for the end at once."""
+    got = collections.Counter(r.node for r in seen.records if r.what == "term")
+    # The processes of a storm have its number, and its handler.
+    storms = {node["id"] for node in tree.all_nodes(each) if node["kind"] == "storm"}
+    late = _armed_late(seen.records) if "--group" in each["options"] else set()
+    return [
+        f"node {node} got TERM {count} times"
+        for node, count in got.items()
+        if count > 1 and node not in storms | late
+    ]
+
+
+def _armed_late(records: Sequence[Record]) -> set[int]:
+    """Return who may have been started in the clock tick in which the group was sent the stop.
+
+    Nobody can tell then whether it was sent TERM with its group; see `Order.reached` of pyinit.
+    """
+    end_s = next((r.at_s for r in records if (r.node, r.what) == (0, "end")), 0.0)
+    return {r.node for r in records if r.what == "armed" and r.at_s > end_s - 2 * _TICK_S}
 
 
 def _grace(each: Tree, seen: Seen) -> list[str]:

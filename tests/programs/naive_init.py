@@ -1,7 +1,8 @@
 """naive_init.py FLAW [OPTION...] -- COMMAND...: an init as one writes it, right but for its FLAW.
 
 None, or: code (exits with another one), deaf (relays nothing), kills (KILL at once), idle (reaps
-nobody while the command runs), survivors (leaves all others alone), talks (a traceback on stderr).
+nobody while the command runs), insists (TERM again and again), survivors (leaves all others alone),
+talks (a traceback on stderr).
 Of the options only --grace counts.  It takes for granted that no system call fails.
 """
 
@@ -57,6 +58,8 @@ if os.getpid() == 1 and flaw != "survivors":
     while not is_alone():
         if time.monotonic() > deadline_s:
             os.kill(-1, signal.SIGKILL)
+        elif flaw == "insists":
+            os.kill(-1, signal.SIGTERM)
         reap()
         time.sleep(0.005)
 code = os.waitstatus_to_exitcode(status)
