@@ -27,6 +27,8 @@ _PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT | 0x40000000
 
 # What a pipe takes whole or not at all, in bytes; see pipe(7).
 _PIPE_BUF = 4096
+# In the low byte of the wait status of one that ptrace(2) has stopped, whatever the signal.
+_STOPPED = 0x7F
 # What write(2) sends to its caller with EFBIG and EPIPE (errno(3)): not meant for the command.
 _SENT_BY_WRITE = {27: _signal.SIGXFSZ, 32: _signal.SIGPIPE}
 
@@ -81,14 +83,14 @@ class Fallback:
         """Reap who has ended; return whether the main child has."""
         for _ in range(_MOST_AT_ONCE):
             try:
-                pid, status = posix.waitpid(-1, _REAPED)
+                pid, status = _wait()
             except ChildProcessError:
                 tell("the wait status of the command is lost")
                 self.status = 125 << 8
                 return True
             except OSError:
                 return False  # a filter (seccomp(2)) forbids it: signals are relayed all the same
-            if pid == self._pid:
+            if pid == self._pid and status & 0xFF != _STOPPED:
                 self.status = status
                 return True
             if pid == 0:
@@ -109,6 +111,19 @@ class Fallback:
         number = self.status & 0x7F
         code = 128 + number if number else self.status >> 8 & 0xFF
         return settings.remap_exit.get(code, code)
+
+
+def _wait() -> tuple[int, int]:
+    """Return what waitpid(2) does; one that ptrace(2) has stopped is let go on, if that can be."""
+    pid, status = posix.waitpid(-1, _REAPED)
+    if status & 0xFF == _STOPPED:
+        try:
+            from pyinit.kernel import job
+
+            job.release_tracee(pid, status >> 8)
+        except BaseException:
+            pass  # nothing can be loaded any more
+    return pid, status
 
 
 def stop_signals(settings: "Settings") -> "frozenset[int]":
@@ -208,7 +223,7 @@ def _is_anybody_left() -> bool:
 def _reap_orphans() -> None:
     try:
         for _ in range(_MOST_AT_ONCE):
-            if not posix.waitpid(-1, _REAPED)[0]:
+            if not _wait()[0]:
                 return
     except OSError:
         pass  # ECHILD: there are none

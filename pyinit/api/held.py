@@ -20,6 +20,7 @@ _FIXED = {_signal.SIGKILL, _signal.SIGSTOP}
 _FAULTS = {_signal.SIGILL, _signal.SIGTRAP, _signal.SIGABRT, _signal.SIGBUS, _signal.SIGFPE}
 _FAULTS |= {_signal.SIGSEGV, _signal.SIGSYS}
 _REAP = posix.WNOHANG | 0x40000000  # __WALL, as in `pyinit.signals`
+_STOPPED = 0x7F  # by ptrace(2), as in `pyinit.fallback`
 _POLL_S = 0.1
 _HEAD_START_S = 0.003
 
@@ -100,7 +101,7 @@ def attend(pid: int, error: BaseException) -> int:
     while True:
         try:
             ended, status = posix.waitpid(-1, _REAP)
-            if ended == pid:
+            if ended == pid and status & 0xFF != _STOPPED:
                 return 128 + (status & 0x7F) if status & 0x7F else status >> 8
             if not ended and (number := _signal.sigwaitinfo(numbers).si_signo) != _signal.SIGCHLD:
                 posix.kill(pid, number)

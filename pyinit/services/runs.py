@@ -8,7 +8,7 @@ from pyinit.kernel import pidfds
 from pyinit.services import machine, model, readiness, session
 from pyinit.services.rest import Rest
 from pyinit.services.setup import Setup
-from pyinit.signals import exit_code
+from pyinit.signals import exit_code, is_alive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pyinit.services.readiness import ByCommand, Watcher
 
 _PEEK = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT
+_WALL = 0x40000000  # also threads that are no leaders; see waitpid(2)
+_STOPPED = posix.WSTOPPED | posix.WNOHANG | _WALL
+_MOST_AT_ONCE = 1000
 _TERMINATE = (session.TERMINATE, session.CONTINUE)
 
 # Wait statuses for what has none: it could not be forked, or somebody else has reaped it.
@@ -77,6 +80,21 @@ class Surroundings:
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
+    def release_tracees(self) -> None:
+        """Let go on who has made us its tracer, by PTRACE_TRACEME, and has stopped for a signal.
+
+        See ptrace(2).  Raises OSError: ECHILD where there are no children.
+        """
+        for _ in range(_MOST_AT_ONCE):
+            info = posix.waitid(posix.P_ALL, 0, _STOPPED)
+            if info is None:
+                return
+            if info.si_code == posix.CLD_TRAPPED:
+                from pyinit.kernel import job
+
+                job.release_tracee(info.si_pid, info.si_status)
+        posix.kill(posix.getpid(), _signal.SIGCHLD)  # there may be more
+
     def reap_others(self) -> None:
         """Reap probes, and children that were given up."""
         for pid in [*self.probes, *self.abandoned]:
@@ -84,7 +102,7 @@ class Surroundings:
                 found, status = posix.waitpid(pid, posix.WNOHANG)
             except OSError:
                 found, status = pid, _LOST
-            if found:
+            if found and not is_alive(status):
                 self.abandoned.discard(pid)
                 probe = self.probes.pop(pid, None)
                 if probe is not None:
@@ -254,7 +272,7 @@ class Run:
             self._is_reaped = True  # ECHILD
             status = _LOST
         else:
-            if info is None:
+            if info is None or info.si_code == posix.CLD_TRAPPED:
                 return
             status = info.si_status if info.si_code != posix.CLD_EXITED else info.si_status << 8
         self.has_ended = True

@@ -126,6 +126,10 @@ class Supervisor:
 
     def _take_signal(self, number: int) -> None:
         if number == _signal.SIGCHLD:
+            try:
+                self._around.release_tracees()
+            except OSError:
+                pass  # ECHILD, or a filter: seccomp(2)
             for run in self.runs.values():
                 run.look()
             self._around.reap_others()

@@ -88,9 +88,9 @@ class Image:
         return spawn(argv, *more, **(self.how | how))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """Make the image once."""
+    """Make the image once for each worker: some 1,600 files."""
     return Image(tmp_path_factory.mktemp("image"))
 
 

@@ -5,14 +5,21 @@ It stops for each signal but KILL until its tracer says otherwise, and CONT does
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.harness import PID1, SUBREAPER, Container, logged, python, run
+from tests.robust.test_failures import broken
+from tests.services.boxes import box, told
 from tests.terminal.test_stop_and_continue import until_state
 from tests.terminals import until_settled
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("kind", ["main", "exec"])
@@ -25,6 +32,37 @@ def test_a_command_gets_its_signals(kind: str, mode: str) -> None:
         container.signal(signal.SIGTERM)
         container.expect("TERM")
         assert container.wait() == 0
+
+
+def test_a_command_gets_its_signals_when_the_supervisor_cannot_be_loaded(mode: str) -> None:
+    """What goes on without it takes no stop for an end; the log says what failed."""
+    init = broken(1, "assembly.started")
+    with Container(python("traced.py", "main"), mode=mode, init=init) as container:
+        container.expect("ready")
+        container.signal(signal.SIGUSR1)
+        container.expect("USR1")
+        container.signal(signal.SIGTERM)
+        container.expect("TERM")
+        assert container.wait() == 0
+        assert "internal error" in container.errors()
+
+
+@pytest.mark.parametrize("kind", ["main", "exec", "thread"])
+def test_a_service_gets_its_signals(kind: str, mode: str, tmp_path: Path) -> None:
+    """Its supervisor is the tracer, and takes no stop for its end."""
+    command = json.dumps(python("traced.py", kind))
+    text = f'[service.a]\nsignals = ["USR1"]\ncommand = {command}\n'
+    with box(tmp_path, text, mode=mode, options=("-v",)) as container:
+        said = {container.line()} if kind != "thread" else {container.line(), container.line()}
+        if kind != "thread":
+            container.signal(signal.SIGUSR1)
+            said.add(container.line())
+        assert said == {"ready", "USR1"}
+        container.signal(signal.SIGTERM)
+        container.expect("TERM")
+        assert container.wait() == 0
+        exits = [each for each in told(container) if each["event"] == "service_exited"]
+        assert [each["exit_code"] for each in exits] == [0]
 
 
 def test_a_thread_gets_its_signal(namespaces: None) -> None:
