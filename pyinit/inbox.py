@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Inbox:
     """The signals that an init with these settings takes.
 
-    ``awaited`` are their numbers, as sigwaitinfo(2) gets them.  ``stop_signals`` begin a stop, or
-    hurry it; ``end_signal`` ends everything at once, if it is not None.
+    ``awaited`` are their numbers, as sigwaitinfo(2) gets them; ``besides_chld`` lacks SIGCHLD.
+    ``stop_signals`` begin a stop, or hurry it; ``end_signal`` ends everything at once, if it is not
+    None.
     """
 
     def __init__(self, settings: "Settings", log: events.Log) -> None:
@@ -39,7 +40,7 @@ class Inbox:
             self.awaited += bytes(signals.SYNCHRONOUS)
         if settings.end_signal is not None:
             self.awaited += bytes((settings.end_signal,))
-        self._relayed = self.awaited.replace(bytes((_signal.SIGCHLD,)), b"")
+        self.besides_chld = self.awaited.replace(bytes((_signal.SIGCHLD,)), b"")
 
     def waiting(self) -> "Iterator[_signal.struct_siginfo]":
         """Take one signal of each number that waits but SIGCHLD.
@@ -47,7 +48,7 @@ class Inbox:
         Of those that wait the lowest number is taken first (signal(7)): where one comes again
         as fast as it is taken, SIGCHLD by orphans without end for one, those above it never are.
         """
-        numbers = self._relayed
+        numbers = self.besides_chld
         while (info := _signal.sigtimedwait(numbers, 0)) is not None:
             numbers = numbers.replace(bytes((info.si_signo,)), b"")
             yield info

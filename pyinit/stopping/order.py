@@ -24,11 +24,18 @@ class Order:
     """Our children, as they come; /proc is held open until `close`.
 
     ``asked`` are those whom somebody has asked already.  ``now`` is a clock, in seconds.
+    ``group_asked`` is a process group that was sent TERM, and when, in clock ticks since the boot.
     """
 
-    def __init__(self, asked: set[int], now: "Callable[[], float]") -> None:
+    def __init__(
+        self,
+        asked: set[int],
+        now: "Callable[[], float]",
+        group_asked: tuple[int, int] | None = None,
+    ) -> None:
         self._asked = asked
         self._now = now
+        self._group_asked = group_asked
         self._ours = proc.Ours()
         self._directory = self._ours.__enter__()
         self._next_look = 0.0
@@ -81,18 +88,24 @@ class Order:
                 pass  # it has ended
         return found
 
-    def reached(self, group: int, ticks: int) -> set[int]:
-        """Return who was in a process group when that was signalled, ``ticks`` after the boot.
+    def reached(self) -> set[int]:
+        """Return who was in the process group that was asked, at that time.
 
-        One who was forked within 10 ms counts as one who was not.  Raises OSError.
+        One who was forked within 10 ms counts as one who was not; and so do all where /proc does
+        not tell, for to be asked twice is less than never.
         """
         found: set[int] = set()
-        directory = self._directory
-        if directory is None:
+        if self._directory is None or self._group_asked is None:
             return found
-        for pid in proc.pids(directory):
+        group, ticks = self._group_asked
+        try:
+            listed = proc.pids(self._directory)
+        except OSError:
+            return found
+        for pid in listed:
             try:
-                if posix.getpgid(pid) == group and proc.ProcessStat(pid, directory).start < ticks:
+                start = proc.ProcessStat(pid, self._directory).start
+                if posix.getpgid(pid) == group and start < ticks:
                     found.add(pid)
             except OSError:
                 pass  # it has ended

@@ -25,6 +25,10 @@ KILL_BOUND_S = 2.0
 # find all descendants takes long in which nobody is.
 POLL_S = 0.01
 BUSY_POLL_S = 0.25
+# Where more than so many have ended, those who end within so many seconds are reaped together: a
+# wake-up for each takes the time in which others could end.
+MANY = 16
+GATHER_S = 0.001
 # Whoever a parent still waits for has this time in seconds between TERM and KILL.
 LAST_S = 1.0
 
@@ -65,6 +69,8 @@ class Teardown:
         self._asked = reaper.signalled
         self._deadline: float | None = None
         self._looked = 0.0
+        self._ended = 0  # so many have been reaped
+        self._gathers = False
         self._clock = clock.Clock()
         self._began: float | None = None  # when the first ones were asked
         self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
@@ -88,7 +94,8 @@ class Teardown:
         while self._lifecycle.state != lifecycle.DONE:
             self._log.guard(self._run_once)
         if self._scope.asks and not self._has_named_blockers:
-            self._log.guard(self._tell_of_hopeless)
+            # Nothing that we may do would end them.
+            self._log.guard(lambda: self._account.tell_of_hopeless(self._scope.everybody()))
         if self._order is not None:
             self._log.guard(self._order.close)
         self._log.guard(self._account.tell_of_end)
@@ -103,7 +110,7 @@ class Teardown:
         """See whether some are left whom a parent waits for, and who is to be asked first."""
         from pyinit.stopping import order
 
-        found = order.Order(self._asked, self._clock.now)
+        found = order.Order(self._asked, self._clock.now, self._group_asked)
         try:
             entered = found.entered()
             if entered is None and self._group_asked is not None and found.is_open():
@@ -133,13 +140,17 @@ class Teardown:
             self._log.guard(self._reap)  # nobody who has ended by now is too late
             self._step(lifecycle.DEADLINE)
             return
-        until = self._wait_until(self._deadline)
+        until, awaited = self._wait_until(self._deadline), self._inbox.awaited
+        if self._gathers:
+            until, awaited = min(until, now + GATHER_S), self._inbox.besides_chld
         if now >= until:
             self._look()
         elif self._reaper.is_behind:
             self._reap()
-        elif (taken := self._clock.wait(self._inbox.awaited, until)) is not None:
+        elif (taken := self._clock.wait(awaited, until)) is not None:
             self._handle_signal(taken)
+        elif self._gathers:
+            self._reap()
 
     def _wait_until(self, deadline: float) -> float:
         """Return the deadline, or when to look again: who is left, or who has come since."""
@@ -175,7 +186,10 @@ class Teardown:
             self._step(lifecycle.HURRY)
 
     def _reap(self) -> None:
-        self._reaper.reap()
+        found = self._reaper.reap()
+        self._ended += found
+        # In the order of the tree the next one may be asked when one has ended.
+        self._gathers = bool(found) and self._ended > MANY and self._order is None
         self._left = self._scope.left()
         if self._left == scope.NOBODY:
             self._step(lifecycle.GONE)
@@ -205,12 +219,7 @@ class Teardown:
 
     def _asked_before(self) -> set[int]:
         """Return those who got TERM as members of the main child's group."""
-        if self._order is None or self._group_asked is None:
-            return set()
-        try:
-            return self._order.reached(*self._group_asked)
-        except OSError:
-            return set()  # to be asked twice is less than never
+        return set() if self._order is None else self._order.reached()
 
     def _arm_half(self) -> None:
         self._began = self._clock.now()
@@ -276,12 +285,6 @@ class Teardown:
         self._has_named_blockers = True
         self._account.tell_of_blockers(self._scope.everybody(), KILL_BOUND_S)
 
-    def _tell_of_hopeless(self) -> None:
-        """Say who is there, as nothing that we may do would end them."""
-        everybody = self._scope.everybody()
-        if left := [process for process in everybody if not process.is_zombie]:
-            self._account.tell_of_blockers(left, 0.0)
-
 
 class _Account:
     """What is said of a teardown; ``is_asked`` says that whoever is left is to be killed."""
@@ -293,6 +296,11 @@ class _Account:
         self._grace_s = grace_s
         self._count = 0
         self._killed = 0
+
+    def tell_of_hopeless(self, everybody: "list[ProcessStat]") -> None:
+        """Say who is there, where nothing was tried."""
+        if left := [process for process in everybody if not process.is_zombie]:
+            self.tell_of_blockers(left, 0.0)
 
     def tell_of_blockers(self, left: "list[ProcessStat]", bound_s: float) -> None:
         """Say who is there in spite of SIGKILL, or would be."""
