@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pyinit
 from pyinit.container.execute import exec_in
+from pyinit.container.inside import Inside
 from pyinit.container.process import Process
 
 if TYPE_CHECKING:
@@ -37,20 +39,21 @@ class Container(Process):
         self.namespaces: dict[str, Namespace] = started.namespaces
         self._is_pid_1 = "pid" in made
         self._is_frozen = False
-        self._inside: list[Process] = []
+        self._inside: list[Inside] = []
+        self._inside_lock = threading.RLock()  # a handler of a signal may come back to it
         self._events = events
         if events is not None:
             events.leave_writer()
 
-    def running_inside(self) -> list[Process]:
-        """Return those of `exec` that have not ended, and have to before the container can.
-
-        The kernel keeps the init until all PIDs of its namespace are free, and theirs are when
-        we, their parent, have waited for them; see pid_namespaces(7).
-        """
-        inside = [each for each in self._inside if each.returncode is None and each.pidfd >= 0]
-        self._inside = inside
-        return [*inside]
+    def running_inside(self) -> list[Inside]:
+        """Return those of `exec` that nobody has reaped, which the container's end takes."""
+        with self._inside_lock:
+            for each in [*self._inside]:
+                # One that is open is left to its starter, who can ask how it has ended.
+                if each.fileno() < 0 or (each.is_closed and each.poll()):
+                    each.close()
+                    self._inside.remove(each)
+            return [*self._inside]
 
     def _kill_all(self) -> None:
         if self._is_pid_1:
@@ -67,9 +70,16 @@ class Container(Process):
     def exec(self, argv: Words[Word], **how: Unpack[ExecOptions]) -> Process:
         """Start another command in the container; see `exec_in`."""
         process = exec_in(self._living(), argv, pidfd=self.open_pidfd(), **how)
-        self._inside.append(process)
+        try:
+            inside = Inside(process)
+        except OSError:
+            with process:
+                raise  # no descriptor is left: what has been started is not to stay
+        with self._inside_lock:
+            self.running_inside()  # those that have ended meanwhile are not to pile up
+            self._inside.append(inside)
         for tell in [*self.on_inside]:
-            tell(process)
+            tell(inside)
         return process
 
     def _living(self) -> int:
@@ -136,5 +146,9 @@ class Container(Process):
     def close(self) -> None:
         """Close the descriptors and files; the process is not touched."""
         super().close()
+        with self._inside_lock:
+            for each in self._inside:
+                each.close()
+            self._inside.clear()
         if self._events is not None:
             self._events.close()

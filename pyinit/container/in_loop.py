@@ -7,22 +7,24 @@ import asyncio
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from pyinit.container.waiting import Awaited
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pyinit.api.types import Exit
+    from pyinit.container.waiting import Child
 
 _T = TypeVar("_T")
 
 
-class AwaitedInLoop(Awaited, Protocol):
+class AwaitedInLoop(Protocol):
     """What `pyinit.container.process` has for it."""
 
-    pid: int
+    on_inside: list[Callable[[Any], None]]
+
+    def dup_pidfd(self) -> int:
+        """Return a pidfd of it that is the caller's.  Raises ValueError after its `close`."""
 
     def poll(self) -> Exit | None:
         """Return how it ended, or None while it has not."""
@@ -30,7 +32,7 @@ class AwaitedInLoop(Awaited, Protocol):
     def reap(self) -> Exit:
         """Return the end of one whose pidfd is readable."""
 
-    def running_inside(self) -> Sequence[AwaitedInLoop]:
+    def running_inside(self) -> Sequence[Child]:
         """Return those that have to be waited for before it can end."""
 
 
@@ -42,29 +44,29 @@ async def wait(process: AwaitedInLoop) -> Exit:
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
     # Descriptors of its own: several may wait, and each has a reader of its own then.
-    watched: dict[int, int] = {}
+    watched: set[int] = set()
 
-    def watch(each: AwaitedInLoop) -> None:
+    def watch(each: AwaitedInLoop | Child) -> None:
         with contextlib.suppress(ValueError):  # it has been closed
-            fd = os.dup(each.open_pidfd())
-            watched[fd] = each.pid
+            fd = each.dup_pidfd()
+            watched.add(fd)
             loop.add_reader(fd, notice, each, fd)
 
-    def notice(each: AwaitedInLoop, fd: int) -> None:
+    def notice(each: AwaitedInLoop | Child, fd: int) -> None:
         _unwatch(loop, watched, fd)
         if each is process:
             _settle(ended, lambda: ended.set_result(None))
         else:
-            with contextlib.suppress(OSError, ValueError):
-                each.poll()
+            each.poll()
 
-    def watch_from_any_thread(each: AwaitedInLoop) -> None:
+    def watch_from_any_thread(each: Child) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(watch, each)
 
     process.on_inside.append(watch_from_any_thread)
     try:
-        for each in (process, *process.running_inside()):
+        watch(process)
+        for each in process.running_inside():
             watch(each)
         await ended
     finally:
@@ -74,8 +76,9 @@ async def wait(process: AwaitedInLoop) -> Exit:
     return process.reap()
 
 
-def _unwatch(loop: asyncio.AbstractEventLoop, watched: dict[int, int], fd: int) -> None:
-    if watched.pop(fd, None) is not None:
+def _unwatch(loop: asyncio.AbstractEventLoop, watched: set[int], fd: int) -> None:
+    if fd in watched:
+        watched.remove(fd)
         loop.remove_reader(fd)
         os.close(fd)
 

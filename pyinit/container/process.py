@@ -21,11 +21,12 @@ from pyinit.kernel import pidfds
 from pyinit.kernel.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from typing import IO
 
     from pyinit.api.types import Signal
     from pyinit.container.starter import StartedInit
+    from pyinit.container.waiting import Child
 
 # From KILL to the end of those who were killed, in seconds; who is in D state is not waited for.
 _KILL_BOUND_S = 10.0
@@ -59,7 +60,7 @@ class Process:
         self.on_inside: list[Callable[[Any], None]] = []
         self._may_outlive_us = started.is_detached
         self._exit: Exit | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may come back to it
         self._conversation: Conversation | None = None
 
     def __repr__(self) -> str:
@@ -140,22 +141,25 @@ class Process:
     def _late(self, timeout: float, output: Any = None, stderr: Any = None) -> TimeoutExpired:
         return TimeoutExpired(self.args, timeout, output, stderr, f"{self._kind} {self.pid}")
 
-    def running_inside(self) -> list[Process]:
+    def running_inside(self) -> Sequence[Child]:
         """Return the children of ours that have to be waited for before this one can end."""
         return []
 
     def reap(self) -> Exit:
         """Return the end of one whose pidfd is readable; see waitid(2)."""
+        if self._exit is None:
+            self.reap_by(self.open_pidfd(), 0)
+        assert self._exit is not None
+        return self._exit
+
+    def reap_by(self, pidfd: int, flags: int = os.WNOHANG) -> bool:
+        """Reap it by a descriptor of it, whose lifetime is the caller's; return whether it has."""
         with self._lock:
             if self._exit is None:
-                info = os.waitid(pidfds.P_PIDFD, self.open_pidfd(), os.WEXITED)
-                assert info is not None  # only None with WNOHANG
-                told = self.channel.last()
-                if info.si_code == os.CLD_EXITED:
-                    self._exit = exit_of(info.si_status, told)
-                else:
-                    self._exit = exit_of(128 + info.si_status, info.si_status)
-        return self._exit
+                info = os.waitid(pidfds.P_PIDFD, pidfd, os.WEXITED | flags)
+                if info is not None:
+                    self._exit = _exit_of(info, self.channel.last() if self.pidfd >= 0 else 0)
+        return self._exit is not None
 
     def communicate(
         self,
@@ -228,18 +232,10 @@ class Process:
 
     def _kill_all(self) -> None:
         """Kill the descendants of the init, a subreaper, which ends when it has none."""
-        import psutil
-
         # It would ask the others to end as soon as the command has.
         self._try_signal(signal.SIGSTOP)
         try:
-            for process in psutil.Process(self.pid).children(recursive=True):
-                try:
-                    process.kill()
-                except psutil.Error:
-                    continue  # it has ended, or is under a user whom we may not signal
-        except psutil.NoSuchProcess:
-            pass
+            _kill_descendants(self.pid)
         finally:
             self._try_signal(signal.SIGCONT)
 
@@ -257,19 +253,24 @@ class Process:
                     file.close()
                 except BrokenPipeError:
                     pass  # nobody reads what was still to be written
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-            self.pidfd = -1
+        with self._lock:
+            if self.pidfd >= 0:
+                os.close(self.pidfd)
+                self.pidfd = -1
+            self.channel.close()
         if self.terminal is not None:
             os.close(self.terminal)
             self.terminal = None
-        self.channel.close()
 
     def open_pidfd(self) -> int:
         """Return ``pidfd``.  Raises ValueError after `close`."""
         if self.pidfd < 0:
             raise ValueError(f"{self._kind} {self.pid} is closed")
         return self.pidfd
+
+    def dup_pidfd(self) -> int:
+        """Return a pidfd of it that is the caller's.  Raises ValueError after `close`."""
+        return os.dup(self.open_pidfd())
 
     def ended(self) -> ProcessLookupError:
         """Return the error that says that it has."""
@@ -281,6 +282,26 @@ class Process:
         if self.terminal is None:
             raise ValueError("there is no terminal: expected terminal=True")
         _resize(self.terminal, columns, rows)
+
+
+def _exit_of(info: os.waitid_result, told: int) -> Exit:
+    """Return the end that waitid(2) and the init have told of."""
+    if info.si_code == os.CLD_EXITED:
+        return exit_of(info.si_status, told)
+    return exit_of(128 + info.si_status, info.si_status)
+
+
+def _kill_descendants(pid: int) -> None:
+    import psutil
+
+    try:
+        for process in psutil.Process(pid).children(recursive=True):
+            try:
+                process.kill()
+            except psutil.Error:
+                continue  # it has ended, or is under a user whom we may not signal
+    except psutil.NoSuchProcess:
+        pass
 
 
 def _resize(terminal: int, columns: int, rows: int) -> None:

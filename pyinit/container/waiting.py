@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+class Child(Protocol):
+    """What `pyinit.container.inside` has for it."""
+
+    def fileno(self) -> int:
+        """Return its pidfd, or -1 when there is nothing to wait for any more."""
+
+    def dup_pidfd(self) -> int:
+        """Return a pidfd of it that is the caller's.  Raises ValueError after its `close`."""
+
+    def poll(self) -> object:
+        """Reap it when it has ended."""
+
+
 class Awaited(Protocol):
     """What `pyinit.container.process` has for it."""
 
@@ -19,10 +32,7 @@ class Awaited(Protocol):
     def open_pidfd(self) -> int:
         """Return its pidfd."""
 
-    def poll(self) -> object:
-        """Reap it when it has ended."""
-
-    def running_inside(self) -> Sequence[Awaited]:
+    def running_inside(self) -> Sequence[Child]:
         """Return those that have to be waited for before it can end."""
 
 
@@ -30,7 +40,7 @@ def await_end(process: Awaited, deadline: float | None) -> bool:
     """Wait until it has ended or the deadline is over; return whether it has."""
     news = os.eventfd(0)
 
-    def tell(_: Awaited) -> None:
+    def tell(_: Child) -> None:
         os.eventfd_write(news, 1)
 
     process.on_inside.append(tell)
@@ -46,7 +56,10 @@ def _await_end_or(process: Awaited, news: int, deadline: float | None) -> bool:
     while True:
         poll = select.poll()
         own = process.open_pidfd()
-        others = {each.open_pidfd(): each for each in process.running_inside()}
+        # Another thread may reap one meanwhile, and its number be that of another file: what is
+        # done then is nothing, and the next turn looks anew.
+        inside = [(each.fileno(), each) for each in process.running_inside()]
+        others = {fd: each for fd, each in inside if fd >= 0}
         for fd in (own, news, *others):
             poll.register(fd, select.POLLIN)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
