@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import select
 import selectors
 import time
 from typing import IO, Any
+
+from pyinit.kernel import polls
 
 _READ_SIZE = 32768
 
@@ -43,15 +46,15 @@ class Conversation:
                 if not each.closed:
                     selector.register(each, selectors.EVENT_READ)
             while selector.get_map():
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                ready = selector.select(left)
+                left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+                ready = selector.select(min(left, polls.MOST_S))
                 for key, _ in ready:
                     stream: Any = key.fileobj
                     is_done = self._write() if stream is self._stdin else self._read_from(stream)
                     if is_done:
                         selector.unregister(stream)
                         _try_to(stream.close)
-                if not ready:
+                if not ready and left <= polls.MOST_S:
                     return False
         return True
 

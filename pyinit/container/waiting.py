@@ -7,6 +7,8 @@ import select
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pyinit.kernel import polls
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -62,8 +64,8 @@ def _await_end_or(process: Awaited, news: int, deadline: float | None) -> bool:
         others = {fd: each for fd, each in inside if fd >= 0}
         for fd in (own, news, *others):
             poll.register(fd, select.POLLIN)
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        ready = dict(poll.poll(None if left is None else left * 1000))
+        left = None if deadline is None else deadline - time.monotonic()
+        ready = dict(polls.wait(poll, left))
         for fd in others.keys() & ready.keys():
             others[fd].poll()
         if own in ready:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyinit.container import freezer
 from pyinit.ctl import common
 from pyinit.ctl.common import CommandError
-from pyinit.kernel import pidfds
+from pyinit.kernel import pidfds, polls
 from pyinit.namespaces import members
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def stop(init: int, timeout_s: float) -> str:
         pidfds.pidfd_send_signal(pidfd, signal.SIGTERM)
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             freezer.thaw(init)  # a frozen one acts on nothing
-        if poll.poll(timeout_s * 1000):
+        if polls.wait(poll, timeout_s):
             return f"process {init} ended after TERM"
         pidfds.pidfd_send_signal(pidfd, signal.SIGKILL)
-        if not poll.poll(_KILL_BOUND_S * 1000):
+        if not polls.wait(poll, _KILL_BOUND_S):
             raise CommandError(f"process {init} has been killed, and has not ended")
         return f"process {init} had to be killed {timeout_s:g} s after TERM"
     finally:

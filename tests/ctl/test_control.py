@@ -84,11 +84,15 @@ def test_with_a_cgroup_of_its_own_that_is_frozen(
         container.expect("USR1")
 
 
-def test_stop_asks_first(capsys: pytest.CaptureFixture[str]) -> None:
-    """With TERM; that it had to wait no longer than to the end shows in the time-out."""
+@pytest.mark.parametrize("seconds", ["1000", "3000000", "1000000000"])
+def test_stop_asks_first(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With TERM; that it had to wait no longer than to the end shows in the time-out.
+
+    poll(2) takes at most 24.8 days.
+    """
     with Container(python("record.py", "TERM")) as container:
         container.expect("ready")
-        assert ctl.main(["stop", "--timeout", "1000", str(container.main_child())]) == 0
+        assert ctl.main(["stop", "--timeout", seconds, str(container.main_child())]) == 0
         container.expect("TERM")
         assert container.wait() == 0
         expected = f"stop: process {container.pid} ended after TERM\n"

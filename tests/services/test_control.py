@@ -96,6 +96,24 @@ def test_states_are_told_with_a_code_for_health_checks(
     assert operator.ask("status")[0] == 1
 
 
+@pytest.mark.parametrize("seconds", ["4294968", "1000000000"])
+def test_a_wait_of_weeks(
+    seconds: str, namespaces: None, tmp_path: Path, operator: Operator
+) -> None:
+    """In milliseconds it takes more than 32 bits: what is left of the first is 0.7 s."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    text = "[service.late]\nready = {fd = 3}\n"
+    text += shell(f"echo late; cat {gate}; sleep 2; echo >&3; exec sleep 1000")
+    with box(tmp_path, text, options=operator.options) as container:
+        assert container.line() == "late"
+        waits = subprocess.Popen(operator.command("wait", "--timeout", seconds))
+        gate.write_text("")
+        assert waits.wait() == 0
+        container.signal(signal.SIGTERM)
+        container.wait()
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_an_operator_changes_what_runs(
     namespaces: None, tmp_path: Path, mode: str, operator: Operator

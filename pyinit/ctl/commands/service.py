@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import socket
 from typing import TYPE_CHECKING, Any
 
 from pyinit.ctl import common
+from pyinit.kernel import polls
 from pyinit.options import values
 
 if TYPE_CHECKING:
@@ -145,15 +147,26 @@ def _blocks(path: str, request: dict[str, object], wait_s: float | None) -> Iter
     """Return what comes for a request up to its end.  Raises CommandError."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(wait_s)
+            # Of a longer one CPython takes the last 32 bits of its milliseconds: any time at all.
+            sock.settimeout(None if wait_s is None else min(wait_s, polls.MOST_S))
             sock.connect(path)
             sock.sendall(json.dumps(request).encode() + b"\n")
-            while block := sock.recv(_BLOCK):
-                yield block
+            yield from _received(sock, wait_s)
     except TimeoutError:
         raise common.CommandError(f"no answer within {wait_s:g} s") from None
     except OSError as error:
         raise common.CommandError(f"{path}: {error.strerror or error}") from None
+
+
+def _received(sock: socket.socket, wait_s: float | None) -> Iterator[bytes]:
+    """Return what comes.  Raises TimeoutError when nothing does for so long."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    while polls.wait(poll, wait_s):
+        if not (block := sock.recv(_BLOCK)):
+            return
+        yield block
+    raise TimeoutError
 
 
 def _understood(path: str, data: bytes) -> dict[str, Any]:

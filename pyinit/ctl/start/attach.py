@@ -12,7 +12,7 @@ from pyinit import linux
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.start import console
 from pyinit.fork import StartError
-from pyinit.kernel import job
+from pyinit.kernel import job, polls
 from pyinit.kernel import terminal as terminals
 from pyinit.kernel.clock import Clock
 from pyinit.signals import BACKGROUND_TTY, RELAYED, STOP_SIGNALS
@@ -118,7 +118,7 @@ class _Loop:
                 poll.register(fd, events)
         if self._deadline is None or self.is_late:
             return dict(poll.poll())
-        ready = dict(poll.poll(max(0.0, self._deadline - self._clock.now()) * 1000))
+        ready = dict(polls.wait(poll, self._deadline - self._clock.now()))
         if not ready:
             self._clock.reach(self._deadline)
         return ready
