@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import os
@@ -75,9 +76,20 @@ class Conversation:
         return not data
 
     def said(self) -> tuple[Any, Any]:
-        """Return what has been read so far of stdout and stderr; None for one that is no pipe."""
+        """Return what has been read of stdout and stderr; None for one that is no pipe.
+
+        Raises UnicodeDecodeError.
+        """
         out, err = (
             None if each is None else _decoded(each, b"".join(self._read[each]))
+            for each in self._readers
+        )
+        return out, err
+
+    def said_so_far(self) -> tuple[Any, Any]:
+        """Return the same for an error that tells of something else: as much as is text."""
+        out, err = (
+            None if each is None else _decoded_so_far(each, b"".join(self._read[each]))
             for each in self._readers
         )
         return out, err
@@ -100,7 +112,22 @@ def _encoded(stdin: IO[Any] | None, given: str | bytes | None) -> bytes:
 def _decoded(stream: IO[Any], data: bytes) -> str | bytes:
     if not isinstance(stream, io.TextIOWrapper):
         return data
-    text = data.decode(stream.encoding, stream.errors or "strict")
+    return _with_newlines(data.decode(stream.encoding, stream.errors or "strict"))
+
+
+def _decoded_so_far(stream: IO[Any], data: bytes) -> str | bytes:
+    """Leave a character that has not wholly come for later, and escape what is none."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return data
+    decoder = codecs.getincrementaldecoder(stream.encoding)
+    try:
+        text = decoder(stream.errors or "strict").decode(data, final=stream.closed)
+    except UnicodeDecodeError:
+        text = decoder("backslashreplace").decode(data, final=stream.closed)
+    return _with_newlines(text)
+
+
+def _with_newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

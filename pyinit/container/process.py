@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -178,12 +179,15 @@ class Process:
         elif input is not None:
             raise ValueError("input was given to the first call, which has timed out")
         is_over = self._conversation.go_on(deadline)
-        said = self._conversation.said()
         if not is_over or (self._exit is None and not await_end(self, deadline)):
             assert timeout is not None
-            raise self._late(timeout, *said)
+            raise self._late(timeout, *self._conversation.said_so_far())
         self.reap()
-        return said
+        return self._conversation.said()
+
+    def said(self) -> tuple[Any, Any]:
+        """Return what `communicate` has read, as it is in `TimeoutExpired`."""
+        return (None, None) if self._conversation is None else self._conversation.said_so_far()
 
     @renamed(number="signal")
     def send_signal(self, signal: Signal) -> None:
@@ -240,19 +244,15 @@ class Process:
             self._try_signal(signal.SIGCONT)
 
     def _try_signal(self, number: int) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it has ended, which is what is wanted
             _send(self.open_pidfd(), number)
-        except ProcessLookupError:
-            pass  # it has ended, which is what is wanted
 
     def close(self) -> None:
         """Close the descriptors and files; the process is not touched."""
         for file in (self.stdin, self.stdout, self.stderr):
             if file is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # nobody reads what was still to come
                     file.close()
-                except BrokenPipeError:
-                    pass  # nobody reads what was still to be written
         with self._lock:
             if self.pidfd >= 0:
                 os.close(self.pidfd)

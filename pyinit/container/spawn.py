@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,9 @@ def run_container(
             out, err = container.communicate(input, timeout)
         except TimeoutExpired as error:
             container.kill()
-            error.output, error.stderr = container.communicate()
+            with contextlib.suppress(UnicodeDecodeError):  # it may have ended inside a character
+                container.communicate()
+            error.output, error.stderr = container.said()
             raise
         return completed(container.args, container.wait(), (out, err), check=check)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import select
 import signal
 import subprocess
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -117,6 +118,51 @@ def test_the_encoding_is_the_one_asked_for() -> None:
         assert container.communicate("ß")[0].split() == ["df"]
     with spawn(["printf", r"\377"], encoding="ascii", errors="backslashreplace") as container:
         assert container.communicate()[0] == r"\xff"
+
+
+def await_output(stream: IO[Any] | None) -> None:
+    """Wait until there is something to read, and leave it."""
+    assert stream is not None
+    assert select.select([stream], [], [], DEADLINE_S)[0]
+
+
+def test_a_timeout_inside_a_character() -> None:
+    """It is a time-out: the character is whole in what the next call returns."""
+    reader, writer = os.pipe()
+    try:
+        script = rf"printf 'caf\303'; read -r _ </proc/self/fd/{reader}; printf '\251\n'"
+        how: dict[str, Any] = {"pass_fds": [reader], "encoding": "utf-8"}
+        with spawn(["sh", "-c", script], **how) as container:
+            await_output(container.stdout)
+            with pytest.raises(TimeoutExpired) as caught:
+                container.communicate(timeout=0.1)
+            assert caught.value.output == "caf"
+            os.write(writer, b"\n")
+            assert container.communicate(timeout=DEADLINE_S) == ("café\n", None)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_timeout_after_what_is_no_text() -> None:
+    """It is one all the same; that it cannot be decoded is said at the end, and no one is left."""
+    script = r"printf 'a\377b'; printf 'c\303' >&2; read -r _"
+    how: dict[str, Any] = {"stdin": PIPE, "stderr": PIPE, "encoding": "utf-8"}
+    with spawn(["sh", "-c", script], **how) as container:
+        for each in (container.stdout, container.stderr):
+            await_output(each)
+        assert container.stdin is not None
+        stdin = os.dup(container.stdin.fileno())
+        try:
+            with pytest.raises(TimeoutExpired) as caught:
+                container.communicate(timeout=0.1)
+            told: tuple[Any, Any] = (caught.value.output, caught.value.stderr)
+            assert told == (r"a\xffb", "c")
+        finally:
+            os.close(stdin)
+        with pytest.raises(UnicodeDecodeError):
+            container.communicate(timeout=DEADLINE_S)
+        assert container.returncode == 1
 
 
 # -- the end ---------------------------------------------------------------------------------------

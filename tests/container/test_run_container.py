@@ -59,6 +59,17 @@ def test_a_timeout_ends_all_of_it() -> None:
     assert (caught.value.output, caught.value.stderr) == (b"x\n", b"")
 
 
+@pytest.mark.parametrize(("octal", "shown"), [("303", r"\xc3"), ("377", r"\xff")])
+def test_a_timeout_inside_a_character(octal: str, shown: str) -> None:
+    """What was written is told, with what can no more become text."""
+    argv = ["sh", "-c", rf"printf 'caf\{octal}'; exec sleep 1000"]
+    how: dict[str, Any] = {"encoding": "utf-8", "capture_output": True, **KINDS}
+    with pytest.raises(pyinit.TimeoutExpired) as caught:
+        pyinit.run_container(argv, timeout=1, **how)
+    told: tuple[Any, Any] = (caught.value.output, caught.value.stderr)
+    assert told == ("caf" + shown, "")
+
+
 @pytest.mark.parametrize(
     "how",
     [
