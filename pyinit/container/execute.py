@@ -64,7 +64,7 @@ def exec_in(
             namespaces=names,
             root="mount" in names or (whole and _has_other_root(pid)),
             cgroups=[(path, False) for path in cgroups.directories_of(pid)] if whole else [],
-            directory=orders.path(cwd),
+            directory=orders.word_of("cwd", cwd),
             terminal=terminal,
         )
         form = form_of(text=text, encoding=encoding, errors=errors)

@@ -29,7 +29,8 @@ def make(names: list[str], order: "dict[str, Any]", caller: "CallerSocket") -> N
     for clock, offset in order["time_offsets"]:
         try:
             seconds, fraction = divmod(offset, 1)
-            line = f"{clock} {int(seconds)} {int(fraction * 1e9)}"
+            # Of less than nothing, such as -1e-20, the fraction is 1.0; see divmod().
+            line = f"{clock} {int(seconds)} {min(int(fraction * 1e9), 999_999_999)}"
             write("/proc/self/timens_offsets", line)
         except OSError as error:
             raise StageError("writing /proc/self/timens_offsets", error) from None

@@ -76,23 +76,56 @@ def check(order: dict[str, Any]) -> None:
     for argument, kind in needs.items():
         if order[argument] and kind not in names:
             raise ValueError(f"{argument} needs a new {kind} namespace: add '{kind}'")
-    for clock, _ in order["time_offsets"]:
+
+
+def offsets(given: Mapping[str, float] | None) -> list[tuple[str, float]]:
+    """Return clocks and seconds to add to them.  Raises ValueError, TypeError."""
+    found = []
+    for clock, seconds in sorted((given or {}).items()):
         if clock not in ("monotonic", "boottime"):
             raise ValueError(f"time_offsets: '{clock}' is neither 'monotonic' nor 'boottime'")
+        if not isinstance(seconds, int | float):
+            raise TypeError(f"time_offsets: '{clock}' is {seconds!r}: expected a number of seconds")
+        if not is_offset(seconds):
+            raise ValueError(
+                f"time_offsets: '{clock}' is {seconds!r}: expected a number of seconds of 64 bits"
+            )
+        # marshal(3) does not write subclasses, such as the float of numpy, for what they are.
+        found.append((clock, int(seconds) if isinstance(seconds, int) else float(seconds)))
+    return found
+
+
+def is_offset(seconds: float) -> bool:
+    """Return whether a clock can be set so.
+
+    The kernel refuses what is too much for a clock, but reads 64 bits of a number that has more
+    (timens_offsets in time_namespaces(7)).
+    """
+    return -(2**63) < seconds < 2**63  # not of nan
 
 
 def bind(each: Sequence[Any]) -> tuple[str, str, bool]:
-    """Return source, target and whether it is read-only.  Raises ValueError."""
+    """Return source, target and whether it is read-only.  Raises ValueError, TypeError."""
     source, target, *read_only = each
-    place = os.fsdecode(target)
+    place = word_of("binds", target)
     if not place.startswith("/"):
         raise ValueError(f"binds: the target '{place}' is not absolute")
-    return os.path.abspath(os.fsdecode(source)), place, bool(read_only and read_only[0])
+    return os.path.abspath(word_of("binds", source)), place, bool(read_only and read_only[0])
 
 
-def path(word: Word | None) -> str:
-    """Return a path, or nothing for None."""
-    return "" if word is None else os.fsdecode(word)
+def word_of(argument: str, word: Word | None) -> str:
+    """Return a word for a system call, or nothing for None.  Raises ValueError, TypeError."""
+    if word is None:
+        return ""
+    try:
+        found = os.fsdecode(word)
+        os.fsencode(found)
+    except (TypeError, UnicodeEncodeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{argument}: {error}") from None
+    if "\0" in found:
+        raise ValueError(f"{argument}: {found!r} has a NUL, which ends a string; see execve(2)")
+    return found
 
 
 def environment(order: dict[str, Any], env: Mapping[str, str] | None) -> dict[str, str] | None:
@@ -111,7 +144,7 @@ def environment(order: dict[str, Any], env: Mapping[str, str] | None) -> dict[st
 
 
 def paths(cgroup: Word | Words[Word]) -> list[str]:
-    """Return the directories of one cgroup or several."""
+    """Return the directories of one cgroup or several.  Raises ValueError, TypeError."""
     if isinstance(cgroup, str | os.PathLike):
-        return [os.fsdecode(cgroup)]
-    return [os.fsdecode(each) for each in cgroup]
+        return [word_of("cgroup", cgroup)]
+    return [word_of("cgroup", each) for each in cgroup]

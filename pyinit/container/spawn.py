@@ -89,13 +89,13 @@ def spawn(
     order.update(
         namespaces=names,
         mount_proc="pid" in names and "mount" in names if mount_proc is None else mount_proc,
-        hostname=hostname or "",
-        root=os.path.abspath(os.fsdecode(root)) if root is not None else "",
+        hostname=orders.word_of("hostname", hostname),
+        root=os.path.abspath(orders.word_of("root", root)) if root is not None else "",
         binds=[orders.bind(each) for each in binds],
         cgroups=[(path, True) for path in orders.paths(cgroup)],
         loopback=loopback and "net" in names,
-        time_offsets=sorted((time_offsets or {}).items()),
-        directory=orders.path(cwd),
+        time_offsets=orders.offsets(time_offsets),
+        directory=orders.word_of("cwd", cwd),
         terminal=terminal,
         detach=detach,
     )

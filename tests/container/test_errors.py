@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import resource
@@ -102,11 +103,41 @@ def test_what_the_system_refuses(
         ({"network"}, {}, "is not a kind of namespace"),
         ({"pid"}, {"terminal": True, "stdin": subprocess.DEVNULL}, "expected none of them"),
         ({"pid"}, {"grace_s": -1}, "grace_s"),
+        ({"time"}, {"time_offsets": {"monotonic": math.nan}}, "time_offsets: 'monotonic' is nan"),
+        ({"time"}, {"time_offsets": {"boottime": -math.inf}}, "time_offsets: 'boottime' is -inf"),
+        ({"time"}, {"time_offsets": {"boottime": 1e19}}, "expected a number of seconds of 64 bits"),
+        ({"time"}, {"time_offsets": {"boottime": 2**63}}, "expected a number of seconds"),
+        ({"mount"}, {"root": "/\0"}, "root: '/\\x00' has a NUL"),
+        ({"mount"}, {"binds": [("/\0", "/mnt")]}, "binds: '/\\x00' has a NUL"),
+        ({"mount"}, {"binds": [("/", "/\0")]}, "binds: '/\\x00' has a NUL"),
+        ({"pid"}, {"cgroup": "/\0"}, "cgroup: '/\\x00' has a NUL"),
+        ({"pid"}, {"cgroup": ["/\0"]}, "cgroup: '/\\x00' has a NUL"),
+        ({"pid"}, {"cwd": "\0"}, "cwd: '\\x00' has a NUL"),
+        ({"pid"}, {"cwd": "\ud800"}, "cwd: 'utf-8' codec"),
+        ({"uts"}, {"hostname": "\0"}, "hostname: '\\x00' has a NUL"),
     ],
 )
 def test_what_makes_no_sense(kinds: set[str], how: dict[str, Any], text: str) -> None:
     """It is said before anything is started, for the caller itself would be changed."""
     with pytest.raises(ValueError, match=re.escape(text)):
+        pyinit.spawn(["true"], namespaces=kinds, **how)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "how", "text"),
+    [
+        ({"time"}, {"time_offsets": {"monotonic": "5"}}, "time_offsets: 'monotonic' is '5'"),
+        ({"time"}, {"time_offsets": {"monotonic": None}}, "time_offsets: 'monotonic' is None"),
+        ({"uts"}, {"hostname": 5}, "hostname: expected str"),
+        ({"pid"}, {"cwd": 5}, "cwd: expected str"),
+        ({"mount"}, {"root": 5}, "root: expected str"),
+        ({"mount"}, {"binds": [(5, "/mnt")]}, "binds: expected str"),
+        ({"pid"}, {"cgroup": [5]}, "cgroup: expected str"),
+    ],
+)
+def test_what_has_a_wrong_type(kinds: set[str], how: dict[str, Any], text: str) -> None:
+    """So it is."""
+    with pytest.raises(TypeError, match=re.escape(text)):
         pyinit.spawn(["true"], namespaces=kinds, **how)
 
 

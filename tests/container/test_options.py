@@ -105,7 +105,7 @@ def test_what_subuid_says(tmp_path: Path) -> None:
     assert rows == [(0, uid, 1), (1, 1000, 5), (6, 3000, 2)]
 
 
-@pytest.mark.parametrize("offset", [0, 3.5, 1e6])
+@pytest.mark.parametrize("offset", [0, 3.5, 1e6, -1e-20])
 def test_time_offsets(offset: float) -> None:
     """They are added to the clocks; see time_namespaces(7)."""
     script = "import time; print(time.clock_gettime(time.CLOCK_%s))"

@@ -160,6 +160,10 @@ def test_exit_codes_are_the_commands() -> None:
         (("--bogus", "--", "true"), 125, "unknown option '--bogus'"),
         (("--bind", "x", "--", "true"), 125, "expected SOURCE:TARGET"),
         (("--init=--bogus", "--", "true"), 125, "--bogus"),
+        (("--monotonic", "nan", "--", "true"), 125, "--monotonic: 'nan' is not a number of s"),
+        (("--boottime=-inf", "--", "true"), 125, "--boottime: '-inf' is not a number of seconds"),
+        (("--boottime", "1e19", "--", "true"), 125, "--boottime: '1e19' is not a number of"),
+        (("--boottime", "soon", "--", "true"), 125, "--boottime: 'soon' is not a number of"),
         (("--root", "/nonexistent", "--", "true"), 125, "mount(/nonexistent"),
     ],
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import pwd
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyinit
 from pyinit import settings
+from pyinit.container import order as orders
 from pyinit.ctl import common
 from pyinit.ctl.common import CommandError
 from pyinit.ctl.start import attach
@@ -17,9 +20,6 @@ from pyinit.namespaces import kinds
 from pyinit.options import parser as options
 from pyinit.options import values
 from pyinit.options.values import UsageError
-
-if TYPE_CHECKING:
-    import argparse
 
 HELP = "start a command in new namespaces, with pyinit as their init"
 DESCRIPTION = (
@@ -103,8 +103,21 @@ def _add_inside(parser: argparse.ArgumentParser) -> None:
     )
     for clock in ("monotonic", "boottime"):
         inside.add_argument(
-            f"--{clock}", metavar="SECONDS", type=float, help=f"add this to the {clock} clock"
+            f"--{clock}", metavar="SECONDS", type=_offset, help=f"add this to the {clock} clock"
         )
+
+
+def _offset(word: str) -> float:
+    """Return a time to add to a clock, for argparse.  Raises ArgumentTypeError."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not orders.is_offset(number):
+        raise argparse.ArgumentTypeError(
+            f"'{word}' is not a number of seconds: expected one such as 86400 or -0.5"
+        )
+    return number
 
 
 def run(args: argparse.Namespace) -> int:
