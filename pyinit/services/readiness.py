@@ -135,6 +135,8 @@ class ByCommand(ByLooks):
 
     def ended(self, code: int) -> None:
         """Take the exit code of the command, which has been reaped."""
+        if not self._pid:
+            return  # `close` has ended it: nobody waits for its answer
         self._pid = 0
         if code == 0:
             self._ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -65,3 +66,17 @@ def test_a_delay_ends_with_the_stop(namespaces: None, tmp_path: Path, mode: str)
         until(lambda: len(children(pid)) == 1, "web has ended", container.pid)
         container.signal(signal.SIGTERM)
         assert container.wait() == 1  # no end that the stop asked for
+
+
+def test_who_looks_for_readiness_ends_with_its_service(namespaces: None, tmp_path: Path) -> None:
+    """There is one command that looks for each start, and none between an end and the next one."""
+    said, gate = tmp_path / "said", tmp_path / "gate"
+    os.mkfifo(gate)
+    look = f"echo look >>{said}; echo >{gate}; exec sleep 1000"
+    # The delay is longer than that of the next look.
+    text = "[service.web]\n" + RESTART.replace("[0, 0]", "[0.3, 0.3]")
+    text += f"ready = {{command = ['sh', '-c', '{look}']}}\n"
+    text += shell(f"echo start >>{said}; read x <{gate}; exit 7")
+    with box(tmp_path, text) as container:
+        assert container.wait() == 7
+    assert said.read_text().split() == ["start", "look"] * 3
