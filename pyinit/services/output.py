@@ -95,7 +95,7 @@ class Outlet:
 
 
 class Stream:
-    """One output of one service; ``writer`` is the end that the service gets."""
+    """One output of one service; ``writer`` is the end that the service gets, at each start."""
 
     def __init__(self, loop_: "Loop", outlet: Outlet, render: "Callable[[bytes], bytes]") -> None:
         self._loop = loop_
@@ -179,7 +179,6 @@ class Stream:
         """Have the service get what it would without us: SIGPIPE or EPIPE."""
         self._loop.unwatch(self._reader)
         posix.close(self._reader)
-        posix.close(self.writer)
         self._reader = -1
 
 

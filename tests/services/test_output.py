@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.harness import until
-from tests.services.boxes import box, shell
+from tests.services.boxes import box, shell, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +107,23 @@ def test_a_reader_that_has_gone_is_the_services_matter(namespaces: None, tmp_pat
             assert container.wait() == 141
     finally:
         os.close(writer)
+
+
+def test_a_reader_that_has_gone_is_so_after_each_restart(namespaces: None, tmp_path: Path) -> None:
+    """Each start gets a pipe that nobody reads, and nothing of the supervisor's."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    text = "[service.a]\nlog = 'prefix'\non-failure = 'restart'\nrestart-delay = [0, 0]\n"
+    text += "restart-limit = {times = 3}\n" + shell("while :; do echo x || exit 1; done")
+    try:
+        with box(tmp_path, text, options=("-v",), stdout=writer) as container:
+            assert container.wait() == 141
+            found = told(container)
+    finally:
+        os.close(writer)
+    assert "service_not_started" not in [each["event"] for each in found]
+    ends = [each["signal"] for each in found if each["event"] == "service_exited"]
+    assert ends == ["SIGPIPE"] * 4
 
 
 def test_outputs_to_nowhere_and_to_a_file(namespaces: None, tmp_path: Path) -> None:
