@@ -291,10 +291,12 @@ class Run:
         self.send(session.CONTINUE)
 
     def send(self, number: int) -> None:
-        """Send a signal to the service's group."""
+        """Send a signal, once, to the service's group and to the process that it has named."""
         if self._main_pidfd >= 0:
             try:
-                pidfds.pidfd_send_signal(self._main_pidfd, number)
+                # A second TERM is to many servers the order to end at once.
+                if posix.getpgid(self._main_pid) != self.pid:
+                    pidfds.pidfd_send_signal(self._main_pidfd, number)
             except OSError:
                 pass  # it has ended
         if self.pid and not session.send(self.pid, (number,)) and not self._is_reaped:

@@ -173,3 +173,42 @@ def test_nobody_stays_a_zombie(namespaces: None, tmp_path: Path) -> None:
         until(lambda: len(children(pid)) == 1, "the other one is reaped", container.pid)
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
+
+
+# Its main process is a child of what was started, in that one's group or in its own.  Of a real-time
+# signal the kernel keeps each that was sent (signal(7)), and CONT is sent after all of them.
+MAIN = """
+import os, signal, socket, sys
+stop, after = signal.SIGRTMIN, signal.SIGCONT
+signal.pthread_sigmask(signal.SIG_BLOCK, (stop, after))
+name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)
+if pid := os.fork():
+    os.waitpid(pid, 0)
+    os._exit(0)
+if sys.argv[1] == 'own':
+    os.setpgid(0, 0)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    sock.sendto(b'MAINPID=%d\\nREADY=1' % os.getpid(), name)
+print('main', flush=True)
+signal.sigwait((after,))
+count = 0
+while signal.sigtimedwait((stop,), 0):
+    count += 1
+print('stops', count, flush=True)
+"""
+
+
+@pytest.mark.parametrize("group", ["started", "own"])
+def test_a_main_process_gets_each_signal_once(
+    namespaces: None, tmp_path: Path, group: str
+) -> None:
+    """Be it in the group of what was started, or in one of its own."""
+    words = f"'{sys.executable}', '-IS', '-c', '''{MAIN}''', '{group}'"
+    text = "[service.a]\nready = 'notify'\nstop-signal = 'RTMIN'\n"
+    # After it, so that it has been told of when the container stops.
+    text += f"command = [{words}]\n[service.b]\nafter = ['a']\n" + stays("b")
+    with box(tmp_path, text) as container:
+        assert sorted(container.line() for _ in "12") == ["b", "main"]
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 0
+        assert container.rest() == "b stops\nstops 1\n"
