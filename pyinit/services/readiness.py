@@ -38,6 +38,9 @@ class Watcher:
         """Take note that the service has become its program."""
         self._ready()
 
+    def catch_up(self) -> None:
+        """Take what the service has said before its process ended, of which we learn first."""
+
     def close(self) -> None:
         """Watch no more."""
 

@@ -282,6 +282,8 @@ class Run:
             self._executed()
         except BlockingIOError:
             pass  # somebody it has forked holds the pipe
+        if self._watcher is not None:
+            self._watcher.catch_up()
         if self._main_pidfd < 0:
             self._around.post(self.service.name, machine.ENDED, status)
 

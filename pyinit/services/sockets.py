@@ -49,6 +49,10 @@ class ByMessage(Watcher):
     def executed(self) -> None:
         """Wait for its word."""
 
+    def catch_up(self) -> None:
+        """Read what came before the end: it may name the process that is the service from now."""
+        self._read()
+
     def _read(self) -> None:
         for _ in range(MOST_AT_ONCE):
             try:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import pyinit
 from tests.harness import MODES, PYINIT, until
 from tests.services.boxes import LOOP, box, shell, stays, supervisor, switches, told
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOTIFY = """
 import os, socket, sys, time
@@ -123,8 +122,6 @@ def test_nothing_is_started_of_a_wrong_file(namespaces: None, tmp_path: Path) ->
 
 def test_a_file_that_is_not_there_is_named(namespaces: None, tmp_path: Path) -> None:
     """Before anything else."""
-    import subprocess
-
     found = subprocess.run(
         [*PYINIT, "--services", "/no/such.toml"], capture_output=True, text=True, check=False
     )
@@ -221,6 +218,40 @@ def test_a_program_that_names_its_main_process_is_watched_there(
     with box(tmp_path, text, mode=mode) as container:
         assert container.wait() == 1
         assert sorted(container.rest().splitlines()) == ["alone", "b", "b stops", "ends"]
+
+
+# A supervisor that is busy from the start of a service until its process has ended.
+BUSY = """
+import os, signal, sys
+sys.path.append(sys.argv[1])
+from pyinit import events
+from pyinit.log import lines
+from pyinit.services import readers, supervisor
+log = events.Log(events.INFO, lambda: lines.LineWriter(2), 2)
+mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+made = supervisor.Supervisor(readers.read(sys.argv[2], []), log, mask=mask)
+def wait():
+    run = made.runs['a']
+    if run.pid and not run.has_ended:
+        made.on_change.clear()
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+made.on_change.append(wait)
+print('code', made.run())
+"""
+
+
+def test_a_main_process_is_known_before_the_end_of_who_has_named_it(tmp_path: Path) -> None:
+    """Also where the supervisor learns of both at once: a signal does not overtake a message."""
+    words = f"'{sys.executable}', '-IS', '-c', '''{DAEMON}'''"
+    path = tmp_path / "services.toml"
+    path.write_text(
+        f"[service.a]\nready = 'notify'\ncommand = [{words}]\n"
+        "[service.b]\nafter = ['a']\n" + stays("b")
+    )
+    package = str(Path(pyinit.__file__).parents[1])
+    command = [sys.executable, "-IS", "-c", BUSY, package, str(path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert sorted(done.stdout.splitlines()) == ["alone", "b", "b stops", "code 1", "ends"]
 
 
 FLOOD = """
