@@ -25,7 +25,7 @@ _STOPPED = posix.WSTOPPED | posix.WNOHANG | _WALL
 _MOST_AT_ONCE = 1000
 _TERMINATE = (session.TERMINATE, session.CONTINUE)
 
-# Wait statuses for what has none: it could not be forked, or somebody else has reaped it.
+# Wait statuses for what has none: it could not be forked, or somebody else reaps it.
 _NOT_FORKED = 125 << 8
 _LOST = 125 << 8
 _UNKNOWN = 1 << 8
@@ -109,6 +109,58 @@ class Surroundings:
                     probe.ended(exit_code(status))
 
 
+class MainProcess:
+    """Another process than the one that was started, named by the service; see sd_notify(3).
+
+    ``ended`` is called at its end, of which only the init learns the status.
+    """
+
+    def __init__(self, loop: "Loop", ended: "Callable[[], None]") -> None:
+        self.pid = 0
+        self._loop = loop
+        self._ended = ended
+        self._pidfd = -1
+
+    def name(self, pid: int, uid: int) -> None:
+        """Watch process ``pid`` from now, if it is there and of user ``uid``."""
+        try:
+            fd = pidfds.pidfd_open(pid, 0)
+        except OSError:
+            return  # it has ended, or nobody can tell when it will
+        try:
+            is_theirs = posix.stat(f"/proc/{pid}").st_uid == uid
+        except OSError:
+            is_theirs = False  # it has ended, or there is no /proc
+        if not is_theirs:
+            posix.close(fd)
+            return
+        self.forget()
+        self.pid, self._pidfd = pid, fd
+        self._loop.watch(fd, 1, self._end)  # POLLIN
+
+    def _end(self) -> None:
+        self.forget()
+        self._ended()
+
+    def forget(self) -> None:
+        """Watch it no more."""
+        if self.pid:
+            self._loop.unwatch(self._pidfd)
+            posix.close(self._pidfd)
+        self.pid, self._pidfd = 0, -1
+
+    def send(self, number: int, group: int) -> None:
+        """Send it a signal that ``group`` gets as well: none, where it is in that one."""
+        if not self.pid:
+            return
+        try:
+            # A second TERM is to many servers the order to end at once.
+            if posix.getpgid(self.pid) != group:
+                pidfds.pidfd_send_signal(self._pidfd, number)
+        except OSError:
+            pass  # it has ended
+
+
 class Run:
     """One service's processes.  ``pid`` leads its session, 0 when there is none."""
 
@@ -128,8 +180,8 @@ class Run:
         self._started: fork.Started | None = None
         self._is_reaped = False
         self._rest: Rest | None = None
-        self._main_pid = 0  # that the service has told of
-        self._main_pidfd = -1
+        self._main = MainProcess(around.loop, self._main_ended)
+        self._sent_to_end = 0  # the last signal that was to end it
         has_terminal = service.takes_terminal and around.terminal is not None
         self._place = settings.GROUP if has_terminal else settings.SESSION
 
@@ -178,6 +230,7 @@ class Run:
         """Start the service; its end is told of if it cannot be."""
         around, service = self._around, self.service
         self.has_ended = self._is_reaped = False
+        self._sent_to_end = 0
         for number in (1, 2):
             try:
                 stream = around.outputs.stream(service.name, number)
@@ -194,7 +247,7 @@ class Run:
         self.pid = started.pid
         self._started = started
         by_group = self._place == settings.GROUP
-        self._rest = Rest(around.loop, self.pid, self._reap, self._finish, by_group=by_group)
+        self._rest = Rest(around.loop, self.pid, self._reap, self._no_rest, by_group=by_group)
         around.log.emit(events.INFO, "service_started", service=service.name, service_pid=self.pid)
         around.loop.watch(started.fileno(), 1, self._executed)  # POLLIN
 
@@ -234,31 +287,17 @@ class Run:
         return started.pid
 
     def _take_main_pid(self, pid: int) -> None:
-        """Watch another process than the one that was started; see sd_notify(3), MAINPID."""
-        if pid in (0, 1, self.pid, self._main_pid, posix.getpid()):
-            return
-        try:
-            fd = pidfds.pidfd_open(pid, 0)
-            if posix.stat(f"/proc/{pid}").st_uid != self._setup.account_uid:
-                posix.close(fd)
-                return
-        except OSError:
-            return  # it has ended, or nobody can tell when it will
-        self._forget_main_pid()
-        self._main_pid, self._main_pidfd = pid, fd
-        self._around.loop.watch(fd, 1, self._main_ended)
-
-    def _forget_main_pid(self) -> None:
-        if self._main_pidfd >= 0:
-            self._around.loop.unwatch(self._main_pidfd)
-            posix.close(self._main_pidfd)
-        self._main_pid, self._main_pidfd = 0, -1
+        """Take the word of the service that another process is its main one."""
+        if pid not in (0, 1, self.pid, self._main.pid, posix.getpid()):
+            self._main.name(pid, self._setup.account_uid)
 
     def _main_ended(self) -> None:
-        """Take the end of the process that the service has named; its status is the init's."""
-        self._forget_main_pid()
+        """Take the end of the main process; where we asked for it, as if our signal had ended it.
+
+        Nobody knows whether that is so, but a daemon that ends when it is stopped has not failed.
+        """
         if self.has_ended:
-            self._around.post(self.service.name, machine.ENDED, _UNKNOWN)
+            self._around.post(self.service.name, machine.ENDED, self._sent_to_end or _UNKNOWN)
 
     # -- The end.
 
@@ -284,23 +323,18 @@ class Run:
             pass  # somebody it has forked holds the pipe
         if self._watcher is not None:
             self._watcher.catch_up()
-        if self._main_pidfd < 0:
+        if not self._main.pid:
             self._around.post(self.service.name, machine.ENDED, status)
 
     def send_stop(self) -> None:
         """Send the stop signal to the service's group, then CONT: who is stopped cannot act."""
+        self._sent_to_end = self.service.stop_signal
         self.send(self.service.stop_signal)
         self.send(session.CONTINUE)
 
     def send(self, number: int) -> None:
         """Send a signal, once, to the service's group and to the process that it has named."""
-        if self._main_pidfd >= 0:
-            try:
-                # A second TERM is to many servers the order to end at once.
-                if posix.getpgid(self._main_pid) != self.pid:
-                    pidfds.pidfd_send_signal(self._main_pidfd, number)
-            except OSError:
-                pass  # it has ended
+        self._main.send(number, self.pid)
         if self.pid and not session.send(self.pid, (number,)) and not self._is_reaped:
             try:
                 posix.kill(self.pid, number)  # it has not led its group yet
@@ -316,6 +350,7 @@ class Run:
 
     def kill(self) -> None:
         """Kill the service's group, and what is left of its session."""
+        self._sent_to_end = session.KILL
         self.send(session.KILL)
         if self._rest is None:
             self._finish()
@@ -325,11 +360,13 @@ class Run:
     def abandon(self) -> list[int]:
         """Go on without those who did not end by KILL; return their PIDs."""
         left = [] if self.has_ended else [self.pid]
+        if self._main.pid:
+            left.append(self._main.pid)  # its session may be its own
         if not self.has_ended:
             self._around.abandoned.add(self.pid)
             self._is_reaped = True
         if self._rest is not None:
-            left += self._rest.abandon()
+            left += [pid for pid in self._rest.abandon() if pid not in left]
         self._finish()
         return left
 
@@ -341,10 +378,15 @@ class Run:
             except OSError:
                 pass  # ECHILD
 
+    def _no_rest(self) -> None:
+        """Take note that nobody is left of the session; a main process can have one of its own."""
+        if not self._main.pid:
+            self._finish()
+
     def _finish(self) -> None:
         """Say that nobody is left."""
         self._reap()
-        self._forget_main_pid()
+        self._main.forget()
         self.unwatch()
         if self._past is not None:
             self._past.release()

@@ -175,8 +175,8 @@ def test_nobody_stays_a_zombie(namespaces: None, tmp_path: Path) -> None:
         assert container.wait() == 0
 
 
-# Its main process is a child of what was started, in that one's group or in its own.  Of a real-time
-# signal the kernel keeps each that was sent (signal(7)), and CONT is sent after all of them.
+# Its main process is a child of what was started, in that one's group or in its own.  The stop
+# signal is one of which the kernel keeps each that was sent, see signal(7); CONT comes after them.
 MAIN = """
 import os, signal, socket, sys
 stop, after = signal.SIGRTMIN, signal.SIGCONT
@@ -199,9 +199,7 @@ print('stops', count, flush=True)
 
 
 @pytest.mark.parametrize("group", ["started", "own"])
-def test_a_main_process_gets_each_signal_once(
-    namespaces: None, tmp_path: Path, group: str
-) -> None:
+def test_a_main_process_gets_each_signal_once(namespaces: None, tmp_path: Path, group: str) -> None:
     """Be it in the group of what was started, or in one of its own."""
     words = f"'{sys.executable}', '-IS', '-c', '''{MAIN}''', '{group}'"
     text = "[service.a]\nready = 'notify'\nstop-signal = 'RTMIN'\n"
@@ -212,3 +210,44 @@ def test_a_main_process_gets_each_signal_once(
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
         assert container.rest() == "b stops\nstops 1\n"
+
+
+# It goes to the background, in a session of its own, and is ready when the one that was started has
+# ended.
+DAEMON = """
+import os, select, signal, socket, sys, time
+name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)
+reader, writer = os.pipe()
+started = os.pidfd_open(os.getpid())
+if os.fork():
+    os.close(writer)
+    os.read(reader, 1)
+    os._exit(0)
+os.setsid()
+if sys.argv[1] == 'stays':
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    sock.sendto(b'MAINPID=%d' % os.getpid(), name)
+    os.close(writer)
+    select.select([started], [], [])
+    sock.sendto(b'READY=1', name)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("does", "end"), [("ends", (0, "SIGTERM")), ("stays", (137, "SIGKILL"))])
+def test_a_daemon_ends_as_it_was_asked_to(
+    namespaces: None, tmp_path: Path, mode: str, does: str, end: tuple[int, str]
+) -> None:
+    """Nobody but the init has its status: it counts as ended by the last that was sent for it."""
+    words = f"'{sys.executable}', '-IS', '-c', '''{DAEMON}''', '{does}'"
+    text = f"[service.a]\nready = 'notify'\nstop-timeout = 0.2\ncommand = [{words}]\n"
+    text += "[service.b]\nafter = ['a']\n" + stays("b")
+    with box(tmp_path, text, mode=mode, options=("-v",)) as container:
+        container.expect("b")
+        container.signal(signal.SIGTERM)
+        assert container.wait() == end[0]
+        ends = [each for each in told(container) if each["event"] == "service_exited"]
+    found = [(each["service"], each.get("signal")) for each in ends]
+    assert found == [("b", None), ("a", end[1])]
