@@ -31,9 +31,15 @@ def supervise(
     if os.getpid() == 1:
         raise RuntimeError("this process is PID 1: call fork_init() first")
     found = readers.read(os.fsdecode(services), [os.fsdecode(word) for word in command])
-    log = events.Log(events.WARNING, lambda: lines.LineWriter(2), 2)
+    writer = lines.LineWriter(2)
+    log = events.Log(events.WARNING, lambda: writer, 2)
     before = held.SavedProcessState(settings.Settings([]))
     try:
-        return supervisor.Supervisor(found, log, mask=before.mask).run()
+        made = supervisor.Supervisor(found, log, mask=before.mask)
+        try:
+            return made.run()
+        finally:
+            made.close()
     finally:
+        writer.close()
         before.give_signals_back()

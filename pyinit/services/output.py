@@ -62,6 +62,11 @@ class Outlet:
         if stream not in self._held:
             self._held.append(stream)
 
+    def close(self) -> None:
+        """Write no more; the container's descriptor stays open."""
+        self._loop.unwatch(self._fd)
+        self._sink.close()
+
     def _send(self) -> None:
         try:
             self._send_what_fits()
@@ -114,7 +119,7 @@ class Stream:
         if self._reader < 0:
             return
         if self._outlet.is_gone:
-            self._close()
+            self._close_reader()
             return
         if self._outlet.is_full:
             self._loop.unwatch(self._reader)
@@ -175,11 +180,17 @@ class Stream:
         """Forget the last lines."""
         self._kept = b""
 
-    def _close(self) -> None:
+    def _close_reader(self) -> None:
         """Have the service get what it would without us: SIGPIPE or EPIPE."""
-        self._loop.unwatch(self._reader)
-        posix.close(self._reader)
-        self._reader = -1
+        if self._reader >= 0:
+            self._loop.unwatch(self._reader)
+            posix.close(self._reader)
+            self._reader = -1
+
+    def close(self) -> None:
+        """Read no more, and let go of the service's end, which is started no more."""
+        self._close_reader()
+        posix.close(self.writer)
 
 
 def _in_pieces(lines: bytes) -> bytes:
@@ -297,6 +308,14 @@ class Outputs:
         for (owner, _), stream in self._streams.items():
             if owner == name:
                 stream.clear()
+
+    def close(self) -> None:
+        """Close all pipes, and what was opened of the places that they went to."""
+        for stream in self._streams.values():
+            stream.close()
+        for outlet in self._outlets.values():
+            outlet.close()
+        self._streams, self._outlets = {}, {}
 
     def is_waiting(self) -> bool:
         """Return whether something is still to be written."""

@@ -74,8 +74,8 @@ class Supervisor:
             terminal=terminal,
             hides_notify=hides_notify,
         )
-        self._reserved = _reserve(services)
         self.runs = self._make_runs()
+        self._reserved = _reserve(services)
 
     def _make_runs(self) -> dict[str, Run]:
         problems = []
@@ -100,6 +100,13 @@ class Supervisor:
         finally:
             self.loop.leave_signals()
         return self.group.exit_code()
+
+    def close(self) -> None:
+        """Close what is open for the services, after `run`: the process may go on without them."""
+        self.outputs.close()
+        for fd in self._reserved:
+            posix.close(fd)
+        self._reserved = []
 
     # -- Requests of an operator.
 

@@ -28,6 +28,22 @@ signal.raise_signal(signal.SIGTERM)
 """
 
 
+OPEN = """
+import os, sys
+sys.path.append(sys.argv[1])
+import pyinit
+with open(sys.argv[3], 'w') as file:
+    os.close(0)
+    for name in ('', *[sys.argv[2]] * 3, sys.argv[4]):
+        try:
+            if name:
+                pyinit.supervise(name)
+        except ValueError:
+            pass
+        print(sorted(os.listdir('/proc/self/fd')), file=file)
+"""
+
+
 def run(path: Path, *command: str) -> subprocess.Popen[str]:
     """Start a program that supervises the services of ``path``."""
     package = str(Path(pyinit.__file__).parents[1])
@@ -56,6 +72,29 @@ def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
     with run(path) as program:
         assert program.stdout
         assert [line.partition(" ")[0] for line in program.stdout] == [f"{path}:2:", f"{path}:4:"]
+
+
+def test_each_call_closes_what_it_has_opened(tmp_path: Path) -> None:
+    """Pipes, what is reserved for services, what is opened of a terminal; also after an error."""
+    path, found = tmp_path / "s.toml", tmp_path / "found"
+    text = "log = 'prefix'\n[service.a]\non-failure = 'ignore'\n" + shell("echo a; exit 3")
+    text += "[service.b]\nready = {fd = 9}\non-success = 'ignore'\n" + shell("echo >&9")
+    path.write_text(text)
+    (tmp_path / "wrong.toml").write_text(text + "user = 'nobody-there'\n")
+    package = str(Path(pyinit.__file__).parents[1])
+    command = [sys.executable, "-IS", "-c", OPEN, package, str(path), str(found)]
+    command.append(str(tmp_path / "wrong.toml"))
+    terminal, slave = os.openpty()
+    try:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, check=True)
+        shown = os.read(terminal, 65536)
+    finally:
+        os.close(terminal)
+        os.close(slave)
+    assert b"a | \x1b[0ma" in shown
+    assert b"service_failed" in shown
+    before, *after = found.read_text().splitlines()
+    assert after == [before] * 4
 
 
 def test_not_as_pid_1_and_not_beside_threads(tmp_path: Path) -> None:
