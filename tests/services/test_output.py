@@ -20,6 +20,11 @@ def program(script: str) -> str:
     return f"command = ['{sys.executable}', '-IS', '-c', '''{script}''']\n"
 
 
+def refuse(word: str) -> None:
+    """Take no number that is none in JSON."""
+    raise ValueError(word)
+
+
 def test_names_stand_in_front_and_streams_stay_apart(namespaces: None, tmp_path: Path) -> None:
     """An incomplete last line gets its end; a service that inherits its output has no name."""
     text = "[service.a]\nlog = 'prefix'\n" + shell("echo one; echo two >&2; printf three")
@@ -95,6 +100,22 @@ def test_objects_stay_objects(namespaces: None, tmp_path: Path) -> None:
     assert all(each.pop("timestamp").endswith("Z") for each in found)
     assert [each["service"] for each in found] == ["theirs", "a", "a", "a"]
     assert [each["event"] for each in found] == ["own", *lines[1:]]
+
+
+def test_what_only_python_reads_is_no_object(namespaces: None, tmp_path: Path) -> None:
+    """Each line that is written is JSON for all: no Infinity, NaN, or number without a bound."""
+    lines = [
+        *('{"a": 1e999}', '{"a": [-1e999]}', '{"a": NaN}', '{"a": Infinity}', '{"a": -Infinity}'),
+        *('{"a": ' + "9" * 5000 + "}", '{"a": 1e300, "b": "NaN"}'),
+    ]
+    (tmp_path / "lines").write_text("\n".join(lines))
+    text = "[service.a]\nlog = 'json'\n" + shell(f"cat {tmp_path}/lines")
+    with box(tmp_path, text) as container:
+        assert container.wait() == 0
+        out = container.rest().splitlines()
+    found = [json.loads(line, parse_constant=refuse) for line in out]
+    assert [each.get("event") for each in found] == [*lines[:-1], None]
+    assert (found[-1]["a"], found[-1]["b"]) == (1e300, "NaN")
 
 
 def test_a_reader_that_has_gone_is_the_services_matter(namespaces: None, tmp_path: Path) -> None:
