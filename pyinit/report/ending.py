@@ -47,13 +47,20 @@ def explain(
 ) -> dict[str, object]:
     """Return what is to be said of the end, as fields of an event."""
     story = _Story(log)
+    ended = main.ended[1] if main.ended is not None else time.monotonic()
+    stop = inbox.first_stop
+    # What a stop was for depends on whether the command had ended: it can be for the others.
+    is_for_others = stop is not None and stop[1][1] > ended
     if main.pid:
         story.tell("child_started", log.started[1], pid=main.pid)
-    _tell_of_stop(story, settings, main, inbox)
+    if not is_for_others:
+        _tell_of_stop(story, settings, main, inbox)
     for _, event, fields, when in log.explaining:
         story.tell(event, when[1], **fields)
     if main.pid:
-        _tell_of_child(story, settings, main)
+        _tell_of_child(story, settings, main, ended)
+    if is_for_others:
+        _tell_of_stop(story, settings, main, inbox)
     facts: dict[str, Any] = {
         "command": settings.command,
         "parent": {"pid": None, "ended": False, "death_signal": None},
@@ -79,7 +86,7 @@ def _tell_of_stop(story: _Story, settings: Settings, main: Child, inbox: Inbox) 
         story.tell("signal_relayed", when[1], signal=made, received=name)
 
 
-def _tell_of_child(story: _Story, settings: Settings, main: Child) -> None:
+def _tell_of_child(story: _Story, settings: Settings, main: Child, ended: float) -> None:
     """Tell of its end, and of a signal that was relayed to it and has ended it."""
     number = main.status & 0x7F
     for received, info in main.relayed.items():
@@ -87,7 +94,6 @@ def _tell_of_child(story: _Story, settings: Settings, main: Child) -> None:
             name, made = signals.name(received), signals.name(number)
             story.facts.count_signal(name, _sender(info), None)
             story.facts.note_relay(name, made, 0.0)
-    ended = main.ended[1] if main.ended is not None else time.monotonic()
     story.tell(
         "child_exited",
         ended,

@@ -28,6 +28,8 @@ class Rest(pause.Pause):
     def tell_of_wait(self, where: scope.Scope) -> None:
         """Say whom we wait for, all of ``where``.  Raises OSError."""
         if self._log.level < events.INFO:
+            # A bad end is explained without a record: when the wait began is all it needs.
+            self._log.note("leftovers_awaited", leftovers=[], count=0)
             return
         from pyinit.log import names
 

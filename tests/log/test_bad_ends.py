@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 from typing import Any
 
 import pytest
 
 from tests.cases import in_turn
-from tests.harness import PID1, SUBREAPER, Container, logged, run
+from tests.harness import PID1, SUBREAPER, Container, logged, python, run
 from tests.log import schema
 from tests.log.reports import timeless
+from tests.stopping.test_wait_all import main_ends
+from tests.terminals import until_settled
 
 SOMEBODY = "a process inside or outside of the namespace did, or the kernel"
 
@@ -72,6 +76,44 @@ def test_leftovers_that_had_to_be_killed(mode: str) -> None:
     assert (code, told["cause"]) == (3, "exited with 3")
     assert told["summary"].endswith(" killed after the grace of T")
     assert "sleep[" in told["summary"]
+
+
+@pytest.mark.parametrize("killed_by", ["the grace", "a second stop"])
+def test_a_stop_that_ended_the_wait_for_the_rest(mode: str, killed_by: str) -> None:
+    """--wait-all: the command had ended before that stop came, and -v says the same of it."""
+    causes = []
+    for options in ([], ["-v"]):
+        grace = "0.1" if killed_by == "the grace" else "1000"
+        words = [*options, "--wait-all", "--grace", grace]
+        command = python("daemon.py", "-")
+        with Container(command, mode=mode, options=words, stdin=subprocess.PIPE) as container:
+            container.expect("ready")
+            main_ends(container)
+            container.signal(signal.SIGTERM)
+            container.expect("TERM")
+            if killed_by == "a second stop":
+                container.signal(signal.SIGTERM)
+            lines = container.errors().splitlines()
+            assert container.wait() == 3
+        causes.append(json.loads(lines[-1])["cause"])
+    assert causes[0] == causes[1]
+    assert causes[0] == (
+        "exited with 3; the wait for its processes was ended by SIGTERM from outside the namespace"
+    )
+
+
+def test_the_last_process_of_a_command_that_has_ended_badly(mode: str) -> None:
+    """--wait-all: the time from the command's end to that of whoever was waited for."""
+    script = "ulimit -c 0; exec 3<&0; setsid cat <&3 & kill -SEGV $$"
+    command = ["sh", "-c", script]
+    options = ["--wait-all"]
+    with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+        main_ends(container)
+        until_settled(container.pid)
+        container.close_stdin()
+        told = explained(container.errors())
+        assert container.wait() == 139
+    assert told["cause"] == "crashed by SIGSEGV, and its last process T later"
 
 
 def test_a_stop_from_inside(namespaces: None) -> None:
