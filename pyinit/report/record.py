@@ -48,6 +48,7 @@ class Record:
 
             self._writing = writing.Writing(outlets, log, termination_log=settings.termination_log)
         self._dirty = False
+        self._kept_state = lifecycle.RUNNING  # what the files that are kept say
         self._services: Told | None = None
         if settings.services_fd >= 0:
             from pyinit.report import services
@@ -85,14 +86,19 @@ class Record:
             note(self._facts, self._since_start(when[1]), **fields)
 
     def flush(self) -> None:
-        """Write the files that are kept up to date, if anything has changed; wait for nobody."""
+        """Write the files that are kept up to date, if anything has changed; wait for nobody.
+
+        The last state is left to `finish`, which knows the exit code too.
+        """
         if self._services is not None and self._services.look():
             self._dirty = True
         if self._writing is None or not self._writing.is_kept:
             return
         self._count_orphans()
-        if self._dirty:
-            self._dirty = False
+        policy = self._log.lifecycle
+        state = self._kept_state if policy is None else policy.state
+        if (self._dirty or state != self._kept_state) and state != lifecycle.DONE:
+            self._dirty, self._kept_state = False, state  # a deadline changes it without an event
             self._writing.keep(self.snapshot())
         else:
             self._writing.go_on()

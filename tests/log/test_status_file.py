@@ -147,6 +147,41 @@ def test_in_a_teardown(mode: str, history: History) -> None:
         assert uptimes == sorted(uptimes)
 
 
+def test_each_state_of_a_teardown_in_order(mode: str, history: History) -> None:
+    """Also those that begin with a deadline, and in which nobody has ended; each is written once.
+
+    The master goes on after TERM, and its worker after its own.
+    """
+    options = ["--status-file", str(history.path), "--grace", "1"]
+    command = python("leave.py", "deep", "ignore", "2")
+    with Container(command, options=options, mode=mode, stdin=subprocess.PIPE) as container:
+        for _ in range(2):
+            container.expect("ready")
+        history.until_state("running", container)
+        container.close_stdin()
+        assert container.wait() == 7
+    told = [each["state"] for each in history.read()]
+    assert states(history) == [
+        *("running", "descending", "bypassing", "teardown", "killing", "done"),
+    ]
+    assert [told.count(state) for state in ("bypassing", "teardown", "done")] == [1, 1, 1]
+    assert history.read()[-1]["exit_code"] == 7
+
+
+def test_the_end_of_a_drain_is_told(mode: str, history: History) -> None:
+    """Once, also where nothing is relayed then."""
+    options = ["--status-file", str(history.path), "--drain", "0.1", "--rewrite", "TERM:ignore"]
+    with Container(python("record.py", "-"), options=options, mode=mode) as container:
+        container.expect("ready")
+        history.until_state("running", container)
+        container.signal(signal.SIGTERM)
+        history.until_state("stopping", container)
+        until_settled(container.pid)
+        told = [each["state"] for each in history.read()]
+        assert told.count("stopping") == 1
+        assert states(history) == ["running", "draining", "stopping"]
+
+
 def test_it_is_written_when_something_happens(history: History) -> None:
     """And at no other time: once for each of these, and not when it woke up for nothing."""
     command = python("record.py", "USR1", "USR2", "TERM")
