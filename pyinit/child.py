@@ -218,6 +218,7 @@ class Child:
         if not given and self._on_stop is not None:
             self._on_stop(number, terminal.foreground() == self.pid, self._stops)
         elif not given and posix.getpid() != 1:
+            self._log.flush()  # while we are stopped nobody brings the status file up to date
             given = job.stop_with(self.pid, number, keeps=terminal.is_kept(self._settings))
         self.had_terminal = self.had_terminal or given
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +23,11 @@ from tests.harness import (
     status_field,
     until,
 )
+from tests.kept import facts, until_told
 from tests.terminals import find, shell, state, until_settled
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CATCH = python("catch.py", "USR1", "CONT")
 PLACES = {
@@ -185,6 +190,26 @@ def test_a_job_stops_and_continues_with_the_command(
             until_state(container.pid, "S")
         container.signal(signal.SIGUSR1)
         container.expect("USR1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
+def test_the_status_file_of_a_job_that_has_stopped(
+    number: signal.Signals, namespaces: None, tmp_path: Path
+) -> None:
+    """It says so: it is written before pyinit stops too, for then nobody is there to write it."""
+    path = tmp_path / "status"
+    options = ["--status-file", str(path)]
+    before = python("own_group.py")
+    with Container(CATCH, mode=SUBREAPER, before=before, options=options) as container:
+        container.expect("ready")
+        child = container.main_child()
+        for _ in range(3):
+            until_told(path, lambda told: told["child"]["state"] == "running", container)
+            os.kill(child, number)
+            until_state(container.pid, "T")
+            assert facts(path)["child"]["state"] == "stopped"
+            container.signal(signal.SIGCONT)
+            container.expect("CONT")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTTIN, signal.SIGTSTP, signal.SIGSTOP])
