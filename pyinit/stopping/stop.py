@@ -163,7 +163,8 @@ class Stop:
         """Kill the pre-stop command and its group, if it runs."""
         if not self._hook or self._hook_killed:
             return
-        self._hook_killed = True
+        # Its children in the group become orphans, of whom nothing tells by whom they were killed.
+        self._hook_killed = self._reaper.has_killed = True
         # It may have left its group.
         for target in (-self._hook, self._hook):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,28 @@ def test_a_kill_by_us(mode: str, tmp_path: Path) -> None:
     facts = json.loads(report.read_text())
     assert facts["oom_kills"] == 1
     assert "OOM" not in facts["cause"]
+
+
+def test_a_kill_of_the_pre_stop_command(mode: str) -> None:
+    """It is pyinit's, with whoever is in the command's group: no OOM kill, with an older one."""
+    hook = "sleep 1000 & echo draining; sleep 1000"
+    options = ["--drain", "1000", "--pre-stop", hook]
+    with memory.cgroup() as directory:
+        run(directory, python("hog.py"), mode)
+        with Container(
+            python("record.py", "TERM"),
+            mode=mode,
+            options=options,
+            preexec=memory.joining(directory),
+        ) as container:
+            container.expect("ready")
+            container.signal(signal.SIGTERM)
+            container.expect("draining")
+            container.signal(signal.SIGTERM)
+            log = container.errors()
+            assert container.wait() == 0
+    assert [each["drain_s"] for each in events(log, "pre_stop_cut_short")] == [1000]
+    assert events(log, "oom_kill") == []
 
 
 def test_a_worker(mode: str) -> None:
