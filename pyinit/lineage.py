@@ -52,7 +52,7 @@ class Descendants(scope.Scope):
         if is_done:
             self._sending = None
         if met is not None:
-            met.count = len(sending.reached)
+            met.count = len(sending.reached.keys() - sending.ended)
             reached = [p for p in sending.reached.values() if p is not None]
             met.processes = reached[: scope.MOST_NAMED]
         return is_done

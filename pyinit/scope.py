@@ -23,6 +23,10 @@ OUTSIDERS = 2
 # So many are named; a log is read by people, and those who are looked at run on meanwhile.
 MOST_NAMED = 20
 
+# Of so many it is asked whether they are zombies, some 15 microseconds each, and the rest is
+# counted: they are signalled only then, and of those whom SIGKILL has reached all are zombies.
+_MOST_READ = 1000
+
 # So often it is looked for those who have come while others were signalled.
 _MOST_LOOKS = 8
 
@@ -233,12 +237,14 @@ def _meet(met: Met) -> None:
     others = _others()
     met.count = len(others)
     with proc.Ours() as directory:
-        for pid in others[:MOST_NAMED]:
+        if directory is None:
+            return
+        for pid in others[:_MOST_READ]:
             try:
-                if directory is not None:
-                    met.processes.append(proc.ProcessStat(pid, directory))
+                process = proc.ProcessStat(pid, directory)
             except OSError:
-                pass  # it has ended
-    live = [process for process in met.processes if not process.is_zombie]
-    met.count -= len(met.processes) - len(live)
-    met.processes = live
+                continue  # it has ended
+            if process.is_zombie:
+                met.count -= 1
+            elif len(met.processes) < MOST_NAMED:
+                met.processes.append(process)

@@ -40,6 +40,7 @@ class Sending:
         self.numbers = numbers
         # By PID; None: not seen in /proc.
         self.reached: dict[int, proc.ProcessStat | None] = dict.fromkeys(but)
+        self.ended: set[int] = set()  # those of them that had before, which /proc tells else
         self.is_refused = False  # by one whom we may not signal
         self._found = found
         self._failures = 0
@@ -173,6 +174,8 @@ class Sending:
         """Signal process ``pid`` if it is a child of ours, and return whether it is."""
         if not _is_child(pid):
             return False
+        if _has_ended(pid):
+            self.ended.add(pid)
         self._kill(pid)
         self.reached[pid] = None
         return True
@@ -272,6 +275,14 @@ def _is_child(pid: int) -> bool:
     except OSError:
         return _is_live_child(pid)
     return True
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether process ``pid``, a child of ours, is a zombie."""
+    try:
+        return posix.waitid(posix.P_PID, pid, signals.PEEK) is not None
+    except OSError:
+        return False  # a filter, seccomp(2), with which `_is_child` has found it alive
 
 
 def _is_live_child(pid: int) -> bool:

@@ -235,6 +235,25 @@ def test_a_chain_of_processes_that_fork_and_end(grace: str, mode: str) -> None:
         assert_over(container)
 
 
+@pytest.mark.parametrize(
+    "options", [(), ("--leftovers", "all"), ("--grace", "0")], ids=["in order", "all", "killed"]
+)
+def test_a_zombie_is_no_leftover(options: tuple[str, ...], mode: str) -> None:
+    """Who has ended is neither counted nor named, also where it is among the first twenty."""
+    command = python("zombies.py", "60")
+    words = ["-v", *options]
+    with Container(command, options=words, mode=mode, stdin=subprocess.PIPE) as container:
+        container.expect("ready")
+        end_main(container)
+        assert_over(container)
+        events = {event["event"]: event for event in logged(container.errors())}
+    started, finished = events["teardown_started"], events["teardown_finished"]
+    assert (started["count"], finished["count"]) == (2, 2)
+    assert finished["killed"] == (2 if "--grace" in options else 0)
+    first, last = (int(name.partition("[")[2].rstrip("]")) for name in started["leftovers"])
+    assert last - first > 60
+
+
 def test_the_log_names_leftovers(mode: str) -> None:
     """-v says who is left and who is killed, by name and PID."""
     with leave("session", "ignore", grace="0.1", mode=mode, options=("-v",)) as container:
