@@ -28,9 +28,10 @@ def parse(text: str) -> "Variables":
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        name, equals, value = line.removeprefix("export ").partition("=")
+        first, *rest = line.split(None, 1)
+        name, equals, value = (rest[0] if first == "export" and rest else line).partition("=")
         name = name.strip()
-        if not equals or not name or " " in name or "\0" in line:
+        if not equals or len(name.split()) != 1 or "\0" in line:
             raise ValueError(f"line {number} is not a variable: expected NAME=VALUE")
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":

@@ -31,6 +31,10 @@ def expand(text: str, environ: "Mapping[str, str]") -> str:
 
 def _value(inside: str, environ: "Mapping[str, str]") -> str:
     name, has_default, default = inside.partition(":-")
+    if "${" in default:
+        raise ValueError(
+            f"'${{{inside}}}': a default holds no other variable: expected plain text after :-"
+        )
     if not is_name(name):
         raise ValueError(
             f"'${{{inside}}}' is not a variable: expected ${{NAME}} or ${{NAME:-default}}, or $$ "

@@ -15,11 +15,16 @@ _TRUE = ("true", "yes", "on", "1")
 
 
 def parse_section(
-    section: str, held: "Mapping[str, str]", made: dict[str, model.Service], all_: "Sections"
+    section: str, made: dict[str, model.Service], section_of: "Mapping[str, str]", all_: "Sections"
 ) -> str:
-    """Change the services as the listener of ``section`` is meant; return what to say of it."""
+    """Change the services as the listener of ``section`` is meant; return what to say of it.
+
+    ``section_of`` has the section of each service.
+    """
+    held = all_[section]
     if "supervisor_stdout" in held.get("command", ""):
-        _prefix(made, all_)
+        for name, service in made.items():
+            _prefix(service, all_[section_of[name]])
         return f"[{section}] is not run: lines have names in front by log = 'prefix'"
     events = {each.strip() for each in held.get("events", "").split(",")}
     if not events or not events <= _ENDS:
@@ -31,14 +36,8 @@ def parse_section(
     return f"[{section}] is not run: the end of each program ends the container"
 
 
-def _prefix(made: dict[str, model.Service], all_: "Sections") -> None:
-    for section, held in all_.items():
-        kind, _, program = section.partition(":")
-        if kind != "program":
-            continue
-        for name, service in made.items():
-            if name == program or name.startswith(program):
-                if held.get("stdout_events_enabled", "").strip().lower() in _TRUE:
-                    service.stdout = model.PREFIX
-                if held.get("stderr_events_enabled", "").strip().lower() in _TRUE:
-                    service.stderr = model.PREFIX
+def _prefix(service: model.Service, held: "Mapping[str, str]") -> None:
+    if held.get("stdout_events_enabled", "").strip().lower() in _TRUE:
+        service.stdout = model.PREFIX
+    if held.get("stderr_events_enabled", "").strip().lower() in _TRUE:
+        service.stderr = model.PREFIX

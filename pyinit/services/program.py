@@ -50,6 +50,11 @@ class Conf:
             f"{text} ({', '.join(names)})" if names else text for text, names in self._notes.items()
         ]
 
+    def text(self, section: str, key: str, default: str = "") -> str:
+        """Return the value of a key of what is no program, expanded.  Raises ValueError."""
+        found = self.sections.get(section, {}).get(key, default)
+        return self.expand(found, {}, self.place(section, key)).strip()
+
     def expand(self, text: str, more: "Mapping[str, object]", place: tuple[str, int]) -> str:
         """Return ``text`` expanded by what all sections know, and ``more``.  Raises ValueError."""
         names: dict[str, object] = {
@@ -208,7 +213,7 @@ class Program:
                 self.note(f"'{key}' is false: signals go to the whole group all the same")
 
     def _set_user(self, service: model.Service) -> None:
-        word = self.text("user") or self._conf.all.get("user", "").strip()
+        word = self.text("user") or self._conf.text("supervisord", "user")
         service.user = word if word not in ("root", "0") else ""
         if service.user and not {"HOME", "USER"} <= {name for name, _ in service.env}:
             self.note("HOME, USER and LOGNAME are its user's, where supervisord leaves root's")

@@ -52,6 +52,7 @@ class Reader:
         self._problems: list[str] = []
         self._made: dict[str, model.Service] = {}
         self._ranks: dict[str, tuple[int, int]] = {}
+        self._section_of: dict[str, str] = {}
 
     def read(self) -> model.Services:
         """Return the services.  Raises ServicesError."""
@@ -81,7 +82,9 @@ class Reader:
 
     def _complain(self, place: tuple[str, int], error: ValueError) -> None:
         found = getattr(error, "place", place)
-        self._problems.append(_at(found, str(error)))
+        problem = _at(found, str(error))
+        if problem not in self._problems:
+            self._problems.append(problem)
 
     # -- Sections.
 
@@ -108,8 +111,7 @@ class Reader:
         return [each for each in self._conf.sections if each.startswith("eventlistener:")]
 
     def _listener(self, section: str) -> str:
-        sections = self._conf.sections
-        return listeners.parse_section(section, sections[section], self._made, sections)
+        return listeners.parse_section(section, self._made, self._section_of, self._conf.sections)
 
     def _read_program(self, section: str, name: str, held: dict[str, str]) -> None:
         known = _KEYS.split()
@@ -120,14 +122,11 @@ class Reader:
                 if key == "depends_on":
                     text = f"line {line}: 'depends_on' is none of supervisord's: 'after' in TOML is"
                 self._conf.note(text, name)
-        group = next(
-            (
-                each
-                for each, keys_ in self._conf.sections.items()
-                if each.startswith("group:") and name in words(keys_.get("programs", ""))
-            ),
-            section,
-        )
+        try:
+            group = self._group_of(name) or section
+        except ValueError as error:
+            self._complain(self._conf.place(section), error)
+            return
         program = Program(self._conf, section, name, group.partition(":")[2], held)
         try:
             count = program.integer("numprocs", 1, 1, _MOST_PROCESSES)
@@ -137,11 +136,19 @@ class Reader:
         except ValueError as error:
             self._complain(program.place, error)
 
+    def _group_of(self, program: str) -> str:
+        """Return the section of the group that a program is in, or nothing.  Raises ValueError."""
+        for section in self._conf.sections:
+            is_group = section.startswith("group:")
+            if is_group and program in words(self._conf.text(section, "programs")):
+                return section
+        return ""
+
     def _rank(self, program: Program, group: str) -> tuple[int, int]:
         own = program.integer("priority", _LAST, -(10**9), 10**9)
         if group == program.section:
             return own, own
-        word = self._conf.sections[group].get("priority", str(_LAST)).strip()
+        word = self._conf.text(group, "priority", str(_LAST))
         return (int(word) if word.lstrip("-").isdecimal() else _LAST), own
 
     def _add(self, service: model.Service, section: str, rank: tuple[int, int]) -> None:
@@ -154,6 +161,7 @@ class Reader:
         self._made[service.name] = service
         service.priority = rank
         self._ranks[service.name] = rank
+        self._section_of[service.name] = section
 
     def _order(self) -> None:
         """Stop who has a higher priority first; the start was never in an order."""

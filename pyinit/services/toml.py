@@ -32,11 +32,12 @@ def _entries(service: "Service") -> "Iterable[tuple[str, str]]":
         values = tuple(getattr(service, each) for each in attributes)
         if values != tuple(getattr(default, each) for each in attributes):
             yield key, _WRITERS.get(key, _plain)(*values)
-    removed = [name for name, value in service.env if value is None]
+    # What was removed first and set then is set, and the other way: the last one counts.
+    last = dict(service.env)
+    removed = [name for name, value in last.items() if value is None]
     if removed:
         yield "unset-env", _plain(removed)
-    # What was removed first and set then is set: the last one counts, as in the file.
-    held = {name: value for name, value in service.env if value is not None}
+    held = {name: value for name, value in last.items() if value is not None}
     if held:
         yield "env", _table(held)
 

@@ -68,6 +68,7 @@ KEYS = {
     "/a/path",
     "chdir = '${NOT_SET}'": "'chdir': variable NOT_SET is not set: expected it in the environment, "
     "or ${NOT_SET:-default}",
+    "chdir = '${A:-${B:-x}}'": "'chdir': '${A:-${B:-x}': a default holds no other variable: expected plain text after :-",
     "chdir = '${A B}'": "'chdir': '${A B}' is not a variable: expected ${NAME} or ${NAME:-default}, or "
     "$$ for $",
     "chdir = '${A'": "'chdir': '${A' has no closing brace: expected ${NAME}, or $$ for $",

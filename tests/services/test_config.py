@@ -147,7 +147,7 @@ def test_variables_are_put_in(text: str, expanded: str) -> None:
 
 def test_a_file_of_variables_comes_before_the_services_own(tmp_path: Path) -> None:
     """Its path is relative to the file of services, and nothing in it is expanded."""
-    tmp_path.joinpath("e").write_text("# no\n\nexport A=1\nB = 'x y'\nC=$A\n")
+    tmp_path.joinpath("e").write_text("# no\n\nexport\tA=1\nB = 'x y'\nC=$A\n")
     text = "[service.a]\ncommand = 'x'\nenv-file = 'e'\nenv = {A = '2'}\n"
     found = config.parse(text, f"{tmp_path}/f", {}).by_name["a"].env
     assert found == (("A", "1"), ("B", "x y"), ("C", "$A"), ("A", "2"))

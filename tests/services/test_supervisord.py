@@ -180,6 +180,38 @@ def test_a_listener_is_understood(listener: tuple[str, str], expected: tuple[str
     assert services.notes[0].startswith("[eventlistener:l] is not run: ")
 
 
+def test_a_listener_is_for_the_programs_that_ask_for_it() -> None:
+    """Also where the name of another begins alike, or where a section has several processes."""
+    services = read(
+        PROGRAM
+        + "stdout_events_enabled=true\n[program:a2]\ncommand=x\n"
+        + "[program:b]\ncommand=x\nnumprocs=2\nprocess_name=p%(process_num)d\n"
+        + "stderr_events_enabled=true\n"
+        + "[eventlistener:l]\ncommand=supervisor_stdout\nevents=PROCESS_LOG\n"
+    )
+    found = {each.name: (each.stdout, each.stderr) for each in services.by_name.values()}
+    assert found == {
+        "a": ("prefix", "inherit"),
+        "a2": ("inherit", "inherit"),
+        "p0": ("inherit", "prefix"),
+        "p1": ("inherit", "prefix"),
+    }
+
+
+def test_variables_are_put_in_outside_of_programs() -> None:
+    """In the user of all, and in a group."""
+    services = read(
+        "[supervisord]\nuser=u%(ENV_PORT)s\n"
+        "[group:g]\nprograms=p%(ENV_PORT)s\npriority=%(ENV_PORT)s\n"
+        "[program:p80]\ncommand=x\n"
+    )
+    made = services.by_name["p80"]
+    assert (made.user, made.group, made.priority) == ("u80", "g", (80, 999))
+    for text in ("[group:g]\nprograms=%(ENV_NO)s\n", "[supervisord]\nuser=%(ENV_NO)s\n"):
+        with pytest.raises(ServicesError, match=r"^/etc/f.conf:2: variable NO is not set"):
+            read(text + PROGRAM)
+
+
 def test_files_are_included(tmp_path: Path) -> None:
     """Each knows the folder that it is in, and is named where something in it is wrong."""
     more = tmp_path / "conf.d"

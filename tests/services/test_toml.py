@@ -50,3 +50,11 @@ def test_what_is_written_is_read_again(
     text = toml.write(wanted)
     found = config.parse(text, "f", {})
     assert found.by_name == wanted.by_name, text
+
+
+def test_the_last_word_on_a_variable_counts() -> None:
+    """One that is set for all and removed for a service is not set again, and the other way."""
+    text = "env = {A = '1'}\n[service.a]\ncommand = 'x'\nunset-env = ['A']\n"
+    assert toml.write(config.parse(text, "f", {})).splitlines()[-1] == 'unset-env = ["A"]'
+    text = "[service.a]\ncommand = 'x'\nunset-env = ['A']\nenv = {A = '1'}\n"
+    assert 'env = {A = "1"}' in toml.write(config.parse(text, "f", {}))
