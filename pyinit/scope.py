@@ -23,7 +23,7 @@ OUTSIDERS = 2
 # So many are named; a log is read by people, and those who are looked at run on meanwhile.
 MOST_NAMED = 20
 
-# Of so many it is asked whether they are zombies, some 15 microseconds each, and the rest is
+# Of so many it is asked whether they are zombies, 10 to 20 microseconds each, and the rest is
 # counted: they are signalled only then, and of those whom SIGKILL has reached all are zombies.
 _MOST_READ = 1000
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 # A request has so many bytes at most, and its sender so many seconds for it and for the answer.
 _LONGEST = 4096
 _TIME_S = 5.0
-# So many connections at most; others wait in the queue of the socket.
+# So many connections at most; others wait in the queue of the socket, as far as that goes.
 _MOST = 32
+_QUEUE = 128
 # So many of them wait or follow: the others can still ask.
 _MOST_LASTING = 24
 # struct ucred: pid, uid, gid; see unix(7).
@@ -213,6 +214,7 @@ class Connection:
         self._loop.arm(self, _TIME_S, self.close)
         self._loop.unwatch(self._socket.fileno())
         self._loop.watch(self._socket.fileno(), loop.WRITE, self._write)
+        self._write()  # at once: the loop may end, with the last service
 
     def _write(self) -> None:
         try:
@@ -238,7 +240,7 @@ def _listen(path: str) -> "_socket.socket":
             made.bind(path)
         finally:
             posix.umask(before)
-        made.listen(8)
+        made.listen(_QUEUE)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ServicesError([f"option '--control': '{path}': {reason}"]) from None

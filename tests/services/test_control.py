@@ -17,7 +17,7 @@ import pytest
 
 from tests import users
 from tests.ctl.views import PYINITCTL
-from tests.harness import MODES, children, status_field, until
+from tests.harness import DEADLINE_S, MODES, children, status_field, until
 from tests.services.boxes import box, comm, shell, stays, supervisor, switches
 
 if TYPE_CHECKING:
@@ -112,6 +112,91 @@ def test_a_wait_of_weeks(
         assert waits.wait() == 0
         container.signal(signal.SIGTERM)
         container.wait()
+
+
+def test_who_waits_is_answered_when_the_last_service_ends(
+    namespaces: None, tmp_path: Path, operator: Operator
+) -> None:
+    """With which the supervisor ends."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    text = "[service.a]\nready = {fd = 9}\n" + shell(f"echo a; read _ <{gate}; exit 3")
+    with (
+        box(tmp_path, text, options=operator.options) as container,
+        socket.socket(socket.AF_UNIX) as sock,
+    ):
+        container.expect("a")
+        sock.connect(str(operator.path))
+        sock.sendall(b'{"verb": "wait", "names": []}\n')
+        assert operator.states() == {"a": "starting"}  # asked after the other
+        gate.write_text("\n")
+        (row,) = json.loads(sock.makefile().read())["services"]
+        assert (row["name"], row["exit_code"]) == ("a", 3)
+        assert container.wait() == 3
+
+
+def test_a_wait_of_no_time_is_a_look(namespaces: None, tmp_path: Path, operator: Operator) -> None:
+    """At what is ready by now."""
+    text = "[service.web]\n" + stays("web") + "[service.late]\nready = {fd = 9}\n"
+    text += shell("echo late; exec sleep 1000")
+    with box(tmp_path, text, options=operator.options) as container:
+        assert {container.line(), container.line()} == {"web", "late"}
+        assert operator.ask("wait", "web")[0] == 0
+        code, out, _ = operator.ask("wait", "--timeout", "0", "web")
+        assert (code, out.split()[:2]) == (0, ["web", "up,"])
+        assert operator.ask("wait", "--timeout", "0")[0] == 1
+
+
+def test_many_can_ask_while_the_supervisor_is_busy(
+    namespaces: None, tmp_path: Path, operator: Operator
+) -> None:
+    """Health checks, for one: they are answered when it has time."""
+    with contextlib.ExitStack() as stack:
+        container = stack.enter_context(
+            box(tmp_path, "[service.web]\n" + stays("web"), options=operator.options)
+        )
+        container.expect("web")
+        pid = supervisor(container)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: status_field(pid, "State")[0] == "T", "it has stopped", pid)
+            asking = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(50)]
+            for sock in asking:
+                sock.setblocking(False)
+                sock.connect(str(operator.path))
+                sock.send(b'{"verb": "status", "names": []}\n')
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for sock in asking:
+            sock.setblocking(True)
+            assert b'"web"' in sock.makefile("rb").read()
+
+
+def test_a_full_queue_is_waited_for(tmp_path: Path, operator: Operator) -> None:
+    """As long as for the answer."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket(socket.AF_UNIX))
+        server.bind(str(operator.path))
+        server.settimeout(DEADLINE_S)
+        server.listen(0)
+        first = stack.enter_context(socket.socket(socket.AF_UNIX))
+        first.connect(str(operator.path))
+        asks = stack.enter_context(
+            subprocess.Popen(operator.command("wait", "--timeout", "60"), stdout=subprocess.PIPE)
+        )
+        stack.callback(asks.kill)
+
+        def waits() -> bool:
+            with open(f"/proc/{asks.pid}/wchan") as file:
+                return file.read() == "unix_wait_for_peer" or asks.poll() is not None
+
+        until(waits, "it waits for the queue", asks.pid)
+        server.accept()[0].close()
+        peer = stack.enter_context(server.accept()[0])
+        assert b'"wait"' in peer.recv(4096)
+        peer.sendall(b'{"services": [{"name": "a", "state": "up"}], "code": 0}\n')
+        peer.close()
+        assert asks.communicate()[0] == b"a  up\n"
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -10,6 +10,7 @@ import json
 import os
 import select
 import socket
+import struct
 from typing import TYPE_CHECKING, Any
 
 from pyinit.ctl import common
@@ -125,6 +126,8 @@ def status(
 
 def ask(path: str, request: dict[str, object], wait_s: float | None) -> dict[str, Any]:
     """Return the supervisor's answer on the socket ``path``.  Raises CommandError."""
+    if wait_s == 0:
+        request, wait_s = request | {"verb": "status"}, _TIME_S  # to wait for no time is a look
     return _understood(path, b"".join(_blocks(path, request, wait_s)))
 
 
@@ -147,12 +150,12 @@ def _blocks(path: str, request: dict[str, object], wait_s: float | None) -> Iter
     """Return what comes for a request up to its end.  Raises CommandError."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            _connect(sock, path, wait_s)
             # Of a longer one CPython takes the last 32 bits of its milliseconds: any time at all.
             sock.settimeout(None if wait_s is None else min(wait_s, polls.MOST_S))
-            sock.connect(path)
             sock.sendall(json.dumps(request).encode() + b"\n")
             yield from _received(sock, wait_s)
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):
         raise common.CommandError(f"no answer within {wait_s:g} s") from None
     except OSError as error:
         raise common.CommandError(f"{path}: {error.strerror or error}") from None
@@ -167,6 +170,19 @@ def _received(sock: socket.socket, wait_s: float | None) -> Iterator[bytes]:
             return
         yield block
     raise TimeoutError
+
+
+def _connect(sock: socket.socket, path: str, wait_s: float | None) -> None:
+    """Connect, and wait while the queue of the socket is full.  Raises OSError.
+
+    With a time-out of Python's own that would fail at once, as a non-blocking connect(2) does; see
+    EAGAIN there, and SO_SNDTIMEO in socket(7).
+    """
+    if wait_s is not None:
+        seconds, microseconds = divmod(max(1, round(wait_s * 1e6)), 10**6)
+        time_out = struct.pack("ll", min(seconds, 2**31), microseconds)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, time_out)
+    sock.connect(path)
 
 
 def _understood(path: str, data: bytes) -> dict[str, Any]:
