@@ -46,11 +46,11 @@ class Child:
         self._log = log
         self._reaper = reaper
         self._stop_signals = stop_signals
-        self._stops = 0  # how often it has stopped so far
-        self._resumed = 0  # the stop out of which we have continued it
+        # How often it has stopped so far, and the stop out of which we have continued it.
+        self._stops = self._resumed = 0
         self._on_stop: Callable[[int, bool, int], None] | None = None
-        # When its whole group was sent TERM, in clock ticks since the boot, as in proc(5).
-        self.group_asked: int | None = None
+        self._group_asked: int | None = None
+        self._ends_by_term = False  # TERM is more than a signal that it has a use for
         if settings.group:
             self.plain = self.plain.difference((_signal.SIGTERM,))
         if pid:
@@ -97,11 +97,12 @@ class Child:
 
     def relay(self, info: _signal.struct_siginfo, *, was_held: bool = False) -> None:
         """Send it what becomes of a signal that was sent to us, and may have been held back."""
-        number = self._map_signal(info.si_signo, info.si_code)
+        number = _mapped(self._settings, self.pid, info)
         is_stop = info.si_signo in self._stop_signals
         if is_stop:
             # What is not relayed of a terminal's, the child has from there.
             self.expected |= 1 << (number or info.si_signo)
+            self._ends_by_term = self._ends_by_term or number == _signal.SIGTERM
         if not number:
             self._tell_of_ignored(info)
             return
@@ -117,16 +118,18 @@ class Child:
         if is_stop and number != _signal.SIGSTOP:
             self._continue_if_stopped()
         level = events.INFO if was_held else events.DEBUG
-        if self._log.level >= level:
-            tell_of_relay(self._log, level, number, info.si_signo, self.target)
+        tell_of_relay(self._log, level, number, info.si_signo, self.target)
 
     def send_stop(self, number: int) -> bool:
         """Send signal ``number``, which is to end it; return whether we may."""
+        self._ends_by_term = self._ends_by_term or number == _signal.SIGTERM
         try:
             self._kill(self.target, number)
         except OSError as error:
-            self.not_relayed(number, error)
-            return not isinstance(error, PermissionError)
+            if not self.not_relayed(number, error):
+                return not isinstance(error, PermissionError)
+        if number == _signal.SIGKILL and self.target != self.pid:
+            self._send(number, self.pid)  # it may have left its group, in which others are
         self._continue_if_stopped()
         return True
 
@@ -139,8 +142,7 @@ class Child:
         try:
             self._kill(target, number)
         except OSError as error:
-            self.not_relayed(number, error)
-            return False
+            return self.not_relayed(number, error)
         return True
 
     def _kill(self, target: int, number: int) -> None:
@@ -151,21 +153,31 @@ class Child:
         if number == _signal.SIGTERM and target < 0:
             import time  # every interpreter has it built in
 
-            self.group_asked = int(time.clock_gettime(time.CLOCK_BOOTTIME) * _USER_HZ)
+            self._group_asked = int(time.clock_gettime(time.CLOCK_BOOTTIME) * _USER_HZ)
 
-    def not_relayed(self, number: int, error: OSError) -> None:
-        """Try it without its group if that is empty; else say that a signal is lost."""
-        if isinstance(error, ProcessLookupError) and self.target != self.pid:
-            # Everybody left the group, which the child itself can do too.
-            try:
-                posix.kill(self.pid, number)
-            except OSError as other:
-                error = other
-            else:
-                return
+    def send_alone(self, number: int, error: OSError) -> OSError | None:
+        """Send it without its group if that is empty; return why it is lost, or None."""
+        if not isinstance(error, ProcessLookupError) or self.target == self.pid:
+            return error
+        try:
+            posix.kill(self.pid, number)
+        except OSError as other:
+            return other
+        self.target = self.pid  # everybody has left the group, and so has the child itself
+        return None
+
+    def not_relayed(self, number: int, error: OSError) -> bool:
+        """Say that a signal is lost, if the child does not get it alone; return whether it does."""
+        if (left := self.send_alone(number, error)) is None:
+            return True
         self._log.emit(
-            events.WARNING, "signal_dropped", signal=signals.name(number), reason=error.strerror
+            events.WARNING, "signal_dropped", signal=signals.name(number), reason=left.strerror
         )
+        return False
+
+    def group_asked(self) -> int | None:
+        """Return when its group was sent a TERM to end it, in clock ticks since boot; proc(5)."""
+        return self._group_asked if self._ends_by_term or self.status == _signal.SIGTERM else None
 
     def ask_group(self) -> None:
         """Send its group a TERM, or what the rules make of it, when it has ended itself."""
@@ -190,17 +202,6 @@ class Child:
         if is_init:
             self.alive = False
             self.status = signals.KILLED
-
-    def _map_signal(self, number: int, code: int) -> int:
-        """Return what is to be relayed for signal ``number``, or 0."""
-        from_kernel = code == signals.SI_KERNEL
-        if from_kernel and number in signals.BACKGROUND_TTY:
-            return 0  # a terminal that does not want pyinit itself to read or write
-        mapped = self._settings.rewrite.get(number, number)
-        same = mapped == number
-        if same and from_kernel and number in signals.FROM_TERMINAL and _shares_group(self.pid):
-            return 0  # the terminal sent it to the whole group: the child has it already
-        return _as_stop(self.pid) if mapped == _signal.SIGTSTP else mapped
 
     def _tell_of_ignored(self, info: _signal.struct_siginfo) -> None:
         """Say, if everything is to be said, that a signal has come of which nothing comes."""
@@ -276,11 +277,25 @@ def _end(status: int) -> dict[str, object]:
 
 
 def tell_of_relay(log: events.Log, level: int, number: int, received: int, target: int) -> None:
-    """Say that a signal was sent on."""
+    """Say that a signal was sent on, if the log is for that."""
+    if log.level < level:
+        return
     fields: dict[str, object] = {"signal": signals.name(number)}
     if number != received:
         fields["received"] = signals.name(received)
     log.emit(level, "signal_relayed", **fields, target=target)
+
+
+def _mapped(settings: "Settings", pid: int, info: _signal.struct_siginfo) -> int:
+    """Return what is to be relayed for a signal, or 0."""
+    number, from_kernel = info.si_signo, info.si_code == signals.SI_KERNEL
+    if from_kernel and number in signals.BACKGROUND_TTY:
+        return 0  # a terminal that does not want pyinit itself to read or write
+    mapped = settings.rewrite.get(number, number)
+    same = mapped == number
+    if same and from_kernel and number in signals.FROM_TERMINAL and _shares_group(pid):
+        return 0  # the terminal sent it to the whole group: the child has it already
+    return _as_stop(pid) if mapped == _signal.SIGTSTP else mapped
 
 
 def _shares_group(pid: int) -> bool:

@@ -61,7 +61,7 @@ class Inbox:
         """
         self.first_stop = info, events.now(), None
         own = posix.getpid()
-        is_inside = info.si_pid not in (0, own) if own == 1 else info.si_pid == main
+        is_inside = info.si_pid not in (0, own) if own == 1 else 0 != info.si_pid == main
         if not is_inside or info.si_code == signals.SI_KERNEL:
             return
         self._log.is_bad = True

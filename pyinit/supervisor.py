@@ -171,11 +171,10 @@ class Supervisor:
             try:
                 kill(target, number)
             except OSError as error:
-                if told is not None:
-                    self._inbox.tell(info)
-                self.main.not_relayed(number, error)
-                self._log.flush()
-                continue
+                if _is_lost(self.main, info, error, told, self._inbox):
+                    self._log.flush()
+                    continue
+                target = self.main.target
             if told is not None:
                 told.note(info)
 
@@ -270,9 +269,7 @@ class Supervisor:
         where = self._where()
         where.load()
         in_order = self._settings.leftovers == TREE
-        group_asked = None
-        if in_order and self.main.group_asked is not None:
-            group_asked = (self.main.pid, self.main.group_asked)
+        asked = self.main.group_asked() if in_order else None
         teardown.Teardown(
             self.lifecycle,
             self._log,
@@ -281,8 +278,26 @@ class Supervisor:
             where,
             scope.OUTSIDERS if self._left is None else self._left,
             in_order=in_order,
-            group_asked=group_asked,
+            group_asked=None if asked is None else (self.main.pid, asked),
         ).run()
+
+
+def _is_lost(
+    main: "Child",
+    info: _signal.struct_siginfo,
+    error: OSError,
+    told: "Relayed | None",
+    inbox: "Inbox",
+) -> bool:
+    """Say that a signal is lost, if the main child does not get it alone."""
+    if main.send_alone(info.si_signo, error) is None:
+        if told is not None:
+            told.target = main.target
+        return False
+    if told is not None:
+        inbox.tell(info)
+    main.not_relayed(info.si_signo, error)
+    return True
 
 
 def _load_teardown() -> "ModuleType":

@@ -27,7 +27,7 @@ class Relayed:
 
     def __init__(self, log: events.Log, target: int) -> None:
         self._log = log
-        self._target = target
+        self.target = target
         self._is_init = posix.getpid() == 1
         self._untold: list[tuple[int, Sender, events.When]] = []
         # Of those that are untold, by what the kernel says of the sender.
@@ -66,4 +66,4 @@ class Relayed:
         for number, sender, when in untold:
             name = signals.name(number)
             self._log.emit(events.DEBUG, "signal_received", when, signal=name, stop=False, **sender)
-            self._log.emit(events.DEBUG, "signal_relayed", when, signal=name, target=self._target)
+            self._log.emit(events.DEBUG, "signal_relayed", when, signal=name, target=self.target)

@@ -69,8 +69,7 @@ class Teardown:
         self._asked = reaper.signalled
         self._deadline: float | None = None
         self._looked = 0.0
-        self._ended = 0  # so many have been reaped
-        self._gathers = False
+        self._ended, self._gathers = 0, False  # so many have been reaped
         self._clock = clock.Clock()
         self._began: float | None = None  # when the first ones were asked
         self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
@@ -230,8 +229,7 @@ class Teardown:
         if self._order is None:
             return
         try:
-            told = self._asked_before() | self._order.still(self._entered)
-            found = self._order.bypassed(told)
+            found = self._order.bypassed(self._asked_before() | self._order.still(self._entered))
         except OSError:
             return  # they are asked near the grace's end
         for pid in found:
@@ -246,7 +244,10 @@ class Teardown:
         is_first = self._deadline is None
         if self._order is not None:
             again = self._order.still(self._entered) | self._order.still_bypassed()
-            self._but = {*self._asked, *again, *self._asked_before()}
+            told = self._asked_before()
+            self._but = {*self._asked, *again, *told}
+            for pid in told - self._asked - again:
+                self._scope.signal_one(pid, (_signal.SIGCONT,))  # stopped, it could not act on it
         met = self._send(_signal.SIGTERM, _signal.SIGCONT)
         if is_first:
             self._log.guard(lambda: self._account.tell_of_leftovers(met))

@@ -84,7 +84,7 @@ def test_term_and_int_end_it_with_0(mode: str, number: int) -> None:
     with pausing(mode, "-v") as container:
         container.signal(number)
         assert "signal_received" in container.line(2)
-        assert "exiting" in container.line(2)
+        assert '"level": "info", "event": "exiting"' in container.line(2)
         assert_over(container)
 
 

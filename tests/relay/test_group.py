@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
-from tests.harness import Container, children, python
+from tests.harness import PID1, Container, children, logged, python
+from tests.terminal.test_stop_and_continue import until_state
+from tests.terminals import until_settled
 
 
 @pytest.mark.parametrize("option", ["-g", "--group"])
@@ -34,9 +37,56 @@ def test_without_it_the_child_alone_gets_the_signal(mode: str) -> None:
 def test_a_child_that_left_its_group_still_gets_the_signal(mode: str) -> None:
     """Nobody is left in the group: kill(2) says ESRCH, and the child is signalled by its PID."""
     command = [*python("join.py", "group"), *python("record.py")]
-    with Container(command, options=["-g"], mode=mode, before=["setsid"]) as container:
+    with Container(command, options=["-g", "-vv"], mode=mode, before=["setsid"]) as container:
         container.expect("ready")
-        for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
+        sent = [signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM]
+        for number in sent:
             container.signal(number)
             container.expect(number.name[3:])
         assert container.wait() == 0
+        events = logged(container.errors())
+    told = [each["signal"] for each in events if each["event"] == "signal_relayed"]
+    assert told == [number.name for number in sent]
+
+
+STOPS = "trap 'exit 3' TERM; kill -STOP $$; while :; do sleep 0.05; done"
+
+
+def test_a_stopped_child_that_left_its_group_is_continued_by_a_stop_signal(
+    namespaces: None,
+) -> None:
+    """A stopped process acts on TERM only after CONT."""
+    command = [*python("join.py", "group"), "sh", "-c", STOPS]
+    with Container(command, options=["-g"], mode=PID1, before=["setsid"]) as container:
+        until_state(container.main_child(), "T")
+        until_settled(container.pid)
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 3
+
+
+# Joins the group of a child, and leaves one that ignores TERM in its own.
+LEAVES = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    signal.pause()
+reader, writer = os.pipe()
+if (pid := os.fork()) == 0:
+    os.setpgid(0, 0)
+    os.write(writer, b"x")
+    signal.pause()
+os.read(reader, 1)
+os.setpgid(0, pid)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def test_a_child_that_left_others_in_its_group_is_killed_by_the_plan(mode: str) -> None:
+    """With those who are in it."""
+    command = [sys.executable, "-IS", "-c", LEAVES]
+    options = ["-g", "--stop-timeout", "0.1", "--grace", "0"]
+    with Container(command, options=options, mode=mode) as container:
+        container.expect("ready")
+        container.signal(signal.SIGTERM)
+        assert container.wait() == 128 + signal.SIGKILL

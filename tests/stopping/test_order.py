@@ -267,6 +267,64 @@ def test_with_group_nobody_gets_term_twice(mode: str, *, deep: bool) -> None:
         assert_over(container, 128 + signal.SIGTERM)
 
 
+def test_with_group_a_stopped_member_is_continued(mode: str) -> None:
+    """It has TERM since the stop, and acts on it then; its parent waits for it."""
+    with Container(
+        [sys.executable, "-IS", "-c", STOPPED], options=["-g", "--grace", "2"], mode=mode
+    ) as container:
+        container.expect("ready")
+        until(lambda: any(is_stopped(pid) for pid in container.descendants()), "it has stopped")
+        time.sleep(0.05)  # a process counts as told that began a tick, 10 ms, before
+        container.signal(signal.SIGTERM)
+        container.expect("TERM")
+        assert container.rest() == ""
+        assert_over(container, 128 + signal.SIGTERM)
+
+
+def test_with_group_a_term_that_is_no_stop_does_not_count(mode: str) -> None:
+    """A reload, say: at the end leftovers get one."""
+    with Container(
+        [sys.executable, "-IS", "-c", RELOADS],
+        options=["-g", "--stop-signals", "INT", "--grace", NEVER_S],
+        mode=mode,
+    ) as container:
+        container.expect("ready")
+        time.sleep(0.05)  # a process counts as told that began a tick, 10 ms, before
+        container.signal(signal.SIGTERM)
+        container.expect("TERM")
+        container.signal(signal.SIGINT)
+        container.expect("TERM")
+        assert_over(container, 128 + signal.SIGINT)
+
+
+STOPPED = """
+import os, signal
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"TERM\\n") and os._exit(0))
+        os.write(1, b"ready\\n")
+        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.pause()
+    os.wait()
+    os._exit(0)
+signal.pause()
+"""
+RELOADS = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+if os.fork() == 0:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.write(1, b"ready\\n")
+    for _ in range(2):
+        signal.sigwait({signal.SIGTERM})
+        os.write(1, b"TERM\\n")
+    os._exit(0)
+signal.pause()
+"""
 SLEEPS = """
 import os, signal, time
 if os.fork() == 0:

@@ -73,6 +73,7 @@ def test_a_stop_is_the_teardown(mode: str) -> None:
         container.signal(signal.SIGTERM)
         assert container.rest() == "TERM\nended\n"
         assert_over(container, 3)
+        assert container.errors() == ""
 
 
 def test_a_second_stop_signal_kills(mode: str) -> None:
