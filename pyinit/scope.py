@@ -25,7 +25,7 @@ MOST_NAMED = 20
 
 # Of so many it is asked whether they are zombies, 10 to 20 microseconds each, and the rest is
 # counted: they are signalled only then, and of those whom SIGKILL has reached all are zombies.
-_MOST_READ = 1000
+_MOST_READ = 100
 
 # So often it is looked for those who have come while others were signalled.
 _MOST_LOOKS = 8
