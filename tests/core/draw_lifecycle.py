@@ -54,8 +54,8 @@ other leftovers get TERM, because their parents take too long. At the end of the
 The order costs no time with processes that end on TERM. All get TERM at once with `--leftovers
 all`, when all leftovers are children of pyinit, and when /proc is missing, shows another namespace
 or hides processes (`hidepid`). A subreaper without /proc reaches its own children only, so it
-always keeps the order. With `--group`, members of the main child's group that got TERM with it do
-not get TERM again.
+always keeps the order. With `--group`, members of the main child's group that got TERM with it, as
+a stop or as its end, do not get TERM again; with `--leftovers all` all processes get it.
 
 The diagram and the table are drawn from `TRANSITIONS` in `pyinit/lifecycle.py`, by
 `python -m tests.core.draw_lifecycle`.

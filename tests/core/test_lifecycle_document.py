@@ -7,7 +7,7 @@ from tests.core import draw_lifecycle
 
 
 def test_the_document_agrees_with_the_table() -> None:
-    """If not: ``python -m tests.draw_lifecycle`` draws it anew."""
+    """If not: ``python -m tests.core.draw_lifecycle`` draws it anew."""
     assert draw_lifecycle.DOCUMENT.read_text(encoding="utf-8") == draw_lifecycle.draw()
 
 
