@@ -50,6 +50,11 @@ class Rest(pause.Pause):
         if not number or from_terminal or not self._relay_down(number, received):
             self._tell_of_ignored(info)
 
+    def send_stop(self, number: int) -> bool:  # noqa: ARG002
+        """Take a step of the plan for the end of the wait: the stop signal itself was dropped."""
+        self._is_on = False
+        return True
+
     def _relay_down(self, number: int, received: int) -> bool:
         """Send a signal to our children that catch it; return whether there are any.
 

@@ -76,6 +76,17 @@ def test_a_stop_is_the_teardown(mode: str) -> None:
         assert container.errors() == ""
 
 
+def test_a_step_of_the_plan_is_the_teardown(mode: str) -> None:
+    """Where --rewrite drops the stop signal, as it ends a command then."""
+    options = ("--rewrite", "TERM:ignore", "--stop-timeout", "0.05")
+    with waiting(mode=mode, options=options) as container:
+        container.expect("ready")
+        main_ends(container)
+        container.signal(signal.SIGTERM)
+        assert container.rest() == "TERM\nended\n"
+        assert_over(container, 3)
+
+
 def test_a_second_stop_signal_kills(mode: str) -> None:
     """As in any teardown; INT and QUIT are stop signals too."""
     with waiting("-", mode=mode) as container:
