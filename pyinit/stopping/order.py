@@ -56,7 +56,7 @@ class Order:
         None where nobody is, or where /proc does not tell.  Raises OSError.
         """
         directory = self._directory
-        if directory is None or _hides(directory):
+        if directory is None:
             return None
         own, ours = posix.getpid(), _children(directory)
         entered: list[proc.ProcessStat] = []
@@ -69,12 +69,12 @@ class Order:
             if own != 1:
                 # Others than our descendants are there as well.
                 if process.parent in ours:
-                    return []
+                    return None if _hides(directory) else []
             elif process.parent == 0:
                 entered.append(process)
             else:
                 is_deep = True
-        return entered if is_deep else None
+        return entered if is_deep and not _hides(directory) else None
 
     def still(self, processes: "Iterable[proc.ProcessStat]") -> set[int]:
         """Return those PIDs that mean the same process as before."""

@@ -28,7 +28,7 @@ BUSY_POLL_S = 0.25
 # Where more than so many have ended, those who end within so many seconds are reaped together: a
 # wake-up for each takes the time in which others could end.
 MANY = 16
-GATHER_S = 0.001
+GATHER_S = 0.0005
 # Whoever a parent still waits for has this time in seconds between TERM and KILL.
 LAST_S = 1.0
 
