@@ -116,6 +116,8 @@ def _tokens(each: Tree, seen: Seen) -> list[str]:
 
 def _terms(each: Tree, seen: Seen) -> list[str]:
     """Return who was sent TERM more than once: many programs take a second for the end at once."""
+    if each["hurry"]:
+        return []  # with --group the second stop is relayed to others too
     got = collections.Counter(r.node for r in seen.records if r.what == "term")
     # The processes of a storm have its number, and its handler.
     storms = {node["id"] for node in tree.all_nodes(each) if node["kind"] == "storm"}

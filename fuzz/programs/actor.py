@@ -112,6 +112,9 @@ def prepare(node: "Node", parent: int) -> None:
     if node["kind"] == "traced by init":
         while posix.getppid() == parent:
             pass  # until the kernel has made the init our parent
+    if node["kind"] == "traced":
+        # Its parent never continues it: the end of a child would stop it before it is armed.
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGCHLD})
     if node["kind"] in TRACED:
         call("ptrace", PTRACE_TRACEME, 0, 0, 0)
 
