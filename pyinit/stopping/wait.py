@@ -72,6 +72,5 @@ class Rest(pause.Pause):
                 self.not_relayed(number, error)
                 continue
             found = True
-            if self._log.level >= events.DEBUG:
-                child.tell_of_relay(self._log, events.DEBUG, number, received, pid)
+            child.tell_of_relay(self._log, events.DEBUG, number, received, pid)
         return found

@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def gets_its_signals(container: Container) -> None:
+    """Assert that the command gets USR1, and TERM, which ends it."""
+    container.expect("ready")
+    container.signal(signal.SIGUSR1)
+    container.expect("USR1")
+    container.signal(signal.SIGTERM)
+    container.expect("TERM")
+    assert container.wait() == 0
+
+
 @pytest.mark.parametrize("kind", ["main", "exec"])
 def test_a_command_gets_its_signals(kind: str, mode: str) -> None:
     """Each that it is sent, and not the SIGTRAP that ptrace(2) makes of its execve(2)."""
     with Container(python("traced.py", kind), mode=mode) as container:
-        container.expect("ready")
-        container.signal(signal.SIGUSR1)
-        container.expect("USR1")
-        container.signal(signal.SIGTERM)
-        container.expect("TERM")
-        assert container.wait() == 0
+        gets_its_signals(container)
 
 
 def test_a_command_gets_its_signals_when_the_supervisor_cannot_be_loaded(mode: str) -> None:
     """What goes on without it takes no stop for an end; the log says what failed."""
     init = broken(1, "assembly.started")
     with Container(python("traced.py", "main"), mode=mode, init=init) as container:
-        container.expect("ready")
-        container.signal(signal.SIGUSR1)
-        container.expect("USR1")
-        container.signal(signal.SIGTERM)
-        container.expect("TERM")
-        assert container.wait() == 0
+        gets_its_signals(container)
         assert "internal error" in container.errors()
 
 
