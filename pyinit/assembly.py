@@ -8,12 +8,12 @@ from pyinit import __version__, child, events, fallback, inbox, lifecycle, reape
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Protocol
 
     from pyinit.kernel.kills import Kills
     from pyinit.process.restart import Findings
     from pyinit.report.outlets import Outlets
-    from pyinit.report.start import Start
     from pyinit.settings import Settings
 
     class Init(Protocol):
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         settings: Settings
         mask: set[int]
         pid: int
+        status: int
+        has_ended: bool
         had_terminal: bool
         on_stop: Callable[[int, bool, int], None] | None
         kills: Kills | None
@@ -40,7 +42,7 @@ def started(init: "Init") -> supervisor.Supervisor:
     command = settings.command
     log.emit(events.INFO, "child_started", log.started, pid=init.pid, command=command)
     if settings.user:
-        log.guard(lambda: _warn_of_no_relay(init.pid, settings.user, log))
+        log.guard(lambda: _asked().warn_of_no_relay(init.pid, settings.user, log))
     _say_ready(settings, log)
     return _assemble(init, log)
 
@@ -71,47 +73,43 @@ def _assemble(init: "Init", log: events.Log) -> supervisor.Supervisor:
     else:
         main = child.Child(init.pid, settings, log, reaping, box.stop_signals)
         main.had_terminal = init.had_terminal
+    if init.has_ended:
+        reaping.is_behind = True  # those whom it has left may have ended, too
+        reaping.tell_of(init.pid, init.status)
     if init.on_stop is not None:
         main.delegate_job_control(init.on_stop)
     made = supervisor.Supervisor(main, settings, log, policy, reaping, box)
     made.fallback = lambda *how: fallback.end_leftovers(*how)  # noqa: PLW0108 - made only then
     if settings.wait_all:
-        log.guard(lambda: _wait_for_all(made, settings, log, reaping, box.stop_signals))
+        log.guard(lambda: _asked().wait_for_all(made, settings, log, reaping, box.stop_signals))
     log.lifecycle = policy
     if settings.drain_s or settings.escalation or settings.notify:
-        log.guard(lambda: _plan_stop(made, init, log, reaping))  # else it is relayed at once
+        # Else it is relayed at once.
+        log.guard(lambda: _asked().plan_stop(made, settings, log, reaping, init.mask))
     log.guard(lambda: _tell_of_orphans(settings, log, reaping))
     if settings.keeps_record():
-        log.guard(lambda: _count_kills(made, settings, log, reaping, box.stop_signals))
+        log.guard(lambda: _asked().count_kills(made, settings, log, reaping, box.stop_signals))
     return made
-
-
-def _plan_stop(
-    made: supervisor.Supervisor, init: "Init", log: events.Log, reaping: reaper.Reaper
-) -> None:
-    from pyinit.stopping import stop
-
-    made.stop = stop.Stop(made.main, init.settings, log, made.lifecycle, reaping, init.mask)
 
 
 def _say_ready(settings: "Settings", log: events.Log) -> None:
     # The supervisor of services does, when all of them are.
     if settings.notify and not settings.services:
-        log.guard(lambda: _notify_ready(log))
+        log.guard(lambda: _asked().notify_ready(log))
 
 
 def open_log(init: "Init") -> events.Log:
     """Return the log, which tells first what problem there was on the way to it."""
     settings = init.settings
-    level = level_of(settings)
+    level = settings.log_level()
     writer = init.own_writer or init.writer
-    fd = None if init.own_writer is not None else _log_fd(settings)
-    log = events.Log(level, lambda: writer or open_writer(settings), fd, init.started)
+    fd = None if init.own_writer is not None else settings.log_fd()
+    log = events.Log(level, lambda: writer or _asked().open_writer(settings), fd, init.started)
     log.plain = lambda *what: fallback.say_plainly(*what)  # noqa: PLW0108 - made only then
     log.explains = not settings.alias
     log.waits = writer is None
     if settings.keeps_record():
-        log.guard(lambda: _keep_record(settings, log, init.outlets))
+        log.guard(lambda: _asked().keep_record(settings, log, init.outlets))
     if log.level >= events.INFO:
         pid = posix.getpid()
         role = "init" if pid == 1 else "subreaper" if settings.subreaper else "parent"
@@ -125,75 +123,6 @@ def open_log(init: "Init") -> events.Log:
     return log
 
 
-def level_of(settings: "Settings") -> int:
-    """Return the level of the log; see `pyinit.events`."""
-    return 0 if settings.quiet else 1 + settings.verbose
-
-
-def _keep_record(settings: "Settings", log: events.Log, outlets: "Outlets | None") -> None:
-    """Have everything noted for the report."""
-    from pyinit.report import start
-
-    begun = start.Start()
-    log.attach_record(lambda: _open_record(settings, log, begun, outlets))
-
-
-def _open_record(
-    settings: "Settings", log: events.Log, start: "Start", outlets: "Outlets | None"
-) -> "events.Record":
-    """Return what keeps a record."""
-    from pyinit.report import record
-
-    if settings.verbose > 0 or settings.report != "" or settings.status_file:
-        from pyinit.log import senders  # noqa: F401 - who has sent a signal is soon gone
-    return record.Record(settings, log, start, outlets)
-
-
-def _log_fd(settings: "Settings") -> int:
-    return settings.log_to if isinstance(settings.log_to, int) else 2
-
-
-def open_writer(settings: "Settings") -> "events.Writer":
-    """Return what writes the log."""
-    fd = _log_fd(settings)
-    if settings.alias and not settings.log_format:
-        from pyinit.compat import log
-
-        return log.PeerWriter(fd, settings.alias, level_of(settings))
-    from pyinit.log import lines
-
-    return lines.LineWriter(fd, settings.log_format)
-
-
-def _notify_ready(log: events.Log) -> None:
-    from pyinit.stopping import notify
-
-    notify.send(notify.READY, log)
-
-
-def _warn_of_no_relay(pid: int, user: str, log: events.Log) -> None:
-    """Warn when no signal will reach the main child, which runs as another user."""
-    try:
-        posix.kill(pid, 0)
-    except PermissionError:
-        log.emit(events.WARNING, "cannot_relay", user=user, reason="pyinit has no CAP_KILL")
-    except OSError:
-        pass  # it has ended already
-
-
-def _wait_for_all(
-    made: supervisor.Supervisor,
-    settings: "Settings",
-    log: events.Log,
-    reaping: reaper.Reaper,
-    stop_signals: frozenset[int],
-) -> None:
-    """Have those waited for who live on after the main child."""
-    from pyinit.stopping import wait
-
-    made.rest = wait.Rest(settings, log, reaping, stop_signals)
-
-
 def _tell_of_orphans(settings: "Settings", log: events.Log, reaping: reaper.Reaper) -> None:
     """Have lines written of orphans, if somebody wants to know."""
     level = events.WARNING if settings.warn_on_reap else events.DEBUG
@@ -203,22 +132,7 @@ def _tell_of_orphans(settings: "Settings", log: events.Log, reaping: reaper.Reap
         reaping.orphans = orphans.Orphans(log, level)
 
 
-def _count_kills(
-    made: supervisor.Supervisor,
-    settings: "Settings",
-    log: events.Log,
-    reaping: reaper.Reaper,
-    stop_signals: frozenset[int],
-) -> None:
-    """Count OOM kills from now on, if not from before the start on."""
-    from pyinit.kernel import kills
+def _asked() -> "ModuleType":
+    from pyinit import asked
 
-    if reaping.kills is None:
-        reaping.kills = kills.Kills()
-    log.peak_bytes = reaping.kills.counter.peak_bytes
-    if settings.on_oom:
-        # It installs none in a program that calls run().
-        send = kills.to_us(has_process=settings.installs_handlers)
-        reaping.on_oom = kills.stop_once(made.may_stop, stop_signals, send)
-        reaping.kills.watch(log, send)
-        reaping.look_for_oom()  # a kill of before the watch is not told by it
+    return asked

@@ -11,7 +11,7 @@ import posix
 import sys
 import time  # every interpreter has it built in
 
-from pyinit import environment, fallback
+from pyinit import environment, fallback, moment
 from pyinit.settings import GROUP, SESSION
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ class Init:
         self.has_process = True
         self.pid = 0
         self.status = 0
+        self.has_ended = False  # the main child has, before there was anybody to supervise it
         self.had_terminal = False  # the command was given the terminal's foreground
         self.linux: ModuleType | None = None  # has the command die with us, if that is wanted
         self.on_stop: Callable[[int, bool, int], None] | None = None
@@ -64,7 +65,9 @@ class Init:
 
             self.outlets = outlets.prepare(self.settings)
         if self.settings.parent_death_signal:
-            die_with_parent(self.settings.parent_death_signal)
+            from pyinit import asked
+
+            asked.die_with_parent(self.settings.parent_death_signal)
         if posix.getpid() != 1:
             self._prepare_subreaper()
 
@@ -117,9 +120,9 @@ class Init:
         is_asked = not settings.quiet and not settings.alias
         if is_asked and isinstance(fd, int) and posix.isatty(fd):
             try:
-                from pyinit import assembly
+                from pyinit import asked
 
-                self.writer = assembly.open_writer(settings)
+                self.writer = asked.open_writer(settings)
             except Exception:
                 pass  # it is tried again for the first event
 
@@ -155,13 +158,17 @@ class Init:
         supervisor = None
         try:
             self._settle()
-            from pyinit import assembly  # the child starts up meanwhile
+            if self._has_ended_alone():
+                return self.status >> 8
+            from pyinit import assembly
 
             supervisor = assembly.started(self)
             code = supervisor.run()
         except BaseException as error:
-            simple = fallback.Fallback(self.pid, self.settings)
-            if supervisor is None or supervisor.main.alive:
+            simple = fallback.Fallback(self.pid, self.settings, self.status)
+            if supervisor is None and self.has_ended:
+                code = simple.finish(error, 0)
+            elif supervisor is None or supervisor.main.alive:
                 code = simple.run(error)
             else:
                 simple.status = supervisor.main.status
@@ -170,6 +177,20 @@ class Init:
         else:
             self.status = supervisor.main.status
         return code
+
+    def _has_ended_alone(self) -> bool:
+        """Return whether the command has exited at once and left nobody, and nothing is to be said.
+
+        Then nobody has to supervise it.
+        """
+        is_told_of = self.had_terminal or self.problem is not None or self.findings is not None
+        if is_told_of or not self.settings.is_plain:
+            return False
+        status = moment.exit_status(self.pid)
+        if status is None:
+            return False
+        self.status, self.has_ended = status, True
+        return moment.is_nobody_left(is_init=posix.getpid() == 1)
 
     def _settle(self) -> None:
         """Change what the command was not to inherit.  Raises nothing."""
@@ -181,7 +202,7 @@ class Init:
         # The pre-stop command runs where we were started, and `pyinitctl status` looks there.
         if not settings.pre_stop and settings.status_file[:1] in ("", "/"):
             try:
-                environment.leave_directory()
+                leave_directory()
             except Exception:
                 pass  # a filter forbids it: a mount stays busy
         if settings.oom_score_adj is not None:
@@ -254,27 +275,6 @@ def kills_before() -> "Kills | None":
         return None  # no reason not to start; it is tried again for the first one who is killed
 
 
-def die_with_parent(number: int) -> None:
-    """Have signal ``number`` sent to us when our parent ends; PR_SET_PDEATHSIG in prctl(2).
-
-    A parent that ended while it was asked for counts as one that ends now.  As PID 1
-    that cannot be seen: the parent is outside, and has the number 0 like every other
-    (pid_namespaces(7)).  Raises StartError.
-    """
-    parent = posix.getppid()
-    try:
-        from pyinit import linux
-
-        linux.set_parent_death_signal(number)
-    except (ImportError, OSError) as error:
-        from pyinit import fork
-
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise fork.StartError(125, f"cannot set the parent-death signal: {reason}") from None
-    if posix.getppid() != parent:
-        posix.kill(posix.getpid(), number)
-
-
 def terminal_for(settings: "Settings") -> int | None:
     """Return a descriptor of the terminal that the command gets, or None.
 
@@ -302,6 +302,19 @@ def _foreground_terminal(settings: "Settings") -> int | None:
     from pyinit.kernel import terminal
 
     return None if settings.rewrite and terminal.is_kept(settings) else terminal.take_foreground()
+
+
+def leave_directory() -> None:
+    """Go to the root directory, so that no mount is busy; modules are found as before.
+
+    Raises OSError.
+    """
+    paths = (*sys.path, *sys.modules["pyinit"].__path__)
+    if not all(path.startswith("/") for path in paths):
+        from pyinit.process import directory
+
+        directory.make_absolute(posix.getcwd())
+    posix.chdir("/")
 
 
 def close(fd: int) -> None:

@@ -1,10 +1,9 @@
 """The command ``pyinit``: argv to exit status."""
 
-import _signal
 import posix
 import sys
 
-from pyinit import __version__, boot, environment, fallback
+from pyinit import boot, environment, fallback
 from pyinit.settings import NAMES, Settings, plain
 
 TYPE_CHECKING = False
@@ -37,28 +36,27 @@ def run(arguments: list[str], inherited_mask: set[int]) -> int:
         )
     settings = parse_command_line(arguments)
     if settings.help or settings.version or settings.license:
-        return answer(settings, inherited_mask)
+        from pyinit.compat import answers
+
+        return answers.answer(settings, inherited_mask)
     init = boot.Init(settings, inherited_mask)
     init.findings = findings
     init.prepare()
     if settings.pause:
         return init.pause()
     if settings.alias:
-        greet(settings)
+        from pyinit.compat import answers
+
+        answers.greet(settings)
     try:
         init.start(original_environ)
     except Exception as error:
-        raise translated(settings, error) from None
+        if not settings.alias:
+            raise
+        from pyinit.compat import peers
+
+        raise peers.translate(settings, error) from None
     return init.supervise()
-
-
-def translated(settings: Settings, error: Exception) -> Exception:
-    """Return what to raise where the command could not be started."""
-    if not settings.alias:
-        return error
-    from pyinit.compat import peers
-
-    return peers.translate(settings, error)
 
 
 def parse_command_line(arguments: list[str]) -> Settings:
@@ -80,52 +78,6 @@ def parse_command_line(arguments: list[str]) -> Settings:
     from pyinit.compat import peers
 
     return peers.parse(name, arguments, environ)
-
-
-def greet(settings: Settings) -> None:
-    """Write what the program whose name we bear writes before it starts its command."""
-    from pyinit.compat import peers
-
-    is_reaper = settings.subreaper or posix.getpid() == 1
-    if not is_reaper and not settings.quiet:
-        try:
-            from pyinit import linux
-
-            # It outlives an execve(2): whoever ran us may have asked for it.
-            is_reaper = linux.is_child_subreaper()
-        except (ImportError, OSError):
-            pass  # a Python built without libffi, a filter: then it is unlikely
-    for line in peers.greeting(settings, is_reaper=is_reaper):
-        fallback.tell(line, "")
-
-
-def answer(settings: Settings, mask: set[int]) -> int:
-    """Write what is asked for, help or version, and return the exit code.
-
-    As any program would: with the signal mask that was given, so that one that
-    waits for a reader can be ended.
-    """
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-    fd = 1
-    if settings.alias:
-        from pyinit.compat import peers
-
-        text, fd = peers.answer(settings)
-    elif settings.help:
-        from pyinit.options import help as help_text
-
-        text = help_text.render()
-    else:
-        text = f"pyinit {__version__}\n"
-    data = text.encode()
-    try:
-        while data:
-            data = data[posix.write(fd, data) :]
-    except OSError as error:
-        fallback.tell(f"cannot write to standard output: {error.strerror}")
-        return 125
-    return 0
 
 
 def fail(error: BaseException) -> int:

@@ -43,11 +43,6 @@ STEERING = frozenset(
     )
 )
 
-# confstr(_CS_PATH): where execvp(3) looks without a PATH.
-DEFAULT_PATH = b"/bin:/usr/bin"
-# A directory of PATH that is longer is passed over by execvp(3).
-_PATH_MAX = 4096
-
 # The -X option with which pyinit has started itself once more; `pyinit.process.restart`.
 RESTARTED = "pyinit"
 
@@ -123,62 +118,6 @@ def decode(data: bytes) -> str:
     return data.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
-def leave_directory() -> None:
-    """Go to the root directory, so that no mount is busy; modules are found as before.
-
-    Raises OSError.
-    """
-    package = sys.modules[__name__.partition(".")[0]]
-    if not all(path.startswith("/") for path in (*sys.path, *package.__path__)):
-        _make_absolute(posix.getcwd())
-    posix.chdir("/")
-
-
-def _make_absolute(here: str) -> None:
-    """Make the paths whole in which modules are looked for, ours and the library's."""
-    sys.path[:] = [_whole(here, path) for path in sys.path]
-    own = __name__.partition(".")[0]
-    for name, module in sys.modules.items():
-        paths = getattr(module, "__path__", None) if name.partition(".")[0] == own else None
-        if isinstance(paths, list):
-            paths[:] = [_whole(here, path) for path in paths]
-
-
-def _whole(here: str, path: str) -> str:
-    return path if path.startswith("/") else f"{here}/{path}"
-
-
-def change(name: str, value: str | None) -> None:
-    """Set a variable in C's environ and in Python's copy of it, or remove it from both.
-
-    An entry that stood twice stands once then.
-    """
-    key = encode(name)
-    posix.unsetenv(key)
-    posix.environ.pop(key, None)
-    if value is not None:
-        posix.putenv(key, encode(value))
-        posix.environ[key] = encode(value)
-
-
-def as_given(words: list[str]) -> list[bytes]:
-    """Return the bytes of ``words``, the last ones of the command line.
-
-    In UTF-8 every word of bytes survives decoding and encoding (PEP 383).
-    In other character sets two of them can decode to the same, so there the
-    kernel is asked what was given.
-    """
-    if sys.getfilesystemencoding() != "utf-8" and sys.argv[-len(words) :] == words:
-        try:
-            given = read_all("/proc/self/cmdline").split(b"\0")[:-1]
-        except OSError:
-            from pyinit import linux
-
-            given = linux.initial_strings()[: len(sys.orig_argv)]
-        return given[-len(words) :]
-    return [encode(word) for word in words]
-
-
 def _given(environ: dict[bytes, bytes]) -> list[bytes] | None:
     try:
         return read_all("/proc/self/environ").split(b"\0")[:-1]
@@ -244,13 +183,3 @@ def read_to_end(fd: int) -> bytes:
         if length > _MOST:
             raise OSError(_EFBIG, "it has no end")
     return b"".join(blocks)
-
-
-def candidates(name: bytes) -> list[bytes]:
-    """Return the paths at which execvp(3) looks for ``name``."""
-    if not name:
-        return []
-    if b"/" in name:
-        return [name]
-    words = current().get(b"PATH", DEFAULT_PATH).split(b":")
-    return [b"%b/%b" % (word, name) if word else name for word in words if len(word) < _PATH_MAX]

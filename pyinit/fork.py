@@ -7,7 +7,7 @@ cannot do, or when that failed and the reason is wanted.
 import _signal
 import posix
 
-from pyinit import environment, settings
+from pyinit import environment, execve, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def begin(command: list[str], setup: ChildSetup) -> Started:
     """
     if environment.fork_would_wait():
         raise StartError(125, "cannot fork: /proc/self/stat is not the kernel's", _EINVAL)
-    argv = environment.as_given(command)
+    argv = execve.as_given(command)
     # Without context nothing but exec itself can hang, as it can in posix_spawn(3).
     flags = posix.O_CLOEXEC | (posix.O_NONBLOCK if setup.context is not None else 0)
     try:
@@ -313,7 +313,7 @@ def execvp(argv: list[bytes]) -> tuple[int, bytes]:
     if b"/" in argv[0]:
         return _execv(argv[0], argv), argv[0]  # nothing is searched: the first errno is the answer
     failure = (_ENOENT, b"")
-    for path in environment.candidates(argv[0]):
+    for path in execve.candidates(argv[0]):
         code = _execv(path, argv)
         if not _goes_on(code):
             return code, path

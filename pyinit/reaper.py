@@ -92,7 +92,7 @@ class Reaper:
                 continue
             if pid in known or signals.is_alive(status):
                 room -= _LONG
-                self._tell(pid, status)
+                self.tell_of(pid, status)
                 continue
             signalled.discard(pid)
             counted[status] = counted.get(status, 0) + 1
@@ -102,7 +102,7 @@ class Reaper:
         self._room = room
         return found
 
-    def _tell(self, pid: int, status: int) -> None:
+    def tell_of(self, pid: int, status: int) -> None:
         """Tell of a change of a known child; nobody is told that an orphan was stopped."""
         on_change = self.known.get(pid)
         if on_change is None:
@@ -121,12 +121,12 @@ class Reaper:
             try:
                 found, status = posix.waitpid(pid, signals.WAIT)
             except ChildProcessError:
-                self._tell(pid, signals.LOST)
+                self.tell_of(pid, signals.LOST)
                 code = signals.exit_code(signals.LOST)
                 self.log.emit(events.ERROR, "child_status_lost", pid=pid, exit_code=code)
             else:
                 if found:
-                    self._tell(pid, status)
+                    self.tell_of(pid, status)
 
     def catch_up(self) -> None:
         """Reap those who have ended by now, for they are nobody to be ended."""

@@ -71,6 +71,7 @@ class Settings:
     version = False  # --version
     # -- The end of what is made.
     # -- What has no option.
+    is_plain = False  # no option is there, and no variable
     dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
     end_signal: int | None = None  # the main child and all that it left are to be killed at once
     installs_handlers = True  # so that /proc/PID/status tells of them
@@ -94,6 +95,14 @@ class Settings:
             or self.no_new_privs
             or self.oom_score_adj is not None
         )
+
+    def log_level(self) -> int:
+        """Return the level up to which the log is written; see `pyinit.events`."""
+        return 0 if self.quiet else 1 + self.verbose
+
+    def log_fd(self) -> int:
+        """Return the descriptor of the log; that of a file is known once it is open."""
+        return self.log_to if isinstance(self.log_to, int) else 2
 
     def writes_elsewhere(self) -> bool:
         """Return whether something is written to places that can be wrong."""
@@ -132,4 +141,5 @@ def plain(arguments: list[str], environ: dict[bytes, bytes]) -> Settings | None:
     else:
         return None
     settings.verbose = verbose
+    settings.is_plain = not verbose
     return settings

@@ -9,19 +9,19 @@ import _signal
 import posix
 import sys
 
-from pyinit import events, lifecycle, scope, signals
+from pyinit import events, lifecycle, moment, signals
 from pyinit.settings import ALL, ASK, LEFTOVERS, TREE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
     from pyinit.child import Child
     from pyinit.inbox import Inbox
     from pyinit.lineage import Descendants
     from pyinit.log.relayed import Relayed
     from pyinit.reaper import Reaper
+    from pyinit.scope import OwnNamespace
     from pyinit.settings import Settings
     from pyinit.stopping.stop import Stop
     from pyinit.stopping.wait import Rest
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 # but only so many of which more has to be said.
 _MOST = 1000
 _MOST_TOLD = 16
-
-_NOBODY = 0  # as in `pyinit.scope`, which is loaded where somebody is left
 
 
 class Supervisor:
@@ -61,7 +59,7 @@ class Supervisor:
         self._reaper = reaper
         self._inbox = inbox
         self._told: Relayed | None = None
-        self._scope: scope.OwnNamespace | Descendants | None = None
+        self._scope: OwnNamespace | Descendants | None = None
         self._left: int | None = None  # until it is asked
         self._is_init = posix.getpid() == 1
         if not self._is_init:
@@ -239,9 +237,9 @@ class Supervisor:
     def _end_leftovers(self) -> None:
         """End those who are left, or do with them what is asked for."""
         if self._settings.leftovers in LEFTOVERS:
-            self._log.guard(self._ask_who_is_left)
-            if self._left != _NOBODY:
-                self._tear_down()
+            self._log.guard(self._reaper.catch_up)
+            # Mostly nobody is, and what it takes to end them is not loaded.
+            if not moment.is_nobody_left(is_init=self._is_init) and self._tear_down():
                 return
         elif self._settings.leftovers == ASK:
             self.main.ask_group()
@@ -252,22 +250,25 @@ class Supervisor:
         if self.fallback is not None:
             self.fallback(self.lifecycle.grace_s, self.lifecycle.stops, self._inbox.stop_signals)
 
-    def _where(self) -> "scope.OwnNamespace | Descendants":
+    def _where(self) -> "OwnNamespace | Descendants":
         """Return how those are reached that the main child leaves."""
         if self._scope is None:
-            self._scope = scope.OwnNamespace() if self._is_init else _descendants()
+            self._scope = _own_namespace() if self._is_init else _descendants()
         return self._scope
 
     def _ask_who_is_left(self) -> None:
-        self._reaper.catch_up()
-        # Mostly nobody is, and what it takes to end them is not loaded.
-        is_empty = self._is_init and _namespace_is_empty()
-        self._left = _NOBODY if is_empty else self._where().left()
+        self._left = self._where().left()
 
-    def _tear_down(self) -> None:
-        teardown = _load_teardown()
+    def _tear_down(self) -> bool:
+        """End those who are left; return whether there is anybody to be waited for."""
         where = self._where()
         where.load()
+        from pyinit import scope
+        from pyinit.stopping import teardown
+
+        self._log.guard(self._ask_who_is_left)
+        if self._left == scope.NOBODY:
+            return False
         in_order = self._settings.leftovers == TREE
         asked = self.main.group_asked() if in_order else None
         teardown.Teardown(
@@ -280,6 +281,7 @@ class Supervisor:
             in_order=in_order,
             group_asked=None if asked is None else (self.main.pid, asked),
         ).run()
+        return True
 
 
 def _is_lost(
@@ -300,30 +302,15 @@ def _is_lost(
     return True
 
 
-def _load_teardown() -> "ModuleType":
+def _own_namespace() -> "OwnNamespace":
     sys.modules["pyinit"]._serve("teardown")
-    from pyinit.stopping import teardown
+    from pyinit import scope
 
-    return teardown
-
-
-def _namespace_is_empty() -> bool:
-    """Return whether the kernel knows of nobody in our PID namespace but us, and says so."""
-    try:
-        posix.waitid(posix.P_ALL, 0, signals.PEEK)
-    except ChildProcessError:
-        try:
-            posix.kill(-1, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            pass  # somebody is there whom we may not signal
-    except OSError:
-        pass  # a filter, seccomp(2)
-    return False
+    return scope.OwnNamespace()
 
 
 def _descendants() -> "Descendants":
+    sys.modules["pyinit"]._serve("teardown")
     from pyinit import lineage
 
     return lineage.Descendants()

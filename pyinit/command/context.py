@@ -5,7 +5,7 @@ Loaded when anything of it is asked for.
 
 import posix
 
-from pyinit import environment
+from pyinit import environment, execve
 from pyinit.command import accounts
 from pyinit.options.values import UsageError
 
@@ -68,7 +68,7 @@ class ExecContext:
             _name_in_listen_pid(parent)
         if self._is_watched:
             self.step = "name it in WATCHDOG_PID"
-            environment.change("WATCHDOG_PID", str(posix.getpid()))  # sd_watchdog_enabled(3)
+            execve.change("WATCHDOG_PID", str(posix.getpid()))  # sd_watchdog_enabled(3)
         self.step = "change its environment"
         self._change_environment()
         if settings.umask is not None:
@@ -89,11 +89,11 @@ class ExecContext:
     def _change_environment(self) -> None:
         account = self.account
         if account is not None:
-            environment.change("HOME", account.home)
-            environment.change("USER", account.name)
-            environment.change("LOGNAME", account.name)
+            execve.change("HOME", account.home)
+            execve.change("USER", account.name)
+            execve.change("LOGNAME", account.name)
         for name, value in self._settings.env:
-            environment.change(name, value)
+            execve.change(name, value)
 
     def _become_user(self, account: "accounts.Account") -> None:
         self.step = f"become user '{self._settings.user}'"
@@ -122,9 +122,9 @@ def _hand_over_streams(uid: int) -> None:
 
 def _name_in_listen_pid(parent: int) -> None:
     """Make this process the one that LISTEN_FDS is for; see sd_listen_fds(3)."""
-    environment.change("LISTEN_PID", str(posix.getpid()))
+    execve.change("LISTEN_PID", str(posix.getpid()))
     if LISTEN_PIDFDID in environment.current():
-        environment.change("LISTEN_PIDFDID", _pidfd_id(parent))
+        execve.change("LISTEN_PIDFDID", _pidfd_id(parent))
 
 
 def _pidfd_id(parent: int) -> str | None:

@@ -4,7 +4,7 @@ import _stat as stat
 import errno
 import posix
 
-from pyinit import environment
+from pyinit import environment, execve
 
 # The kernel itself reads no more of a file than 256 bytes to tell what it is.
 _READ_AHEAD = 4096
@@ -32,7 +32,7 @@ def explain(name: bytes, code: int, path: bytes) -> tuple[int, str]:
     was about, or empty where none of that name could be executed.
     """
     if not path:
-        path = next(filter(_lexists, environment.candidates(name)), b"")
+        path = next(filter(_lexists, execve.candidates(name)), b"")
     if not path or (code in (errno.ENOENT, errno.ENOTDIR) and not _lexists(path)):
         return 127, f"{_quoted(name)}: not found{_where(name)}{_blanks(name)}"
     return 126, f"{_quoted(path)}: cannot be started: {_reason(path, code)}"
@@ -68,14 +68,14 @@ def _where(name: bytes) -> str:
         return ""
     path = environment.current().get(b"PATH")
     if path is None:
-        return f" in {environment.decode(environment.DEFAULT_PATH)}, for PATH is not set"
+        return f" in {environment.decode(execve.DEFAULT_PATH)}, for PATH is not set"
     return f" in PATH={environment.decode(path)}"
 
 
 def _blanks(name: bytes) -> str:
     """Return a hint if the program and its arguments are one word, as in CMD ["sleep 5"]."""
     words = name.split()
-    if len(words) < 2 or not any(map(_lexists, environment.candidates(words[0]))):
+    if len(words) < 2 or not any(map(_lexists, execve.candidates(words[0]))):
         return ""
     return (
         ": program and arguments are one word: expected "

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 _ACTIVATED = (b"LISTEN_PID", b"WATCHDOG_PID")
 _LATE = (
-    *("_thread", "fcntl", "select", "termios", "time"),
-    *("pyinit.assembly", "pyinit.command.diagnosis", "pyinit.fork"),
+    *("_thread", "errno", "fcntl", "select", "termios", "time"),
+    *("pyinit.asked", "pyinit.assembly", "pyinit.command.diagnosis", "pyinit.fork"),
     *("pyinit.kernel.job", "pyinit.kernel.kills", "pyinit.kernel.proc", "pyinit.kernel.terminal"),
     *("pyinit.log.lines", "pyinit.log.names", "pyinit.log.orphans", "pyinit.log.relayed"),
     *("pyinit.log.senders", "pyinit.log.sink", "pyinit.log.text", "pyinit.report.ending"),
-    *("pyinit.options.values", "pyinit.stopping.order", "pyinit.stopping.teardown"),
+    *("pyinit.options.values", "pyinit.process.directory", "pyinit.scope"),
+    *("pyinit.stopping.order", "pyinit.stopping.teardown"),
 )
 _LATE_FOR = {
     "enter": ("pyinit.namespaces.enter",),

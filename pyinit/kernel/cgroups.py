@@ -10,7 +10,7 @@ from pyinit.kernel import proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 # What version 2 has in place of a controller's name; in /proc/PID/cgroup too.
 UNIFIED = ""
@@ -40,10 +40,13 @@ def freezer_of(pid: int) -> str | None:
     return None
 
 
-def by_controller(pid: int | None = None) -> dict[str, str]:
+def by_controller(
+    pid: int | None = None, wanted: "Collection[str] | None" = None
+) -> dict[str, str]:
     """Return the directory of the cgroup of ``pid``, or of this process, for each controller.
 
-    Only what is mounted here is there.  Raises ProcessLookupError, OSError.
+    Only what is mounted here is there, and of that what is ``wanted``, if that is not None.
+    Raises ProcessLookupError, OSError.
     """
     with proc.Real() as proc_fd:
         if proc_fd is None:
@@ -57,6 +60,8 @@ def by_controller(pid: int | None = None) -> dict[str, str]:
     for line in lines:
         _, words, path = line.split(b":", 2)
         controllers = environment.decode(words).split(",")
+        if wanted is not None and not any(name in wanted for name in controllers):
+            continue
         for options, root, place in mounted:
             relative = _below(root, path)
             if relative is None or not options.issuperset(controllers):

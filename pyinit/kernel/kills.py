@@ -7,12 +7,13 @@ not send.
 import _signal
 import posix
 
-from pyinit import events
 from pyinit.kernel import oom, proc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from pyinit import events
 
 # PF_EXITING and PF_SIGNALED, of the flags in /proc/PID/stat.
 _ENDS = 0x404
@@ -36,7 +37,7 @@ class Kills:
         self._watch: oom.Watch | None = None
 
     def report_new_kills(
-        self, log: events.Log, killed: "Sequence[Killed]" = (), known: "Iterable[int]" = ()
+        self, log: "events.Log", killed: "Sequence[Killed]" = (), known: "Iterable[int]" = ()
     ) -> bool:
         """Tell of the kills since the last look; return whether there were any.
 
@@ -61,10 +62,12 @@ class Kills:
             fields["pid"] = pid
             if name is not None:
                 fields["name"] = name
+        from pyinit import events  # not before the command is started
+
         log.emit(events.WARNING, "oom_kill", **fields, **since)
         return True
 
-    def watch(self, log: events.Log, send: "Callable[[int], None]") -> None:
+    def watch(self, log: "events.Log", send: "Callable[[int], None]") -> None:
         """From now on ``send`` us a SIGCHLD when there are new ones."""
         try:
             if self.counter.read() is None:
@@ -74,6 +77,8 @@ class Kills:
             self._watch = oom.Watch(self.counter, lambda: send(_signal.SIGCHLD))
         except (OSError, RuntimeError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            from pyinit import events
+
             log.emit(
                 events.WARNING,
                 "oom_not_watched",

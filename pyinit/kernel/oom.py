@@ -26,6 +26,7 @@ _BEFORE_WAKE_MS = 10
 # had before.
 _BEFORE_LOOK_MS = 25
 
+_WANTED = ("memory", cgroups.UNIFIED)
 # By version of cgroups.
 _COUNTER = {1: "memory.oom_control", 2: "memory.events"}
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
@@ -47,7 +48,7 @@ class Counter:
         self.directory = ""
         self.version = 0
         try:
-            found = cgroups.by_controller(pid)
+            found = cgroups.by_controller(pid, _WANTED)
         except (OSError, ValueError, IndexError):
             return  # no /proc, or one that hides it
         # Of a hybrid, where both are mounted, the controller is in one of the two.

@@ -15,7 +15,7 @@ import posix
 import sys
 
 import pyinit
-from pyinit import environment
+from pyinit import environment, execve
 from pyinit.process import threads
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ def _restart(findings: Findings, mask: set[int], given: dict[bytes, bytes] | Non
         from pyinit import linux  # which puts the names right again
     path = sys.executable or "/proc/self/exe"
     argv = _argv(path, _option(findings, mask, positions))
-    arguments = environment.as_given(sys.argv[1:]) if sys.argv[1:] else []
+    arguments = execve.as_given(sys.argv[1:]) if sys.argv[1:] else []
     _try(path, argv, {name: environ[name] for name in environ if name and name not in spoil})
     if given is not None:
         spoilt = {_spoil(name) if name in spoil else name: given[name] for name in given}

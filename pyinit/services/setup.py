@@ -6,7 +6,7 @@ nothing is imported any more.
 
 import posix
 
-from pyinit import environment
+from pyinit import environment, execve
 from pyinit.command.context import ExecContext
 from pyinit.options.values import UsageError
 from pyinit.services import model
@@ -68,9 +68,9 @@ class Setup:
         if service.oom_score_adj is not None:
             self.step = f"set oom-score-adj {service.oom_score_adj}"
             _write("/proc/self/oom_score_adj", service.oom_score_adj)
-        environment.change(_ASKS_FOR_SERVICES, None)
+        execve.change(_ASKS_FOR_SERVICES, None)
         if self._hides_notify:
-            environment.change(_NOTIFY, self.notify)
+            execve.change(_NOTIFY, self.notify)
         try:
             self._context.apply(parent)
         finally:

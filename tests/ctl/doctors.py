@@ -88,7 +88,7 @@ def use_cgroup(
     """
     for name, text in files.items():
         (directory / name.replace("_", ".", 1)).write_text(text)
-    monkeypatch.setattr(cgroups, "by_controller", lambda _: {controller: str(directory)})
+    monkeypatch.setattr(cgroups, "by_controller", lambda *_: {controller: str(directory)})
 
 
 def runs(pid: int, name: str) -> bool:

@@ -204,7 +204,7 @@ def test_what_could_not_be_checked_is_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its reason, and not among what passed."""
-    monkeypatch.setattr("pyinit.kernel.cgroups.by_controller", lambda _: {})
+    monkeypatch.setattr("pyinit.kernel.cgroups.by_controller", lambda *_: {})
     with Container(WAITING) as container:
         container.expect("ready")
         found = examine(capsys, container.pid)

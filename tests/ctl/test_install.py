@@ -351,21 +351,80 @@ def test_a_teardown_is_loaded_from_one_file(tmp_path: Path, other_package: Path)
         assert container.errors() == ""
 
 
-def test_a_module_of_the_file_is_loaded_once(tmp_path: Path, other_package: Path) -> None:
-    """Also where it is asked for again while it is looked for, as by a signal that comes then."""
-    path = tmp_path / "init"
-    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
-    program = """
-sys.modules["pyinit"]._serve("log")
-from _frozen_importlib import _load
-from pyinit.log import senders
-assert _load(senders.__spec__) is senders
-assert senders.describe_sender
-"""
+def run_in_launcher(path: Path, package: Path, program: str) -> None:
+    """Run ``program`` in a launcher of ``package`` instead of the init."""
+    assert install(path, PYTHONPATH=str(package)).returncode == 0
     text = path.read_text()
     assert "\nmain(inherited_mask)\n" in text
     path.write_text(text.replace("\nmain(inherited_mask)\n", program))
     subprocess.run([str(path)], timeout=DEADLINE_S, check=True)
+
+
+def test_a_module_of_the_file_is_executed_once(tmp_path: Path, other_package: Path) -> None:
+    """Also where it is asked for by what is asked before, as by a signal that comes then."""
+    program = """
+sys.modules["pyinit"]._serve("log")
+from pyinit.log import senders
+
+class Taking:
+    found = None
+    def find_spec(self, name, *_):
+        if name == "pyinit.log.senders" and self.found is None:
+            self.found = ()
+            self.found = senders.describe_sender
+
+taking = Taking()
+sys.meta_path.insert(0, taking)
+assert senders.describe_sender is taking.found is not None
+assert senders.__spec__ is None
+"""
+    run_in_launcher(tmp_path / "init", other_package, program)
+
+
+def test_a_module_of_the_file_that_is_being_executed_is_known(
+    tmp_path: Path, other_package: Path
+) -> None:
+    """By what tells a half-loaded one of an import: a signal that comes then waits."""
+    program = """
+sys.modules["pyinit"]._serve("log")
+from pyinit import events
+from pyinit.kernel import oom
+
+seen = {}
+class Taking:
+    def find_spec(self, name, *_):
+        seen[name] = events._is_half_loaded("pyinit.kernel.oom")
+
+sys.meta_path.insert(0, Taking())
+assert oom.Counter
+assert seen == {"pyinit.kernel.oom": False, "pyinit.kernel.cgroups": True}, seen
+assert not events._is_half_loaded("pyinit.kernel.oom")
+"""
+    run_in_launcher(tmp_path / "init", other_package, program)
+
+
+def test_a_module_of_the_file_that_failed_is_tried_again(
+    tmp_path: Path, other_package: Path
+) -> None:
+    """As an import is: the next signal may find memory."""
+    program = """
+sys.modules["pyinit"]._serve("log")
+from pyinit.log import senders
+
+loads = marshal.loads
+def fail(data):
+    marshal.loads = loads
+    raise MemoryError
+marshal.loads = fail
+try:
+    senders.describe_sender
+except MemoryError:
+    pass
+else:
+    raise AssertionError
+assert callable(senders.describe_sender)
+"""
+    run_in_launcher(tmp_path / "init", other_package, program)
 
 
 def test_the_supervisor_of_services_is_loaded_from_one_file(

@@ -18,7 +18,7 @@ import pyinit
 from pyinit.ctl.dist import pyz
 from tests.cases import in_turn
 from tests.harness import PYINIT, Container, logged, once, open_files, python, run
-from tests.robust.test_quiet_imports import ALLOWED
+from tests.robust.test_quiet_imports import ALLOWED, LONG
 
 VERSION = f"pyinit {pyinit.__version__}\n"
 # That of a virtual environment is a link, and looks for its home first.
@@ -308,7 +308,7 @@ def test_a_quiet_run_loads_no_more_than_the_launcher(original: Path, namespaces:
         "posix._exit=lambda c:(posix.write(1,' '.join({*sys.modules}-b).encode()),e(c));"
     )
     init = [INTERPRETER, "-ISc", spy + code_of(original), str(original)]
-    code, out, err = run(["true"], init=init)
+    code, out, err = run(LONG, init=init)
     assert (code, err) == (0, "")
     assert set(out.split()) == ALLOWED
 

@@ -117,12 +117,19 @@ def test_a_record_that_always_fails_is_said_once(mode: str) -> None:
     assert "report.record.Record.take" in err
 
 
-@pytest.mark.parametrize("module", ["pyinit.supervisor", "pyinit.lifecycle", "pyinit.scope"])
+@pytest.mark.parametrize("module", ["pyinit.supervisor", "pyinit.lifecycle"])
 def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str) -> None:
     """A disk that fails when the command runs already: it relays, reaps and ends leftovers."""
     code, out, err = run(python("exercise.py"), mode=mode, init=without(module))
     assert (code, out) == (7, EXERCISED)
     assert "only relaying, reaping and ending leftovers" in err
+
+
+def test_a_teardown_that_cannot_be_loaded_leaves_a_simple_one(mode: str) -> None:
+    """What is loaded when somebody is left; PID 1 has none of it before."""
+    code, out, err = run(python("exercise.py"), mode=mode, init=without("pyinit.scope"))
+    assert (code, out) == (7, EXERCISED)
+    assert err.count("pyinit.scope") == 1
 
 
 @in_turn("modules", [("structlog",), ("structlog", "psutil", "select")])

@@ -38,7 +38,7 @@ START = {
     "getpid": 3,
     "clone": 1,
     "rt_sigaction": len(signals.RELAYED),  # for SigCgt; what SIGCHLD did is known without
-    "rt_sigtimedwait": 1,  # whether a signal has come already
+    "rt_sigtimedwait": 2,  # whether the command ends at once; whether a signal has come already
     "wait4": 1,  # whether anybody has ended already
     "chdir": 1,  # to the root directory
 }

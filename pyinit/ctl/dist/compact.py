@@ -25,7 +25,58 @@ def compiled(source: bytes, file: str) -> CodeType:
             # The call of a method counts to the line where the method's name ends.
             if not isinstance(node, ast.Attribute):
                 node.end_lineno = node.lineno  # type: ignore[attr-defined]
-    return compile(tree, file, "exec", dont_inherit=True, optimize=2)
+    return _with_few_entries(compile(tree, file, "exec", dont_inherit=True, optimize=2))
+
+
+# Entries of a line table, each for at most 8 units of bytecode; InternalDocs/code_objects.md in
+# CPython's sources.
+_ENTRY, _MOST_UNITS = 0x80, 8
+_NO_COLUMNS, _NO_LOCATION = 13 << 3, 15 << 3
+
+
+def _with_few_entries(code: CodeType) -> CodeType:
+    """Return ``code`` with one entry for all instructions of a line, where 3.11 has one for each."""
+    table = bytearray()
+    line = code.co_firstlineno
+    for units, at in _runs(code):
+        for done in range(0, units, _MOST_UNITS):
+            length = min(units - done, _MOST_UNITS) - 1
+            if at is None:
+                table.append(_ENTRY | _NO_LOCATION | length)
+            else:
+                table.append(_ENTRY | _NO_COLUMNS | length)
+                table += _signed(at - line)
+                line = at
+    constants = (
+        _with_few_entries(each) if isinstance(each, type(code)) else each for each in code.co_consts
+    )
+    made = code.replace(co_consts=tuple(constants))
+    shorter = made.replace(co_linetable=bytes(table))
+    # A later Python may have another format.
+    is_same = [*_runs(shorter)] == [*_runs(code)]
+    return shorter if is_same and len(table) < len(code.co_linetable) else made
+
+
+def _runs(code: CodeType) -> list[tuple[int, int | None]]:
+    """Return how many units of bytecode belong to each line in turn."""
+    runs: list[tuple[int, int | None]] = []
+    for start, end, line in code.co_lines():
+        units = (end - start) // 2
+        if runs and runs[-1][1] == line:
+            units += runs.pop()[0]
+        runs.append((units, line))
+    return runs
+
+
+def _signed(number: int) -> bytes:
+    """Return a signed number in groups of 6 bits, the lowest first, and the sign lowest of all."""
+    rest = -number << 1 | 1 if number < 0 else number << 1
+    groups = bytearray()
+    while rest > 0x3F:
+        groups.append(rest & 0x3F | 0x40)
+        rest >>= 6
+    groups.append(rest)
+    return bytes(groups)
 
 
 class _Small(ast.NodeTransformer):
@@ -58,7 +109,20 @@ class _Small(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
+        for decorator in node.decorator_list:
+            self._cut_event(decorator)
         return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        self._cut_event(node.value)
+        return node
+
+    def _cut_event(self, node: ast.expr) -> None:
+        """Leave what a record makes of an event: levels, fields and words are for the pages."""
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_event":
+            empty = [ast.copy_location(ast.Constant(""), each) for each in node.args]
+            node.args = [empty[0], node.args[1], *empty[2:]]
+            node.keywords = []
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None

@@ -39,16 +39,20 @@ if TYPE_CHECKING:
 
 # What is there when nothing can be loaded any more, as bytecode until the first word of it is asked
 # for: as functions it takes three times the memory.
-KEPT = ("pyinit.fallback", "pyinit.scope", "pyinit.lineage")
+KEPT = ("pyinit.fallback", "pyinit.moment", "pyinit.scope", "pyinit.lineage")
+# What a quiet run loads none of.
+ASKED = ("pyinit.asked",)
 # What is loaded for one purpose, with what these import: one file is read once.
 LATE = {
     # A log in JSON, and a report.
     "log": (
-        *("pyinit.kernel.kills", "pyinit.log.lines", "pyinit.log.relayed", "pyinit.log.senders"),
+        *("pyinit.asked", "pyinit.kernel.kills", "pyinit.log.lines", "pyinit.log.relayed", "pyinit.log.senders"),
         *("pyinit.report.record", "pyinit.report.start"),
     ),
     # Where somebody is left.
-    "teardown": ("pyinit.stopping", "pyinit.stopping.order", "pyinit.stopping.teardown"),
+    "teardown": (
+        *("pyinit.scope", "pyinit.stopping", "pyinit.stopping.order", "pyinit.stopping.teardown"),
+    ),
     # The supervisor of services, and what reads their file.
     "services": (
         *("pyinit.command.diagnosis", "pyinit.services.config", "pyinit.services.main"),
@@ -56,9 +60,9 @@ LATE = {
     ),
 }
 # What a quiet run that is not PID 1 loads besides, before it starts the command.
-SUBREAPER = ("pyinit.linux", "pyinit.fork")
+SUBREAPER = ("pyinit.linux", "pyinit.execve", "pyinit.fork")
 # What it loads besides while the command starts up.
-SUBREAPER_THEN = ("pyinit.lineage",)
+SUBREAPER_THEN = ("pyinit.scope", "pyinit.lineage")
 
 # The fewer words, the less there is to be compiled at each start.
 _LAUNCHER = """\
@@ -108,6 +112,24 @@ except OSError:
 
 _PT_INTERP = 3  # elf(5)
 
+# The package, as an init has it.
+_PACKAGE = f"__version__ = {pyinit.__version__!r}"
+
+# A module of Python's own in a file of machine code, which a log needs.  The search for it lists a
+# directory and takes 0.18 ms, as long as to load it.
+_EXTENSION = """\
+import _imp, sys
+from _frozen_importlib import ModuleSpec
+
+try:
+    found = _imp.create_dynamic(ModuleSpec(__name__, None, origin=FILE))
+    _imp.exec_dynamic(found)
+except ImportError:  # it is gone, or another one: the search may find it
+    del sys.modules[__name__]
+    found = __import__(__name__)
+globals().update(vars(found))
+"""
+
 # Becomes the code of the bundle, with the names in capitals as constants.  It runs among the names
 # of the launcher.  Whatever `lists` has for after the start is the rest of the file, which is read
 # when the first module of it is asked for (PEP 562).
@@ -129,10 +151,21 @@ def load(modules):
 
 def keep(module, code):
     def make(name):
-        exec(marshal.loads(code), module.__dict__)
-        module.__dict__.pop("__getattr__", None)
+        if "__getattr__" in names:
+            # Where signals are taken between two modules, it is asked for each; see pyinit.events.
+            sys.meta_path[0].find_spec(module.__name__)
+        if names.pop("__getattr__", None):
+            module.__spec__ = half
+            try:
+                exec(marshal.loads(code), names)
+            except BaseException:
+                names["__getattr__"] = make  # as an import that failed, it is tried again
+                raise
+            finally:
+                module.__spec__ = None
         return getattr(module, name)
-    module.__getattr__ = make
+    names = module.__dict__
+    names["__getattr__"] = make
 
 def read_rest():
     # Into pages of its own, which go back to the kernel.
@@ -159,29 +192,23 @@ def serve(what):
         modules = late(what)
     except Exception:
         return  # none, or a broken one: the modules are there
-    from _frozen_importlib import ModuleSpec
-
-    def find_spec(name, path=None, target=None):
-        if name in modules:
-            spec = ModuleSpec(name, finder)
-            spec.submodule_search_locations = modules[name][1]
-            return spec
-
-    # Who is asked to load a module can be asked for the same one meanwhile: it stays the first.
-    def create_module(spec):
-        return sys.modules.get(spec.name)
-
-    def exec_module(module):
-        if module.__name__ in modules:
-            module.__file__, _, code = modules.pop(module.__name__)
+    # The machinery of imports takes 20 microseconds a module: it finds all of them loaded.
+    for name, (file, path, code) in modules.items():
+        if name in sys.modules:
+            continue
+        module = sys.modules[name] = type(sys)(name)
+        module.__file__ = file
+        package, _, last = name.rpartition(".")
+        if package:
+            setattr(sys.modules[package], last, module)
+        if path:
+            module.__path__ = path
             exec(marshal.loads(code), module.__dict__)
+        else:
+            keep(module, code)
 
-    # Finder and loader; a class takes longer to make.
-    finder = type(sys.implementation)(
-        find_spec=find_spec, create_module=create_module, exec_module=exec_module
-    )
-    sys.meta_path.insert(0, finder)
-
+# The __spec__ of a module while it is executed, for pyinit.events.
+half = type(sys.implementation)(_initializing=True)
 stat = posix.stat(INIT_FILE)
 # Not of a package that has changed since, and not of a file that was cut.
 if (int(stat.st_mtime), stat.st_size) != STAMP or posix.fstat(bundle).st_size != SIZE:
@@ -353,7 +380,7 @@ def _write_bundles() -> dict[str, int]:
     bundles = {
         "init": _bundle(first, then),
         "subreaper": _bundle([*first, *SUBREAPER], [*then, *SUBREAPER_THEN]),
-        **{what: (_late_bundle(names), b"") for what, names in LATE.items()},
+        **{what: (_late_bundle(what), b"") for what in LATE},
     }
     for name, parts in bundles.items():
         file = _bundle_file(name)
@@ -375,7 +402,8 @@ def lists() -> tuple[list[str], list[str]]:
     sources = {name: file.read_bytes() for name, file in _flat().items()}
     first = loader.closure(sources, "pyinit", "pyinit.cli")
     others = loader.closure(sources, *sources)
-    return first, [each for each in others if each not in (*first, *SUBREAPER, *SUBREAPER_THEN)]
+    left_out = (*first, *SUBREAPER, *SUBREAPER_THEN, *ASKED)
+    return first, [each for each in others if each not in left_out]
 
 
 def _flat() -> dict[str, Path]:
@@ -412,8 +440,8 @@ def _stamp() -> tuple[int, int]:
     return int(stat.st_mtime), stat.st_size
 
 
-def _late_bundle(names: Iterable[str]) -> bytes:
-    """Return modules and what they import at their beginning, each as bytecode of its own."""
+def _late_bundle(what: str) -> bytes:
+    """Return the modules of one purpose and what they import at their beginning, each as bytecode of its own."""
     package = executable.package()
     files = {
         ".".join(("pyinit", *file.relative_to(package).with_suffix("").parts)): file
@@ -421,22 +449,38 @@ def _late_bundle(names: Iterable[str]) -> bytes:
         for file in (package / folder).glob("*.py")
     }
     files = {name.removesuffix(".__init__"): file for name, file in files.items()}
+    files |= {name: _flat()[name] for name in ("pyinit.asked", "pyinit.scope")}
     sources = {name: file.read_bytes() for name, file in files.items()}
+    names = {*loader.closure(sources, *LATE[what])}
+    names |= {name.rpartition(".")[0] for name in names} & sources.keys()
     modules = {
         name: (
             str(files[name]),
             [str(files[name].parent)] if files[name].stem == "__init__" else None,
             marshal.dumps(compact.compiled(sources[name], str(files[name]))),
         )
-        for name in loader.closure(sources, *names)
+        for name in sorted(names)  # a package comes before what is in it
     }
+    if what == "log":
+        modules |= _extension("resource")
     return marshal.dumps((_stamp(), modules))
+
+
+def _extension(name: str) -> dict[str, tuple[str, None, bytes]]:
+    """Return what loads a module of Python's own, if that is in a file."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None or not spec.has_location:
+        return {}
+    source = _EXTENSION.replace("FILE", repr(spec.origin))
+    return {name: (spec.origin, None, marshal.dumps(compile(source, f"<{name}>", "exec")))}
 
 
 def _module(name: str) -> tuple[str, str, list[str], CodeType | bytes]:
     file = _flat()[name]
     where = [str(file.parent)] if name == "pyinit" else []
-    code = compact.compiled(file.read_bytes(), str(file))
+    # The names of the API are for programs.
+    source = _PACKAGE.encode() if name == "pyinit" else file.read_bytes()
+    code = compact.compiled(source, str(file))
     return name, str(file), where, marshal.dumps(code) if name in KEPT else code
 
 

@@ -1,0 +1,48 @@
+"""The first moment of a command: many a one has ended by then, and needs nobody to supervise it.
+
+What supervises takes longer to load than true(1) takes to start and end.
+"""
+
+import _signal
+import posix
+
+# So long, in seconds, the command has the processor to itself.
+_MOMENT_S = 0.003
+
+_WALL = 0x40000000  # as in `pyinit.signals`
+_WAIT = posix.WNOHANG | _WALL
+_PEEK = _WAIT | posix.WEXITED | posix.WNOWAIT
+
+
+def exit_status(pid: int) -> int | None:
+    """Return the wait status of the command if it exits within a moment, else None.
+
+    It is reaped then.  A signal that comes meanwhile waits, and keeps it from being reaped here.
+    """
+    try:
+        if _signal.sigtimedwait((_signal.SIGCHLD,), _MOMENT_S) is None or _signal.sigpending():
+            return None
+        seen = posix.waitid(posix.P_PID, pid, _PEEK)
+        if seen is None or seen.si_code != posix.CLD_EXITED:
+            return None
+        return posix.waitpid(pid, _WAIT)[1]
+    except OSError:
+        return None  # a filter, seccomp(2)
+
+
+def is_nobody_left(*, is_init: bool) -> bool:
+    """Return whether nobody but us is left, as PID 1 in our PID namespace, as far as is known."""
+    try:
+        posix.waitid(posix.P_ALL, 0, _PEEK)
+    except ChildProcessError:
+        if not is_init:
+            return True  # a descendant's line leads to a child of ours
+        try:
+            posix.kill(-1, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass  # somebody is there whom we may not signal
+    except OSError:
+        pass  # a filter
+    return False
