@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
     from pyinit.services.loop import Loop
 
-# A pipe holds as much; see pipe(7).  So much is held of a stream, of a line, of the last lines.
-_BLOCK = 65536
+# So much is read at once, half of what a pipe holds: what is made of it fits into memory that the
+# allocator keeps.  With 65,536 it gives it back after each, and every page is a new one.
+_BLOCK = 32768
+
+# So much is held of a line, of the last lines.
 _LONGEST = 16384
 _KEPT = 16384
 _KEPT_LINES = 20
 
 # A pipe that somebody has made as large as an ordinary user may; see pipe-max-size in pipe(7).
-_MOST_BLOCKS = 17
+_MOST_BLOCKS = (1 << 20) // _BLOCK + 1
 
 # What a pipe takes whole; a regular file waits for nobody.
 _PIPE_BUF = 4096
@@ -215,8 +218,8 @@ def prefixed(name: str, width: int, color: int | None) -> "Callable[[bytes], byt
     between = b"\n" + prefix
 
     def render(lines: bytes) -> bytes:
-        # Behind all but the last end: what is counted needs no copy.
-        return prefix + lines.replace(b"\n", between, lines.count(b"\n") - 1)
+        # Behind all but the last end: to cut it off copies less than a sum would.
+        return b"".join((prefix, lines[:-1].replace(b"\n", between), b"\n"))
 
     return render
 
