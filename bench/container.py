@@ -176,15 +176,16 @@ class Container:
             data += block
         return data.decode().strip()
 
-    def read_until(self, end: bytes) -> None:
-        """Read its stdout until it ends so, after whatever stands in front of it."""
-        data = b""
+    def read_until(self, end: bytes) -> bytearray:
+        """Read its stdout until it ends so, after whatever stands in front of it; return all."""
+        data = bytearray()
         while not data.endswith(end):
             self._await(self._stdout, "it has not written all")
             block = os.read(self._stdout, 65536)
             if not block:
                 raise MeasureError(f"end of its output{self._said()}")
-            data = (data + block)[-len(end) :]
+            data += block
+        return data
 
     def expect(self, word: str) -> None:
         """Wait for the line ``word``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -37,23 +38,32 @@ _SLEEPS = "exec sleep 1000"
 # Ends one second after TERM.
 _SLOW = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done"
 
+# What becomes of the lines of services: they come as they are, or with the name in front.
+_COPIED, _NAMED = "copied", "named"
+_LINE = {
+    _COPIED: re.compile(rb"^(\d+)$", re.MULTILINE),
+    _NAMED: re.compile(rb"^[^|\n]*\bweb[^|\n]*\| (\d+)$", re.MULTILINE),
+}
+_ROOT = Path(__file__).parent.parent
+_LISTENER = _ROOT / "bench" / "programs" / "listener.py"
+
 
 @dataclass(frozen=True)
 class Manager:
     """One row: ``start`` writes its files into a directory and returns its command line.
 
-    ``restarts`` is whether ``start`` can have services started again without a delay; ``prefixes``
-    whether the lines of services go through it.
+    ``restarts`` is whether ``start`` can have services started again without a delay; ``lines``
+    what it can do with the lines of services.
     """
 
     name: str
     start: Callable[[Path, Commands, str], list[str]]
-    prefixes: bool = True
+    lines: tuple[str, ...] = (_COPIED, _NAMED)
     restarts: bool = True
 
 
 def _pyinit(directory: Path, commands: Commands, mode: str) -> list[str]:
-    text = "log = 'prefix'\n" if mode == "lines" else ""
+    text = "log = 'prefix'\n" if mode == _NAMED else ""
     for name, script in commands.items():
         text += f"[service.{name}]\ncommand = ['sh', '-c', '''{script.replace('$', '$$')}''']\n"
         if mode == "restart":
@@ -78,9 +88,16 @@ def _supervisord(path: str) -> Callable[[Path, Commands, str], list[str]]:
         for name, script in commands.items():
             (directory / name).write_text(script)
             text += f"[program:{name}]\ncommand=sh {directory}/{name}\nstopasgroup=true\n"
-            text += "stdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\n"
+            if mode == _NAMED:
+                text += "stdout_logfile=NONE\nstdout_events_enabled=true\n"
+            else:
+                text += "stdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\n"
             if mode == "restart":
                 text += "startsecs=0\nautorestart=true\n"
+        if mode == _NAMED:
+            # By itself supervisord puts no name in front of lines.
+            text += f"[eventlistener:names]\ncommand={sys.executable} -IS {_LISTENER}\n"
+            text += "events=PROCESS_LOG\nbuffer_size=100\n"
         (directory / "conf").write_text(text)
         return [path, "-c", str(directory / "conf")]
 
@@ -141,18 +158,19 @@ def managers(peers: Path) -> tuple[list[Manager], dict[str, str]]:
     """Return those that are there, and why others are left out."""
     found = [Manager(COMMAND, _command), Manager(PYINIT, _pyinit)]
     left_out = {}
-    for name, made, prefixes, restarts in (
-        ("supervisord", _supervisord, True, True),
-        ("circusd", _circusd, True, False),
-        ("honcho", _honcho, True, False),
-        ("s6-svscan", _s6, False, False),
+    lines: tuple[str, ...]
+    for name, made, lines, restarts in (
+        ("supervisord", _supervisord, (_COPIED, _NAMED), True),
+        ("circusd", _circusd, (_COPIED,), False),
+        ("honcho", _honcho, (_NAMED,), False),
+        ("s6-svscan", _s6, (), False),
     ):
         try:
             path = _by_name(name, peers)
         except MeasureError as error:
             left_out[name] = str(error)
         else:
-            found.append(Manager(name, made(path), prefixes, restarts))
+            found.append(Manager(name, made(path), lines, restarts))
     return found, left_out
 
 
@@ -241,18 +259,22 @@ def _cpu_ns(pid: int) -> int:
     return sum(processes.run_time_ns(each) for each in processes.init_processes(pid))
 
 
-def cpu_of_a_line(manager: Manager) -> float:
-    """Microseconds of its processor time for each of 100,000 lines."""
+def cpu_of_a_line(manager: Manager, mode: str) -> float:
+    """Microseconds of its processor time for each of 100,000 lines, all of which have to come."""
     with _fifo() as (path, reader):
         script = f"echo >{path}; read x <{path}.go; seq {_LINES}; {_SLEEPS}"
         os.mkfifo(f"{path}.go")
-        with _run(manager, {"web": script}, "lines") as container:
+        with _run(manager, {"web": script}, mode) as container:
             _await_bytes(container, reader, 1)
             time.sleep(1.5)
             before = _cpu_ns(container.pid)
             Path(f"{path}.go").write_text("\n")
-            container.read_until(f"{_LINES}\n".encode())
-            return (_cpu_ns(container.pid) - before) / _LINES / 1000
+            data = container.read_until(f"{_LINES}\n".encode())
+            used = _cpu_ns(container.pid) - before
+    whole = [int(number) for number in _LINE[mode].findall(data)]
+    if whole != list(range(1, _LINES + 1)):
+        raise MeasureError(f"{len(whole)} lines are whole of {_LINES}, or they are out of order")
+    return used / _LINES / 1000
 
 
 def cpu_of_a_restart(manager: Manager) -> float:
@@ -281,26 +303,36 @@ def _with_children(pid: int) -> float:
 
 @dataclass(frozen=True)
 class Figure:
-    """A column of the table; ``fits`` says of whom it can be taken."""
+    """A row of the table; ``fits`` says of whom it can be taken.
 
+    pyinit's is at most that of ``bound``, if there is one: who does the same.
+    """
+
+    key: str
     title: str
     unit: str
     measure: Callable[[Manager], float]
     rounds: int
     fits: Callable[[Manager], bool] = lambda manager: manager.name != COMMAND
+    bound: str = ""
+
+
+def _of_lines(mode: str, title: str, bound: str = "") -> Figure:
+    return Figure(
+        mode, title, "µs", lambda manager: cpu_of_a_line(manager, mode), 3,
+        lambda manager: mode in manager.lines and manager.name != COMMAND, bound,
+    )  # fmt: skip
 
 
 FIGURES = (
-    Figure("first write of the first service", "ms", first_write, 9, lambda _: True),
-    Figure("memory, four services up (Pss)", "MB", memory, 3),
-    Figure("wake-ups in 5 s, four services up", "", wake_ups, 1),
-    Figure("stop of ten services of 1 s each", "s", stop_of_ten, 1),
+    Figure("start", "first write of the first service", "ms", first_write, 9, lambda _: True),
+    Figure("memory", "memory, four services up (Pss)", "MB", memory, 3),
+    Figure("wake-ups", "wake-ups in 5 s, four services up", "", wake_ups, 1),
+    Figure("stop", "stop of ten services of 1 s each", "s", stop_of_ten, 1),
+    _of_lines(_COPIED, "CPU of a line as it is"),
+    _of_lines(_NAMED, "CPU of a line with its name", "supervisord"),
     Figure(
-        "CPU of a line with its name", "µs", cpu_of_a_line, 3,
-        lambda manager: manager.prefixes and manager.name != COMMAND,
-    ),
-    Figure(
-        "CPU of a restart", "ms", cpu_of_a_restart, 3,
+        "restart", "CPU of a restart", "ms", cpu_of_a_restart, 3,
         lambda manager: manager.restarts and manager.name != COMMAND,
     ),
 )  # fmt: skip
@@ -344,6 +376,27 @@ def table(
     return lines
 
 
+def verdicts(
+    medians: Mapping[tuple[str, str], float], figures: Sequence[Figure]
+) -> tuple[list[str], bool]:
+    """Return a line on each bound, and whether all were measured and hold."""
+    lines = []
+    all_hold = True
+    for figure in figures:
+        if not figure.bound:
+            continue
+        ours = medians.get((figure.title, PYINIT))
+        theirs = medians.get((figure.title, figure.bound))
+        if ours is None or theirs is None:
+            holds, found = False, "not measured"
+        else:
+            holds = ours <= theirs
+            found = f"{ours:.3g} of {theirs:.3g} {figure.unit}, {'holds' if holds else 'broken'}"
+        all_hold = all_hold and holds
+        lines.append(f"{figure.title}, at most that of {figure.bound}: {found}")
+    return lines, all_hold
+
+
 def _where() -> str:
     """Return when and on what machine it was measured."""
     machine = report.machine()
@@ -354,25 +407,46 @@ def _where() -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; return 1 if pyinit failed somewhere."""
+    """Measure and print; return 1 if pyinit failed somewhere, or, with --check, broke a bound."""
+    args = _parse(words)
+    be_root()
+    figures = [each for each in FIGURES if not args.only or each.key in args.only]
+    who, left_out = managers(args.peers)
+    medians, failures = measure(who, figures, args.rounds)
+    rows = "\n".join(table(medians, who, figures))
+    print(rows)
+    if args.write_docs:
+        page = _ROOT / "docs" / "services.md"
+        page.write_text(report.replace(page.read_text(), "services", f"{_where()}\n\n{rows}"))
+    for name, why in left_out.items():
+        print(f"{name}: {why}")
+    lines, all_hold = verdicts(medians, figures)
+    print("\n".join(lines))
+    print("\n".join(failures), file=sys.stderr)
+    broken = args.check and not all_hold
+    return int(broken or any(each.startswith("pyinit") for each in failures))
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench services", description=__doc__)
     parser.add_argument("--rounds", type=int, metavar="N", help="of each figure")
-    root = Path(__file__).parent.parent
-    peers = root / "build" / "bench" / "peers" / "bin"
+    keys = [each.key for each in FIGURES]
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="NAME",
+        choices=keys,
+        help=f"only this figure; may be given more than once: {', '.join(keys)}",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 1 unless the bounds were measured and hold"
+    )
+    peers = _ROOT / "build" / "bench" / "peers" / "bin"
     parser.add_argument("--peers", type=Path, default=peers, metavar="DIR")
     parser.add_argument(
         "--write-docs", action="store_true", help="fill the table into docs/services.md as well"
     )
     args = parser.parse_args(words)
-    be_root()
-    who, left_out = managers(args.peers)
-    medians, failures = measure(who, FIGURES, args.rounds)
-    rows = "\n".join(table(medians, who, FIGURES))
-    print(rows)
-    if args.write_docs:
-        page = root / "docs" / "services.md"
-        page.write_text(report.replace(page.read_text(), "services", f"{_where()}\n\n{rows}"))
-    for name, why in left_out.items():
-        print(f"{name}: {why}")
-    print("\n".join(failures), file=sys.stderr)
-    return int(any(each.startswith("pyinit") for each in failures))
+    if args.only and args.write_docs:
+        parser.error("--write-docs takes all figures")
+    return args

@@ -19,7 +19,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import budgets, contestants, procedures, processes, report
+from bench import budgets, contestants, procedures, processes, report, services
 from tests import harness
 from tests.conftest import missing
 
@@ -236,6 +236,18 @@ def test_a_budget_holds_up_to_its_bound() -> None:
             verdicts = budgets.judge({budget.figure: {"rows": rows}})
             verdict = next(each for each in verdicts if each.budget == budget)
             assert verdict.holds == holds
+
+
+@pytest.mark.parametrize(("theirs", "word"), [(1.0, "holds"), (0.9, "broken"), (None, "measured")])
+def test_a_named_line_is_judged_by_who_does_the_same(theirs: float | None, word: str) -> None:
+    """A figure that is missing is no bound that holds."""
+    (figure,) = (each for each in services.FIGURES if each.bound)
+    medians = {(figure.title, services.PYINIT): 1.0}
+    if theirs is not None:
+        medians[figure.title, figure.bound] = theirs
+    (line,), all_hold = services.verdicts(medians, services.FIGURES)
+    assert line.endswith(word)
+    assert all_hold == (word == "holds")
 
 
 def test_a_killed_bench_leaves_nobody_behind(namespaces: None, tmp_path: Path) -> None:
