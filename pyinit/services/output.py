@@ -157,13 +157,19 @@ class Stream:
         """Read again."""
         if self._reader >= 0:
             self._loop.watch(self._reader, loop.READ, self.read)
+        if self._finishes:
+            self.finish()
 
     def finish(self) -> None:
         """Write what a process that has ended has left in the pipe, its last line as well."""
         self._finishes = True
         for _ in range(_MOST_BLOCKS):
             self.read()
-            if not self._finishes or self._reader < 0 or self._outlet.is_full:
+            if not self._finishes or self._reader < 0:
+                break
+            if self._outlet.is_full:
+                # By then the pipe may be empty, of which poll(2) does not tell.
+                self._outlet.hold(self)
                 break
 
     @property

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from tests.harness import until
@@ -74,6 +75,21 @@ def test_a_reader_that_does_not_read_holds_up_the_service_and_nobody_else(
         finally:
             if not stream.closed:
                 stream.close()
+
+
+def test_a_full_pipe_at_the_end_is_written_when_there_is_room(
+    namespaces: None, tmp_path: Path
+) -> None:
+    """Nothing is told of a pipe that is empty then: all has come, as has a line without its end."""
+    script = "import os\nos.write(1, (b'x' * 63 + bytes([10])) * 1023 + b'y' * 64)\n"
+    script += f"open('{tmp_path}/written', 'w')"
+    with box(tmp_path, "[service.a]\nlog = 'prefix'\n" + program(script)) as container:
+        until((tmp_path / "written").exists, "the service has written all")
+        time.sleep(0.3)  # the stdout is full, and what is left waits for room
+        lines = container.rest().splitlines()
+        assert container.wait() == 0
+        assert lines == [f"a | {'x' * 63}"] * 1023 + [f"a | {'y' * 64}"]
+        assert "service_output_lost" not in container.errors()
 
 
 def test_a_grandchild_that_keeps_the_pipe_holds_up_nothing(
