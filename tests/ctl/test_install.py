@@ -427,6 +427,20 @@ assert callable(senders.describe_sender)
     run_in_launcher(tmp_path / "init", other_package, program)
 
 
+def test_the_other_names_of_encodings_are_there_when_they_are_asked_for(
+    tmp_path: Path, other_package: Path
+) -> None:
+    """Until then they take no memory."""
+    program = """
+import codecs
+assert not sys.modules["encodings.aliases"].aliases
+assert codecs.lookup("utf8").name == "utf-8"
+assert codecs.lookup("windows-1252").name == codecs.lookup("1252").name == "cp1252"
+assert sys.modules["encodings.aliases"].aliases["utf8"] == "utf_8"
+"""
+    run_in_launcher(tmp_path / "init", other_package, program)
+
+
 def test_the_supervisor_of_services_is_loaded_from_one_file(
     tmp_path: Path, other_package: Path
 ) -> None:
