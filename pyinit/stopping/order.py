@@ -50,14 +50,39 @@ class Order:
         """Return whether there is a /proc that shows our PID namespace."""
         return self._directory is not None
 
-    def entered(self) -> list[proc.ProcessStat] | None:
-        """Return those whose parent is outside, if there is somebody whom a parent waits for.
+    def many(self, most: int) -> set[int]:
+        """Return our children if there are more than ``most``, and /proc shows all there are.
 
-        None where nobody is, or where /proc does not tell.  Raises OSError.
+        Raises OSError.
+        """
+        if self._directory is None:
+            return set()
+        found = _children(self._directory)
+        return found if len(found) > most and not _hides(self._directory) else set()
+
+    def begin(self) -> tuple[list[proc.ProcessStat], set[int]]:
+        """Return who has entered, and the children that are to be asked.
+
+        Closed afterwards if no parent waits for somebody, or /proc does not tell.  Raises OSError.
+        """
+        try:
+            entered, is_deep = self._find_entered()
+            if is_deep or (self._group_asked is not None and self.is_open()):
+                return entered, self.adopted()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return [], set()
+
+    def _find_entered(self) -> tuple[list[proc.ProcessStat], bool]:
+        """Return those whose parent is outside, and whether a parent waits for somebody.
+
+        No one is where /proc does not tell, or may not tell of all.  Raises OSError.
         """
         directory = self._directory
         if directory is None:
-            return None
+            return [], False
         own, ours = posix.getpid(), _children(directory)
         entered: list[proc.ProcessStat] = []
         is_deep = False
@@ -69,12 +94,12 @@ class Order:
             if own != 1:
                 # Others than our descendants are there as well.
                 if process.parent in ours:
-                    return None if _hides(directory) else []
+                    return [], not _hides(directory)
             elif process.parent == 0:
                 entered.append(process)
             else:
                 is_deep = True
-        return entered if is_deep and not _hides(directory) else None
+        return entered, is_deep and not _hides(directory)
 
     def still(self, processes: "Iterable[proc.ProcessStat]") -> set[int]:
         """Return those PIDs that mean the same process as before."""

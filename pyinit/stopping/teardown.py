@@ -8,6 +8,7 @@ import _signal
 
 from pyinit import events, lifecycle, scope
 from pyinit.kernel import clock
+from pyinit.stopping import crowd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ KILL_BOUND_S = 2.0
 # find all descendants takes long in which nobody is.
 POLL_S = 0.01
 BUSY_POLL_S = 0.25
-# Where more than so many have ended, those who end within so many seconds are reaped together: a
-# wake-up for each takes the time in which others could end.
-MANY = 16
-GATHER_S = 0.0005
 # Whoever a parent still waits for has this time in seconds between TERM and KILL.
 LAST_S = 1.0
 
@@ -72,6 +69,7 @@ class Teardown:
         self._ended, self._gathers = 0, False  # so many have been reaped
         self._clock = clock.Clock()
         self._began: float | None = None  # when the first ones were asked
+        self._taken: _signal.struct_siginfo | None = None  # before there was a state for it
         self._owed: tuple[int, ...] = ()  # signals that have not reached everybody yet
         self._has_named_blockers = False
         self._account = _Account(log, self._clock, policy.grace_s)
@@ -102,25 +100,26 @@ class Teardown:
     def _begin(self) -> None:
         if self._in_order and self._lifecycle.grace_s:
             self._log.guard(self._find_order)
-        below = self._order is not None
-        self._step(lifecycle.LEFTOVERS_BELOW if below else lifecycle.LEFTOVERS)
+        self._step(lifecycle.LEFTOVERS_BELOW if self._order is not None else lifecycle.LEFTOVERS)
+        if self._taken is not None:
+            self._handle_signal(self._taken)
+        self._reap()  # by now they may have ended, and nothing tells of them any more
 
     def _find_order(self) -> None:
         """See whether some are left whom a parent waits for, and who is to be asked first."""
         from pyinit.stopping import order
 
         found = order.Order(self._asked, self._clock.now, self._group_asked)
-        try:
-            entered = found.entered()
-            if entered is None and self._group_asked is not None and found.is_open():
-                entered = []
-            if entered is not None:
-                self._next = found.adopted()
-                self._entered = entered
-                self._order = found
-        finally:
-            if self._order is None:
-                found.close()
+        if self._log.level < events.INFO and self._group_asked is None:
+            self._log.guard(lambda: self._end_crowd(found.many(crowd.MANY)))
+        self._entered, self._next = found.begin()
+        if found.is_open():
+            self._order = found
+
+    def _end_crowd(self, pids: set[int]) -> None:
+        if pids:
+            self._began, self._but = self._clock.now(), self._asked
+            self._taken = crowd.end(pids, self._scope, self._reaper, self._inbox, self._clock)
 
     def _step(self, event: str) -> None:
         for action in self._lifecycle.step(event):
@@ -141,7 +140,7 @@ class Teardown:
             return
         until, awaited = self._wait_until(self._deadline), self._inbox.awaited
         if self._gathers:
-            until, awaited = min(until, now + GATHER_S), self._inbox.besides_chld
+            until, awaited = min(until, now + crowd.GATHER_S), self._inbox.besides_chld
         if now >= until:
             self._look()
         elif self._reaper.is_behind:
@@ -188,7 +187,7 @@ class Teardown:
         found = self._reaper.reap()
         self._ended += found
         # In the order of the tree the next one may be asked when one has ended.
-        self._gathers = bool(found) and self._ended > MANY and self._order is None
+        self._gathers = bool(found) and self._ended > crowd.MANY and self._order is None
         self._left = self._scope.left()
         if self._left == scope.NOBODY:
             self._step(lifecycle.GONE)
@@ -206,7 +205,7 @@ class Teardown:
         if self._deadline is None:
             for process in self._entered:
                 self._scope.signal_one(process.pid, (_signal.SIGTERM, _signal.SIGCONT))
-        before = self._asked_before()
+        before = set() if self._order is None else self._order.reached()
         for pid in self._next:
             self._asked.add(pid)
             # A stopped process acts on TERM only after CONT.
@@ -216,12 +215,8 @@ class Teardown:
         if self._scope.asks:
             self._left = scope.OUTSIDERS
 
-    def _asked_before(self) -> set[int]:
-        """Return those who got TERM as members of the main child's group."""
-        return set() if self._order is None else self._order.reached()
-
     def _arm_half(self) -> None:
-        self._began = self._clock.now()
+        self._began = self._clock.now() if self._began is None else self._began
         self._deadline = self._began + self._lifecycle.grace_s / 2
 
     def _ask_bypassed(self) -> None:
@@ -229,7 +224,7 @@ class Teardown:
         if self._order is None:
             return
         try:
-            found = self._order.bypassed(self._asked_before() | self._order.still(self._entered))
+            found = self._order.bypassed(self._order.reached() | self._order.still(self._entered))
         except OSError:
             return  # they are asked near the grace's end
         for pid in found:
@@ -244,7 +239,7 @@ class Teardown:
         is_first = self._deadline is None
         if self._order is not None:
             again = self._order.still(self._entered) | self._order.still_bypassed()
-            told = self._asked_before()
+            told = self._order.reached()
             self._but = {*self._asked, *again, *told}
             for pid in told - self._asked - again:
                 self._scope.signal_one(pid, (_signal.SIGCONT,))  # stopped, it could not act on it

@@ -43,9 +43,13 @@ def container_of(*command: str, grace: str = "1000", options: Sequence[str] = ()
     return Container(command or python("record.py", "TERM"), options=["--grace", grace, *options])
 
 
-def test_it_is_asked_and_waited_for() -> None:
-    """Its end sends PID 1 no SIGCHLD, and yet the end comes with it, not with the grace."""
-    with container_of() as container:
+@pytest.mark.parametrize("options", [(), ("--group",)])
+def test_it_is_asked_and_waited_for(options: tuple[str, ...]) -> None:
+    """Its end sends PID 1 no SIGCHLD, and yet the end comes with it, not with the grace.
+
+    With --group, too, where others have got their TERM with the command.
+    """
+    with container_of(options=options) as container:
         container.expect("ready")
         with entered(container, python("leave.py", "-", "slow")) as process:
             container.signal(signal.SIGTERM)
