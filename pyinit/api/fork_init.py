@@ -30,13 +30,14 @@ def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
     is_init = posix.getpid() == 1
     if not options and not is_init and not always:
         return
-    settings = _settings_of(options)
+    # The init loads what the settings are, where it can go without until the program runs.
+    settings = _settings_of(options) if options or not is_init else None
     if is_init or (always and not _is_worker()):
         _check_process(is_init=is_init)
         if is_init and not options and not _may_have_terminal():
-            _fork_at_once(settings)
+            _fork_at_once()
         else:
-            _fork_init(settings)
+            _fork_init(settings or _settings_of(options))
 
 
 def _is_worker() -> bool:
@@ -106,14 +107,14 @@ def _may_have_terminal() -> bool:
     return True
 
 
-def _fork_at_once(settings: "Settings") -> None:
+def _fork_at_once() -> None:
     """Fork where nothing can be refused; the init is loaded while the program goes on.
 
     Return in the child only.  Raises OSError.
     """
     from pyinit.api import held
 
-    before = held.SavedProcessState(settings)
+    before = held.SavedProcessState(None)
     try:
         held.keep_statuses()
         pid = posix.fork()
@@ -126,7 +127,7 @@ def _fork_at_once(settings: "Settings") -> None:
             held.let_go_first()
             from pyinit import boot
 
-            _be_init(pid, boot.Init(settings, before.mask), None)
+            _be_init(pid, boot.Init(_settings_of({}), before.mask), None)
         except BaseException as error:
             code = held.attend(pid, error)
         finally:

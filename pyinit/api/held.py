@@ -28,16 +28,18 @@ _HEAD_START_S = 0.003
 class SavedProcessState:
     """The state of this process from before it became an init; all signals are blocked from here.
 
-    ``mask`` is the signal mask.  Raises what the Python handler of a signal that has just
-    come raises, such as KeyboardInterrupt, and then nothing has changed.
+    ``mask`` is the signal mask.  Without ``settings`` it is PID 1 that asks for nothing.
+
+    Raises what the Python handler of a signal that has just come raises, such as
+    KeyboardInterrupt, and then nothing has changed.
     """
 
-    def __init__(self, settings: "Settings") -> None:
+    def __init__(self, settings: "Settings | None") -> None:
         self._dispositions = {number: _signal.getsignal(number) for number in _ALL - _FIXED}
         self._linux: ModuleType | None = None
         self._subreaper = False
         self._death_signal = 0
-        if settings.parent_death_signal or posix.getpid() != 1:
+        if posix.getpid() != 1 or (settings is not None and settings.parent_death_signal):
             self._ask_attributes()
         self.mask = _block_all()
 

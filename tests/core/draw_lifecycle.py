@@ -51,9 +51,10 @@ not act on it. Such a parent ignores TERM, or has not taken it (SigIgn, SigPnd a
 /proc/PID/status), because a tracer has stopped it for example, or pyinit may not signal it. pyinit
 expects a parent that has taken TERM to end its children itself. 1 s before the end of the grace all
 other leftovers get TERM, because their parents take too long. At the end of the grace all get KILL.
-The order costs no time with processes that end on TERM. All get TERM at once with `--leftovers
-all`, when all leftovers are children of pyinit, and when /proc is missing, shows another namespace
-or hides processes (`hidepid`). A subreaper without /proc reaches its own children only, so it
+The order costs no time with processes that end on TERM. If more than 16 children are left, they get
+TERM before pyinit lists the other processes. All get TERM at once with `--leftovers all`, when all
+leftovers are children of pyinit, and when /proc is missing, shows another namespace or hides
+processes (`hidepid`). A subreaper without /proc reaches its own children only, so it
 always keeps the order. With `--group`, members of the main child's group that got TERM with it, as
 a stop or as its end, do not get TERM again; with `--leftovers all` all processes get it.
 

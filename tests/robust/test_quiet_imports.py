@@ -55,7 +55,7 @@ def test_a_teardown(namespaces: None) -> None:
     """Where somebody is left: the clock of its deadlines, and whom a parent waits for."""
     more = {"pyinit.stopping", "pyinit.kernel"}
     more |= {"pyinit.stopping.teardown", "pyinit.kernel.clock", "pyinit.stopping.order"}
-    more |= {"pyinit.kernel.proc", "pyinit.scope"}
+    more |= {"pyinit.kernel.proc", "pyinit.scope", "pyinit.stopping.crowd"}
     assert loaded("sh", "-c", "sleep 1000 &") == ALLOWED | more
 
 
