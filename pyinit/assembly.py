@@ -59,6 +59,16 @@ def paused(init: "Init") -> supervisor.Supervisor:
     return made
 
 
+def tell_of_failure(init: "Init", error: Exception) -> None:
+    """Write where that is asked for that the command could not be started."""
+    # Whoever is told of the error knows.
+    init.settings.verbose = min(init.settings.verbose, 0)
+    log = open_log(init)
+    log.flush()
+    if log.record is not None:
+        log.record.not_started(getattr(error, "code", 125), str(error))
+
+
 def _assemble(init: "Init", log: events.Log) -> supervisor.Supervisor:
     """Return the supervisor, with all that it needs."""
     settings = init.settings

@@ -6,7 +6,6 @@ is said, and `pyinit.fallback` goes on.
 """
 
 import _signal
-import gc
 import posix
 import sys
 import time  # every interpreter has it built in
@@ -128,17 +127,11 @@ class Init:
 
     def _tell_of_failure(self, error: Exception) -> None:
         """Write where that is asked for that the command could not be started.  Raises nothing."""
-        if not self.settings.tells_of_failure():
-            return
         try:
-            # Whoever is told of the error knows.
-            self.settings.verbose = min(self.settings.verbose, 0)
-            from pyinit import assembly
+            if self.settings.tells_of_failure():
+                from pyinit import assembly
 
-            log = assembly.open_log(self)
-            log.flush()
-            if log.record is not None:
-                log.record.not_started(getattr(error, "code", 125), str(error))
+                assembly.tell_of_failure(self, error)
         except Exception as other:
             fallback.tell(f"internal error: {other!r}")  # the first error is the one to be raised
 
@@ -147,7 +140,8 @@ class Init:
         from pyinit import assembly
 
         supervisor = assembly.paused(self)
-        self._settle()
+        if self.has_process:
+            moment.settle(self.settings)
         return supervisor.run()
 
     def supervise(self) -> int:
@@ -157,7 +151,8 @@ class Init:
         """
         supervisor = None
         try:
-            self._settle()
+            if self.has_process:
+                moment.settle(self.settings)
             if self._has_ended_alone():
                 return self.status >> 8
             from pyinit import assembly
@@ -191,27 +186,6 @@ class Init:
             return False
         self.status, self.has_ended = status, True
         return moment.is_nobody_left(is_init=posix.getpid() == 1)
-
-    def _settle(self) -> None:
-        """Change what the command was not to inherit.  Raises nothing."""
-        if not self.has_process:
-            return
-        gc.freeze()  # what there is now stays for good; the launcher has it disabled until here
-        gc.enable()
-        settings = self.settings
-        # The pre-stop command runs where we were started, and `pyinitctl status` looks there.
-        if not settings.pre_stop and settings.status_file[:1] in ("", "/"):
-            try:
-                leave_directory()
-            except Exception:
-                pass  # a filter forbids it: a mount stays busy
-        if settings.oom_score_adj is not None:
-            try:
-                from pyinit.kernel import score
-
-                score.spare()
-            except Exception:
-                pass  # there is no CAP_SYS_RESOURCE, or no /proc
 
 
 def launch(
@@ -302,19 +276,6 @@ def _foreground_terminal(settings: "Settings") -> int | None:
     from pyinit.kernel import terminal
 
     return None if settings.rewrite and terminal.is_kept(settings) else terminal.take_foreground()
-
-
-def leave_directory() -> None:
-    """Go to the root directory, so that no mount is busy; modules are found as before.
-
-    Raises OSError.
-    """
-    paths = (*sys.path, *sys.modules["pyinit"].__path__)
-    if not all(path.startswith("/") for path in paths):
-        from pyinit.process import directory
-
-        directory.make_absolute(posix.getcwd())
-    posix.chdir("/")
 
 
 def close(fd: int) -> None:

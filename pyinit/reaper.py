@@ -4,6 +4,7 @@ Children that somebody has to do with are in the table ``known``; all others are
 """
 
 import posix
+import time  # every interpreter has it built in
 
 from pyinit import events, signals
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 MOST = 1000
 _LONG = 125  # for as many counts a known child: there is more to be done
 
+# So many, with less than so many seconds between one and the next, are a flood.
+_FLOOD = 64
+_PAUSE_S = 0.004
+
 # So many turns are for those who have ended with the main child.
 _MOST_TURNS_AT_END = 200
 
@@ -29,14 +34,16 @@ class Reaper:
     """Reaps whoever has ended, and tells those who want to know.
 
     ``known`` are the children that are no orphans, by PID.  ``is_behind`` says that there may be
-    more to be reaped than one turn of the loop may.  ``signalled`` are children that were sent
-    SIGTERM: whoever is reaped is taken out, for the number can be used anew then.
+    more to be reaped than one turn of the loop may, and ``is_flooded`` that many have just ended
+    without a pause.  ``signalled`` are children that were sent SIGTERM: whoever is reaped is taken
+    out, for the number can be used anew then.
     """
 
     def __init__(self, log: events.Log, kills: "Kills | None" = None) -> None:
         self.log = log
         self.known: dict[int, OnChange] = {}
         self.is_behind = False
+        self.is_flooded = False
         self.has_killed = False  # by SIGKILL; whoever dies by one else may be the OOM killer's
         self.signalled: set[int] = set()
         # How the next one is reaped where orphans are told of; see `pyinit.log.orphans`.
@@ -45,6 +52,7 @@ class Reaper:
         self.kills = kills
         self._killed: list[Killed] = []  # since OOM kills were looked for
         self._room = MOST  # for children to be reaped in this turn
+        self._flood, self._last = 0, 0.0  # so many without a pause, and when the last one was
 
     def begin_turn(self) -> None:
         """Let as many be reaped as one turn of the loop may."""
@@ -56,9 +64,16 @@ class Reaper:
         Return how many of them there were.  There may be more where ``is_behind`` says so.
         """
         found = self._reap_all()
+        self._note_flood(found)
         if self._killed or self.on_oom is not None:
             self.log.guard(self.look_for_oom)
         return found
+
+    def _note_flood(self, found: int) -> None:
+        now = time.monotonic()
+        self._flood = found + (self._flood if now - self._last < _PAUSE_S else 0)
+        self._last = now
+        self.is_flooded = self._flood > _FLOOD
 
     def _reap_all(self) -> int:
         """Reap as many as this turn may, and return how many there were."""

@@ -196,8 +196,9 @@ class Supervisor:
         number = info.si_signo
         if number == _signal.SIGCHLD:
             if not self._reaper.reap() and not self._settings.installs_handlers:
-                # Another thread of the program may have reaped it.
-                self._reaper.ask_after_known()
+                self._reaper.ask_after_known()  # another thread of the program has reaped it
+            elif self._reaper.is_flooded and self.main.alive and (taken := self._inbox.gather()):
+                self._handle_signal(taken)
             return
         if self._log.level >= events.INFO:
             self._inbox.tell(info)
@@ -252,8 +253,7 @@ class Supervisor:
 
     def _where(self) -> "OwnNamespace | Descendants":
         """Return how those are reached that the main child leaves."""
-        if self._scope is None:
-            self._scope = _own_namespace() if self._is_init else _descendants()
+        self._scope = self._scope or (_own_namespace() if self._is_init else _descendants())
         return self._scope
 
     def _ask_who_is_left(self) -> None:

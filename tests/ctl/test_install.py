@@ -433,6 +433,7 @@ def test_the_other_names_of_encodings_are_there_when_they_are_asked_for(
     """Until then they take no memory."""
     program = """
 import codecs
+from pyinit import events  # with all that comes after the start
 assert not sys.modules["encodings.aliases"].aliases
 assert codecs.lookup("utf8").name == "utf-8"
 assert codecs.lookup("windows-1252").name == codecs.lookup("1252").name == "cp1252"

@@ -50,7 +50,8 @@ def _with_few_entries(code: CodeType) -> CodeType:
     constants = (
         _with_few_entries(each) if isinstance(each, type(code)) else each for each in code.co_consts
     )
-    made = code.replace(co_consts=tuple(constants))
+    # Tracebacks show no more of the name.
+    made = code.replace(co_consts=tuple(constants), co_qualname=code.co_name)
     shorter = made.replace(co_linetable=bytes(table))
     # A later Python may have another format.
     is_same = [*_runs(shorter)] == [*_runs(code)]

@@ -174,6 +174,11 @@ def read_rest():
     return data
 
 def then(name):
+    # The 320 other names of encodings take 45 KiB, and an init needs none of them: their memory is
+    # for its modules.  Code that asks for one has them read again.
+    if hasattr(encodings, "_aliases"):
+        encodings._aliases.clear()
+        encodings._aliases = type(sys.implementation)(get=read_aliases)
     package = sys.modules["pyinit"]
     del package.__getattr__
     load(marshal.loads(rest or read_rest()))
@@ -212,12 +217,7 @@ def read_aliases(name, other=None):
     encodings._aliases = __import__("encodings.aliases", fromlist=("aliases",)).aliases
     return encodings._aliases.get(name, other)
 
-# The 320 other names of encodings take 45 KiB, and an init needs none of them: their memory is for
-# its modules.  Code that asks for one has them read again.
 encodings = sys.modules["encodings"]
-if hasattr(encodings, "_aliases"):
-    encodings._aliases.clear()
-    encodings._aliases = type(sys.implementation)(get=read_aliases)
 # The __spec__ of a module while it is executed, for pyinit.events.
 half = type(sys.implementation)(_initializing=True)
 stat = posix.stat(INIT_FILE)
