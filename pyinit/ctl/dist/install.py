@@ -75,9 +75,8 @@ import gc, marshal, posix
 
 gc.disable()  # pyinit.boot enables it when all is loaded
 try:
-    file, size = {init!r} if posix.getpid() == 1 else {subreaper!r}
-    bundle = posix.open(file, posix.O_CLOEXEC)
-    exec(marshal.loads(posix.read(bundle, size)))
+    bundle = posix.open({init!r}, {cloexec})
+    exec(marshal.loads(posix.read(bundle, {size})))
 except Exception:
     exec({without!r})  # no bundle, or a broken one: the modules are there
 {naming}main(inherited_mask)
@@ -224,13 +223,19 @@ stat = posix.stat(INIT_FILE)
 # Not of a package that has changed since, and not of a file that was cut.
 if (int(stat.st_mtime), stat.st_size) != STAMP or posix.fstat(bundle).st_size != SIZE:
     raise ImportError
-# The number of a standard stream would be taken for that.
-rest = read_rest() if bundle < 3 else b""
-load(FIRST)
-sys.modules["pyinit"].__getattr__ = then
-sys.modules["pyinit"]._serve = serve
-sys.path += PATHS
-main = sys.modules["pyinit.cli"].main
+other = SUBREAPER
+if other is not None and posix.getpid() != 1:
+    posix.close(bundle)
+    bundle = posix.open(other[0], posix.O_CLOEXEC)
+    exec(marshal.loads(posix.read(bundle, other[1])))
+else:
+    # The number of a standard stream would be taken for that.
+    rest = read_rest() if bundle < 3 else b""
+    load(FIRST)
+    sys.modules["pyinit"].__getattr__ = then
+    sys.modules["pyinit"]._serve = serve
+    sys.path += PATHS
+    main = sys.modules["pyinit.cli"].main
 """
 
 
@@ -363,8 +368,9 @@ def _launcher_text(shebang: str, naming: str, sizes: Mapping[str, int]) -> bytes
     text = _LAUNCHER.format(
         shebang=shebang,
         mark=MARK,
-        init=(str(_bundle_file("init")), sizes["init"]),
-        subreaper=(str(_bundle_file("subreaper")), sizes["subreaper"]),
+        init=str(_bundle_file("init")),
+        size=sizes["init"],
+        cloexec=os.O_CLOEXEC,
         without=_WITHOUT.format(first=paths[:1], paths=paths),
         naming=naming,
     )
@@ -388,9 +394,11 @@ def _write_bundles() -> dict[str, int]:
                 _bundle_file(name).unlink(missing_ok=True)
         return {"init": 0, "subreaper": 0}
     first, then = lists()
+    subreaper = _bundle([*first, *SUBREAPER], [*then, *SUBREAPER_THEN])
     bundles = {
-        "init": _bundle(first, then),
-        "subreaper": _bundle([*first, *SUBREAPER], [*then, *SUBREAPER_THEN]),
+        # The launcher, which Python compiles at each start, knows of this one alone.
+        "init": _bundle(first, then, (str(_bundle_file("subreaper")), len(subreaper[0]))),
+        "subreaper": subreaper,
         **{what: (_late_bundle(what), b"") for what in LATE},
     }
     for name, parts in bundles.items():
@@ -423,8 +431,13 @@ def _flat() -> dict[str, Path]:
     return {"pyinit": package / "__init__.py", **files}
 
 
-def _bundle(first: list[str], then: list[str]) -> tuple[bytes, bytes]:
-    """Return what is executed at once, and what is read once the command has been started."""
+def _bundle(
+    first: list[str], then: list[str], subreaper: tuple[str, int] | None = None
+) -> tuple[bytes, bytes]:
+    """Return what is executed at once, and what is read once the command has been started.
+
+    ``subreaper`` is the file for whom is not PID 1, and how much of it is executed at once.
+    """
     later = marshal.dumps([*map(_module, then)])
     values: dict[str, object] = {
         "INIT_FILE": str(executable.package() / "__init__.py"),
@@ -432,6 +445,7 @@ def _bundle(first: list[str], then: list[str]) -> tuple[bytes, bytes]:
         "STAMP": _stamp(),
         "PATHS": _paths(),
         "FIRST": [*map(_module, first)],
+        "SUBREAPER": subreaper,
     }
     # A number takes as many bytes as another.
     length = len(_bytecode({**values, "LENGTH": 0, "SIZE": 1}))
