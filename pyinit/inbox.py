@@ -8,10 +8,6 @@ import posix
 
 from pyinit import events, signals
 
-# Of a flood those who end within so many seconds are reaped together: one that is reaped by itself
-# takes 28 microseconds of processor time, one of many 6.
-_GATHER_S = 0.002
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,12 +52,6 @@ class Inbox:
         while (info := _signal.sigtimedwait(numbers, 0)) is not None:
             numbers = numbers.replace(bytes((info.si_signo,)), b"")
             yield info
-
-    def gather(self) -> _signal.struct_siginfo | None:
-        """Wait for a moment, in which more can end, for a signal but SIGCHLD, and take it."""
-        taken = _signal.sigtimedwait(self.besides_chld, _GATHER_S)
-        # What an interrupted wait returns after its time is no signal; see `pyinit.kernel.clock`.
-        return taken if taken is not None and taken.si_signo in self.besides_chld else None
 
     def note_stop(self, info: _signal.struct_siginfo, main: int) -> None:
         """Keep the first stop signal in mind: whoever asks has none yet.

@@ -4,7 +4,6 @@ Children that somebody has to do with are in the table ``known``; all others are
 """
 
 import posix
-import time  # every interpreter has it built in
 
 from pyinit import events, signals
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 MOST = 1000
 _LONG = 125  # for as many counts a known child: there is more to be done
 
-# So many, with less than so many seconds between one and the next, are a flood.
-_FLOOD = 64
-_PAUSE_S = 0.004
+# The low bits of a wait status of which more has to be done than to count it: a stop or a
+# continuation, and the SIGKILL that may have been the OOM killer's.
+_LOOKED_AT = (signals.STOPPED, signals.KILLED)
 
 # So many turns are for those who have ended with the main child.
 _MOST_TURNS_AT_END = 200
@@ -34,16 +33,14 @@ class Reaper:
     """Reaps whoever has ended, and tells those who want to know.
 
     ``known`` are the children that are no orphans, by PID.  ``is_behind`` says that there may be
-    more to be reaped than one turn of the loop may, and ``is_flooded`` that many have just ended
-    without a pause.  ``signalled`` are children that were sent SIGTERM: whoever is reaped is taken
-    out, for the number can be used anew then.
+    more to be reaped than one turn of the loop may.  ``signalled`` are children that were sent
+    SIGTERM: whoever is reaped is taken out, for the number can be used anew then.
     """
 
     def __init__(self, log: events.Log, kills: "Kills | None" = None) -> None:
         self.log = log
         self.known: dict[int, OnChange] = {}
         self.is_behind = False
-        self.is_flooded = False
         self.has_killed = False  # by SIGKILL; whoever dies by one else may be the OOM killer's
         self.signalled: set[int] = set()
         # How the next one is reaped where orphans are told of; see `pyinit.log.orphans`.
@@ -52,7 +49,6 @@ class Reaper:
         self.kills = kills
         self._killed: list[Killed] = []  # since OOM kills were looked for
         self._room = MOST  # for children to be reaped in this turn
-        self._flood, self._last = 0, 0.0  # so many without a pause, and when the last one was
 
     def begin_turn(self) -> None:
         """Let as many be reaped as one turn of the loop may."""
@@ -64,16 +60,9 @@ class Reaper:
         Return how many of them there were.  There may be more where ``is_behind`` says so.
         """
         found = self._reap_all()
-        self._note_flood(found)
         if self._killed or self.on_oom is not None:
             self.log.guard(self.look_for_oom)
         return found
-
-    def _note_flood(self, found: int) -> None:
-        now = time.monotonic()
-        self._flood = found + (self._flood if now - self._last < _PAUSE_S else 0)
-        self._last = now
-        self.is_flooded = self._flood > _FLOOD
 
     def _reap_all(self) -> int:
         """Reap as many as this turn may, and return how many there were."""
@@ -198,6 +187,6 @@ def _reap_plain(known: "dict[int, OnChange]", room: int) -> tuple[int, int, int]
     passed = pid = status = 0
     for passed in range(room):  # noqa: B007 - it is returned
         pid, status = wait(-1, flags)
-        if status & 0x7F or not pid or pid in known:
+        if not pid or pid in known or status & 0x7F in _LOOKED_AT:
             break
     return passed, pid, status

@@ -197,8 +197,6 @@ class Supervisor:
         if number == _signal.SIGCHLD:
             if not self._reaper.reap() and not self._settings.installs_handlers:
                 self._reaper.ask_after_known()  # another thread of the program has reaped it
-            elif self._reaper.is_flooded and self.main.alive and (taken := self._inbox.gather()):
-                self._handle_signal(taken)
             return
         if self._log.level >= events.INFO:
             self._inbox.tell(info)
