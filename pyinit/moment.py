@@ -1,8 +1,7 @@
 """The first moment of a command: what its init does then, and whether that is all.
 
-Many a command has ended by then, and needs nobody to supervise it.
-
-What supervises takes longer to load than true(1) takes to start and end.
+Many a command has ended by then, and needs nobody to supervise it.  What supervises takes longer
+to load than true(1) takes to start and end.
 """
 
 import _signal

@@ -466,7 +466,7 @@ def _stamp() -> tuple[int, int]:
 
 
 def _late_bundle(what: str) -> bytes:
-    """Return the modules of one purpose and what they import at their beginning, each as bytecode of its own."""
+    """Return the modules of one purpose and what they import at their beginning, as bytecode each."""
     package = executable.package()
     files = {
         ".".join(("pyinit", *file.relative_to(package).with_suffix("").parts)): file
