@@ -320,7 +320,9 @@ def fork_with_thread() -> None:
     refused()
     lock.release()
     thread.join()
-    while _thread._count():  # a thread ends after it can be joined
+    # A thread ends after it can be joined, and the kernel's part of it later than Python's, which
+    # os.fork() of Python 3.12 looks at.
+    while _thread._count() or len(os.listdir("/proc/self/task")) > 1:
         os.sched_yield()
     pid = os.fork()
     if pid == 0:
