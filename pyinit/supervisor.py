@@ -99,7 +99,7 @@ class Supervisor:
         self._reaper.catch_up()
         if rest is None or not rest.alive:
             return
-        self._log.guard(main.take_terminal_back)  # ^C is for us now
+        self._log.guard(lambda: rest.take_terminal(main))
         self.lifecycle.step(lifecycle.LEFTOVERS_AWAITED)
         self._log.guard(lambda: rest.tell_of_wait(self._where()))
         rest.status = main.status

@@ -164,16 +164,22 @@ def foreground() -> int | None:
         posix.close(fd)
 
 
-def take_back(group: int) -> bool:
+def take_back(group: int, *, for_us: bool = False) -> bool:
     """Make our own group the foreground again if ``group`` has it, or nobody who lives.
 
     For whoever goes on in our group after us.  A group outside the PID
     namespace has no number here; its shell takes the terminal back itself.
-    Return whether that was done.
+    Where the terminal is ``for_us`` we leave such a group for one of our own:
+    tcsetpgrp(3) takes numbers only.  Return whether that was done.
     """
     own = posix.getpgrp()
     now = foreground()
-    if not own or not now or now == own or (now != group and group_exists(now)):
+    if not now or now == own or (now != group and group_exists(now)):
+        return False
+    if not own and for_us:
+        posix.setpgid(0, 0)
+        own = posix.getpgrp()
+    if not own:
         return False
     fd = open_controlling()
     if fd is None:

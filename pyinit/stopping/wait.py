@@ -25,6 +25,13 @@ class Rest(pause.Pause):
     def alive(self, value: bool) -> None:
         self._is_on = value
 
+    def take_terminal(self, main: child.Child) -> None:
+        """Have ^C come to us: whose it was has ended."""
+        if main.had_terminal:
+            from pyinit.kernel import terminal
+
+            terminal.take_back(main.pid, for_us=True)
+
     def tell_of_wait(self, where: scope.Scope) -> None:
         """Say whom we wait for, all of ``where``.  Raises OSError."""
         if self._log.level < events.INFO:

@@ -56,6 +56,23 @@ def test_after_a_command_that_left_a_daemon(mode: str, namespaces: None) -> None
 
 
 @pytest.mark.parametrize("name", ["bash", "dash"])
+def test_after_a_daemon_pid_1_has_a_terminal_of_a_group_outside(
+    name: str, namespaces: None
+) -> None:
+    """Its group has no number that tcsetpgrp(3) takes; the shell takes the terminal back."""
+    daemon = " ".join(python("daemon.py"))
+    with shell(name) as (terminal, container):
+        terminal.type(f"{UNSHARE} $PYINIT --wait-all {daemon}\n")
+        terminal.expect("ready\r\n")
+        pyinit = find(container, "pyinit")
+        until(lambda: terminal.foreground() == os.getpgid(pyinit), "pyinit has the terminal")
+        terminal.type(INTERRUPT)
+        terminal.expect("TERM\r\nended\r\n")
+        terminal.type("echo ended-with-$?\n")
+        terminal.expect("ended-with-3\r\n")
+
+
+@pytest.mark.parametrize("name", ["bash", "dash"])
 def test_pid_1_hands_over_a_terminal_of_a_group_outside(name: str, namespaces: None) -> None:
     """The groups read as 0 in the PID namespace: who is the foreground is found in another way."""
     with shell(name) as (terminal, container):
