@@ -291,8 +291,9 @@ relayed during the drain. It ends early at a second stop signal, or when the com
                 "--drain 5 --pre-stop 'touch /run/draining'",
                 """\
 `/bin/sh -c` runs it, with the user, directory and variables of the command. The drain lasts its
-full time even if the shell command ends earlier. At the end of the drain its process group gets
-KILL. If it fails or is killed, pyinit logs a warning and goes on.""",
+full time even if the shell command ends earlier. If it still runs at the end of the drain, its
+process group gets KILL; if it has ended, what it left behind is one of the leftovers. If it fails
+or is killed, pyinit logs a warning and goes on.""",
             ),
             Option(
                 "escalate", STEPS,

@@ -35,7 +35,8 @@ expect.
 Signals of a terminal, such as WINCH, are not relayed. pyinit has the terminal again, so ^C is a
 stop signal. The exit code is always that of the command. pyinit sends TERM only; a daemon that
 needs another signal can be stopped by `--pre-stop`, as with `--drain 30 --pre-stop 'nginx -s
-quit'`: the drain ends early when the last child has ended.
+quit'`: the drain ends early when the last child has ended. The pre-stop command is one of them, so
+that `service nginx stop` can do its last steps after the end of nginx.
 
 **The plan** (`--escalate`, `--stop-timeout`) is for a main child that does not end on its stop
 signal. Its times count from the relay of that signal, so they come after the drain. pyinit relays

@@ -162,6 +162,21 @@ def test_a_drain_ends_with_the_last_process() -> None:
         assert container.errors() == ""
 
 
+def test_the_pre_stop_command_outlives_the_last_process(tmp_path: Path) -> None:
+    """It is waited for too, as far as the drain goes: `service stop` has a file to remove."""
+    name = tmp_path / "pid"
+    daemon = "exec 0<&-; echo \\$\\$ >$FILE; exec sleep 1000"
+    command = ["sh", "-c", f'setsid sh -c "{daemon}" & until [ -s $FILE ]; do :; done']
+    hook = 'read -r pid <"$FILE"; kill "$pid"; while kill -0 "$pid"; do :; done 2>&-; echo removed'
+    options = [*WAIT, "--drain", NEVER_S, "--pre-stop", hook]
+    with Container(command, options=options, env={**os.environ, "FILE": str(name)}) as container:
+        main_ends(container)
+        container.signal(signal.SIGTERM)
+        container.expect("removed")
+        assert container.wait() == 0
+        assert container.errors() == ""
+
+
 def test_it_is_told(tmp_path: Path, mode: str) -> None:
     """By the log, the status file while it waits, and the report."""
     status, report = tmp_path / "status", tmp_path / "report"
