@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from pyinit.supervisor import Supervisor
 
 
-def die_with_parent(number: int) -> None:
+def die_with_parent(number: int) -> int:
     """Have signal ``number`` sent to us when our parent ends; PR_SET_PDEATHSIG in prctl(2).
+
+    Return the parent's PID.
 
     A parent that ended while it was asked for counts as one that ends now.  As PID 1
     that cannot be seen: the parent is outside, and has the number 0 like every other
@@ -32,6 +34,7 @@ def die_with_parent(number: int) -> None:
         raise fork.StartError(125, f"cannot set the parent-death signal: {reason}") from None
     if posix.getppid() != parent:
         posix.kill(posix.getpid(), number)
+    return parent
 
 
 def open_writer(settings: "Settings") -> "events.Writer":

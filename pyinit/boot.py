@@ -66,7 +66,8 @@ class Init:
         if self.settings.parent_death_signal:
             from pyinit import asked
 
-            asked.die_with_parent(self.settings.parent_death_signal)
+            number = self.settings.parent_death_signal
+            self.settings.parent = asked.die_with_parent(number)
         if posix.getpid() != 1:
             self._prepare_subreaper()
 

@@ -74,6 +74,7 @@ class Settings:
     is_plain = False  # no option is there, and no variable
     dies_with_us = True  # when not PID 1, the main child is killed when pyinit ends
     end_signal: int | None = None  # the main child and all that it left are to be killed at once
+    parent = 0  # the PID of whoever sends the parent-death signal, if we can see it
     installs_handlers = True  # so that /proc/PID/status tells of them
     license = False  # print it; other inits have an option for it
     misspelt: "tuple[tuple[str, str], ...]" = ()  # variables of no option, and those meant

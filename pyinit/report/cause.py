@@ -254,7 +254,11 @@ def _killed_leftovers(teardown: Facts, names: list[str]) -> str:
         names.append("...")
     left = plural(teardown["kills"], "leftover") if teardown["kills"] else "leftovers"
     left += f" ({', '.join(names)})" if names else ""
-    return f"{left} killed after the grace of {duration(teardown['grace_s'])}"
+    grace_s, took_s = teardown["grace_s"], teardown["took_s"]
+    if took_s is not None and took_s < grace_s:
+        grace = f"the grace of {duration(grace_s)}, which a second stop signal cut short"
+        return f"{left} killed after {duration(took_s)} of {grace}"
+    return f"{left} killed after the grace of {duration(grace_s)}"
 
 
 def _used(usage: Facts) -> list[str]:

@@ -54,16 +54,18 @@ def explain(
     if main.pid:
         story.tell("child_started", log.started[1], pid=main.pid)
     if not is_for_others:
-        _tell_of_stop(story, settings, main, inbox)
+        _tell_of_stop(story, inbox)
     for _, event, fields, when in log.explaining:
         story.tell(event, when[1], **fields)
+    if not is_for_others:
+        _tell_of_relay(story, settings, main, inbox)
     if main.pid:
         _tell_of_child(story, settings, main, ended)
     if is_for_others:
-        _tell_of_stop(story, settings, main, inbox)
+        _tell_of_stop(story, inbox)
     facts: dict[str, Any] = {
         "command": settings.command,
-        "parent": {"pid": None, "ended": False, "death_signal": None},
+        "parent": _parent(settings),
         "exit_code": exit_code,
         "uptime_s": story.at(time.monotonic()),
         "usage": None,
@@ -74,15 +76,32 @@ def explain(
     return {"uptime_s": facts["uptime_s"], "cause": why, "summary": summary}
 
 
-def _tell_of_stop(story: _Story, settings: Settings, main: Child, inbox: Inbox) -> None:
+def _parent(settings: Settings) -> dict[str, Any]:
+    number, parent = settings.parent_death_signal, settings.parent
+    return {
+        "pid": parent or None,
+        "ended": bool(parent) and posix.getppid() != parent,
+        "death_signal": signals.name(number) if number else None,
+    }
+
+
+def _tell_of_stop(story: _Story, inbox: Inbox) -> None:
     if inbox.first_stop is None:
         return
     info, when, sender = inbox.first_stop
     sender = sender or _sender(info)
     name = signals.name(info.si_signo)
     story.tell("signal_received", when[1], signal=name, stop=True, **sender)
+
+
+def _tell_of_relay(story: _Story, settings: Settings, main: Child, inbox: Inbox) -> None:
+    """Tell of its relay, at once where there is no note of a later one: it was held back then."""
+    if inbox.first_stop is None:
+        return
+    info, when, _ = inbox.first_stop
     if info.si_signo in main.relayed:
         made = signals.name(settings.rewrite.get(info.si_signo, info.si_signo))
+        name = signals.name(info.si_signo)
         story.tell("signal_relayed", when[1], signal=made, received=name)
 
 

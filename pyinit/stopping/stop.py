@@ -124,9 +124,20 @@ class Stop:
     def _relay(self, *, was_held: bool = False) -> None:
         while self._held:
             # Never twice, whatever comes of it.
-            self.main.relay(self._held.pop(0), was_held=was_held)
+            info = self._held.pop(0)
+            self.main.relay(info, was_held=was_held)
+            if was_held and self._log.level < events.INFO:
+                self._note_relay(info.si_signo)
+
+    def _note_relay(self, received: int) -> None:
+        """Keep in mind when the drain was over: a bad end is explained without a record, too."""
+        if received in self.main.relayed:
+            made = signals.name(self._settings.rewrite.get(received, received))
+            self._log.note("signal_relayed", signal=made, received=signals.name(received))
 
     def _begin_drain(self) -> None:
+        if self._log.level < events.INFO:
+            self._log.note("drain_started", drain_s=self._settings.drain_s)
         self._log.emit(events.INFO, "drain_started", drain_s=self._settings.drain_s)
         if self._settings.pre_stop:
             self._start_hook()

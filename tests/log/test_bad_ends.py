@@ -6,16 +6,20 @@ import json
 import os
 import signal
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cases import in_turn
-from tests.harness import PID1, SUBREAPER, Container, logged, python, run
+from tests.harness import PID1, SUBREAPER, Container, children, logged, python, run, until
 from tests.log import schema
 from tests.log.reports import timeless
+from tests.start.test_parent_death import Family
 from tests.stopping.test_wait_all import main_ends
-from tests.terminals import until_settled
+from tests.terminals import find, until_settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 SOMEBODY = "a process inside or outside of the namespace did, or the kernel"
 
@@ -66,6 +70,74 @@ def test_a_time_out_of_the_plan(mode: str) -> None:
     assert '"stop_escalated"' in escalated
     cause = explained(line)["cause"]
     assert cause.startswith("killed by pyinit with SIGKILL, T after the stop by SIGTERM from ")
+
+
+def quiet_and_verbose(
+    mode: str, options: Sequence[str], act: Callable[[Family], object]
+) -> list[str]:
+    """Return the causes of a bad end, which ``act`` brings about, in a quiet run and with -v."""
+    causes = []
+    for verbose in ([], ["-v"]):
+        with Family(mode, [*verbose, *options], python("record.py", "-")) as container:
+            container.expect("ready")
+            act(container)
+            container.wait()
+            causes.append(timeless(json.loads(container.errors().splitlines()[-1])["cause"]))
+    return causes
+
+
+def stop(container: Family) -> None:
+    """Send pyinit TERM from outside of the namespace."""
+    os.kill(container.pyinit, signal.SIGTERM)
+
+
+def test_the_drain_before_a_time_out_of_the_plan(mode: str) -> None:
+    """The time of a stop is mostly that of the drain."""
+    options = ["--drain", "0.05", "--stop-timeout", "0.05"]
+    quiet, verbose = quiet_and_verbose(mode, options, stop)
+    assert quiet == verbose
+    assert quiet.startswith("killed by pyinit with SIGKILL, T after the stop by SIGTERM from ")
+    assert quiet.endswith(", of which T drain")
+
+
+def test_an_end_during_the_drain(mode: str) -> None:
+    """The stop signal has not come to the command then."""
+
+    def act(container: Family) -> None:
+        stop(container)
+        until_settled(container.pyinit)
+        os.kill(children(container.pyinit)[0], signal.SIGKILL)
+
+    quiet, verbose = quiet_and_verbose(mode, ["--drain", "1000"], act)
+    assert quiet == verbose
+    assert quiet.endswith(" from outside the namespace, during its drain")
+
+
+def test_the_end_of_the_parent(mode: str) -> None:
+    """-p: it is the reason for the stop, as far as pyinit can see its parent."""
+    options = ["-p", "TERM", "--stop-timeout", "0.05"]
+    quiet, verbose = quiet_and_verbose(mode, options, Family.end_parent)
+    assert quiet == verbose
+    assert quiet.endswith(" at the end of pyinit's parent")
+
+
+def test_a_grace_that_was_cut_short(mode: str) -> None:
+    """By whom, and how long it lasted: the whole grace says nothing of that."""
+    with Container(
+        ["sh", "-c", "trap '' TERM; sleep 1000 & echo ready; exit 3"],
+        mode=mode,
+        options=["--grace", "1000"],
+    ) as container:
+        container.expect("ready")
+        left = find(container, "sleep")
+        until(lambda: children(container.pid) == [left], "the command has ended", container.pid)
+        container.signal(signal.SIGTERM)
+        until_settled(container.pid)
+        container.signal(signal.SIGTERM)
+        told = explained(container.errors())
+        assert container.wait() == 3
+    words = " killed after T of the grace of T, which a second stop signal cut short"
+    assert told["summary"].endswith(words)
 
 
 def test_leftovers_that_had_to_be_killed(mode: str) -> None:
