@@ -30,6 +30,7 @@ _USUAL = {
     "SIGKILL": "a process inside or outside of the namespace did, or the kernel",
 }
 _UNKNOWN = "the command itself or another process did"
+_PERHAPS_OOM = "perhaps by the kernel's OOM killer, which has killed since the cgroup was made"
 
 # Keys of a terminal, by the signals that the kernel makes of them; see termios(3).
 _KEYS = {"SIGINT": "^C", "SIGQUIT": "^\\", "SIGTSTP": "^Z"}
@@ -106,13 +107,16 @@ def _killed(facts: Facts) -> str:
     for signal in reversed(facts["signals"]):  # the last one is last
         if signal["relayed_as"] == name:
             return _ended_by_relayed(f"{verb} {name}{core}", signal, facts)
+    is_open = facts["child"].get("oom_killed", False) is None
     if name in _FAULTS:
         how = f"crashed by {name}{core}"
+    elif is_open:
+        how = f"{verb} {name}, {_PERHAPS_OOM}"
     else:
         how = f"{verb} {name}{core}, which pyinit did not send"
     if _is_stopped(facts):
         return f"{how}, {_since_stop(facts)}"
-    return how if name in _FAULTS else f"{how}: {_USUAL.get(name, _UNKNOWN)}"
+    return how if is_open or name in _FAULTS else f"{how}: {_USUAL.get(name, _UNKNOWN)}"
 
 
 def _caused(stop: Facts, name: str) -> bool:

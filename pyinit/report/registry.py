@@ -563,10 +563,14 @@ _event(
     name="(text)",
     since="(text)",
 )
-def _oom_kill(facts: Facts, _: float, *, kills: int, pid: int = 0, **__: object) -> None:
-    facts.oom_kills += kills
+def _oom_kill(
+    facts: Facts, _: float, *, kills: int, pid: int = 0, since: str | None = None, **__: object
+) -> None:
+    # Those since the cgroup was made may be of before the run.
+    is_of_run = since is None
+    facts.oom_kills += kills if is_of_run else 0
     if facts.child is not None and pid == facts.child["pid"]:
-        facts.child["oom_killed"] = True
+        facts.child["oom_killed"] = True if is_of_run else None
 
 
 _event(

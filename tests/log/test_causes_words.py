@@ -54,6 +54,10 @@ def relayed(signal: str, last_s: float, **more: Any) -> dict[str, Any]:
 
 
 OOM = "killed by SIGKILL: the kernel's OOM killer"
+PERHAPS_OOM = (
+    "killed by SIGKILL, perhaps by the kernel's OOM killer, "
+    "which has killed since the cgroup was made"
+)
 STOPPED = "12 s after the stop by SIGTERM from outside the namespace"
 
 
@@ -62,6 +66,8 @@ STOPPED = "12 s after the stop by SIGTERM from outside the namespace"
     [
         ({"child": child("SIGKILL", oom_killed=True)}, OOM),
         ({"child": child("SIGKILL", oom_killed=True), "stop": stop()}, OOM),
+        ({"child": child("SIGKILL", oom_killed=None)}, PERHAPS_OOM),
+        ({"child": child("SIGKILL", oom_killed=None), "stop": stop()}, f"{PERHAPS_OOM}, {STOPPED}"),
         ({"child": child(code=125, status_lost=True)}, "ended, and its wait status was lost"),
         ({"child": child("SIGSEGV", core_dumped=True)}, "crashed by SIGSEGV, core dumped"),
         ({"child": child("SIGQUIT", core_dumped=True), "stop": stop("SIGQUIT")},

@@ -73,6 +73,20 @@ def test_a_quiet_run_that_was_not_killed(mode: str) -> None:
         assert run(directory, ["sh", "-c", "kill -TERM $$"], mode) == (143, "")
 
 
+def test_a_quiet_run_with_an_older_one(mode: str) -> None:
+    """It does not know that it is older, nor of a real one that it is not: it leaves that open."""
+    causes = []
+    with memory.cgroup() as directory:
+        for command in (python("hog.py"), ["sh", "-c", "kill -KILL $$"]):
+            with Container(command, mode=mode, preexec=memory.joining(directory)) as container:
+                (end,) = events(container.errors(), "exiting")
+                assert container.wait() == KILLED
+            causes.append(end["cause"])
+            assert "1 OOM kill" not in end["summary"]
+    words = "perhaps by the kernel's OOM killer, which has killed since the cgroup was made"
+    assert causes == [f"killed by SIGKILL, {words}"] * 2
+
+
 def test_a_quiet_run_without_any(mode: str) -> None:
     """A SIGKILL of somebody else is no OOM kill."""
     with memory.cgroup() as directory:
