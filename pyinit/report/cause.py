@@ -42,10 +42,11 @@ def cause(facts: Facts) -> str:
     awaited, stop = facts.get("awaited"), facts["stop"]
     if not awaited:
         return how
-    if stop:
-        by = f"{stop['signal']} {sender(stop, facts)}"
+    by = f"{stop['signal']} {sender(stop, facts)}" if stop else ""
+    if stop and (stop["escalated"] or not stop.get("dropped")):
         return f"{how}; the wait for its processes was ended by {by}"
-    return f"{how}, and its last process {duration(facts['uptime_s'] - awaited['at_s'])} later"
+    how += f", and its last process {duration(facts['uptime_s'] - awaited['at_s'])} later"
+    return f"{how}; {by} was not relayed" if stop else how
 
 
 def _how_ended(facts: Facts) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyinit.inbox import Inbox
     from pyinit.settings import Settings
 
+    Step = tuple[float, str, dict[str, object]]
+
 
 class _Story:
     """What has happened, told after the end."""
@@ -48,21 +50,21 @@ def explain(
     """Return what is to be said of the end, as fields of an event."""
     story = _Story(log)
     ended = main.ended[1] if main.ended is not None else time.monotonic()
-    stop = inbox.first_stop
-    # What a stop was for depends on whether the command had ended: it can be for the others.
-    is_for_others = stop is not None and stop[1][1] > ended
+    stop = _stop(settings, log, main, inbox)
+    notes = [(when[1], event, fields) for _, event, fields, when in log.explaining]
+    child: list[Step] = []
     if main.pid:
         story.tell("child_started", log.started[1], pid=main.pid)
-    if not is_for_others:
-        _tell_of_stop(story, inbox)
-    for _, event, fields, when in log.explaining:
-        story.tell(event, when[1], **fields)
-    if not is_for_others:
-        _tell_of_relay(story, settings, main, inbox)
-    if main.pid:
-        _tell_of_child(story, settings, main, ended)
-    if is_for_others:
-        _tell_of_stop(story, inbox)
+        _tell_of_signals(story, settings, main)
+        child.append((ended, "child_exited", _child(main)))
+    # What a stop was for depends on whether the command had ended: it can be for the others.
+    if stop and stop[0][0] > ended:
+        waits = [note for note in notes if note[1] == "leftovers_awaited"]
+        steps = [*child, *waits, *stop, *(note for note in notes if note not in waits)]
+    else:
+        steps = [*stop, *notes, *child]
+    for moment, event, fields in steps:
+        story.tell(event, moment, **fields)
     facts: dict[str, Any] = {
         "command": settings.command,
         "parent": _parent(settings),
@@ -85,41 +87,41 @@ def _parent(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _tell_of_stop(story: _Story, inbox: Inbox) -> None:
+def _stop(settings: Settings, log: Log, main: Child, inbox: Inbox) -> list[Step]:
+    """Return the first stop signal, and what came of it at once."""
     if inbox.first_stop is None:
-        return
+        return []
     info, when, sender = inbox.first_stop
     sender = sender or _sender(info)
     name = signals.name(info.si_signo)
-    story.tell("signal_received", when[1], signal=name, stop=True, **sender)
+    made = settings.rewrite.get(info.si_signo, info.si_signo)
+    was_held = any(event == "signal_relayed" for _, event, _, _ in log.explaining)
+    steps: list[Step] = [(when[1], "signal_received", {"signal": name, "stop": True, **sender})]
+    if not made:
+        steps.append((when[1], "signal_ignored", {"received": name}))
+    elif info.si_signo in main.relayed and not was_held:
+        steps.append((when[1], "signal_relayed", {"signal": signals.name(made), "received": name}))
+    return steps
 
 
-def _tell_of_relay(story: _Story, settings: Settings, main: Child, inbox: Inbox) -> None:
-    """Tell of its relay, at once where there is no note of a later one: it was held back then."""
-    if inbox.first_stop is None:
-        return
-    info, when, _ = inbox.first_stop
-    if info.si_signo in main.relayed:
-        made = signals.name(settings.rewrite.get(info.si_signo, info.si_signo))
-        name = signals.name(info.si_signo)
-        story.tell("signal_relayed", when[1], signal=made, received=name)
-
-
-def _tell_of_child(story: _Story, settings: Settings, main: Child, ended: float) -> None:
-    """Tell of its end, and of a signal that was relayed to it and has ended it."""
+def _tell_of_signals(story: _Story, settings: Settings, main: Child) -> None:
+    """Tell of a signal that was relayed to it and has ended it."""
     number = main.status & 0x7F
     for received, info in main.relayed.items():
         if number and settings.rewrite.get(received, received) == number:
             name, made = signals.name(received), signals.name(number)
             story.facts.count_signal(name, _sender(info), None)
             story.facts.note_relay(name, made, 0.0)
-    story.tell(
-        "child_exited",
-        ended,
-        exit_code=signals.exit_code(main.status),
-        signal=signals.name(number) if number else None,
-        core_dumped=bool(main.status & 0x80),
-    )
+
+
+def _child(main: Child) -> dict[str, object]:
+    """Return how it has ended."""
+    number = main.status & 0x7F
+    return {
+        "exit_code": signals.exit_code(main.status),
+        "signal": signals.name(number) if number else None,
+        "core_dumped": bool(main.status & 0x80),
+    }
 
 
 def _sender(info: _signal.struct_siginfo) -> dict[str, object]:

@@ -75,6 +75,12 @@ class Facts:
         if stop is not None and stop["relayed_as"] is None and received == stop["signal"]:
             stop |= {"relayed_as": relayed, "relayed_after_s": round(at - stop["at_s"], 6)}
 
+    def note_ignored(self, received: str) -> None:
+        """Note that nothing came of a signal; one that is a stop does not end the wait then."""
+        stop = self.stop
+        if self.awaited is not None and stop is not None and received == stop["signal"]:
+            stop["dropped"] = True
+
     def escalate(self, signal: str, after_s: float) -> None:
         """Note a step of the plan of a stop."""
         if self.stop is not None:

@@ -213,7 +213,7 @@ def _signal_relayed(
     facts.note_relay(received or signal, signal, at)
 
 
-_event(
+@_event(
     _SIGNALS,
     "signal_ignored",
     "debug",
@@ -221,6 +221,8 @@ _event(
     " it to the command already",
     received="text",
 )
+def _signal_ignored(facts: Facts, _: float, *, received: str) -> None:
+    facts.note_ignored(received)
 
 
 @_event(

@@ -27,7 +27,8 @@ second stop signal if that is another one.
 
 **The wait** (`--wait-all`) is for a command that starts a daemon and ends. Then pyinit waits until
 its last child has ended. It does not wait for processes that entered from outside. The first stop
-signal ends the wait, at the end of the drain if there is one, and the teardown follows. If the stop
+signal ends the wait, at the end of the drain if there is one, and the teardown follows. One that
+`--rewrite` drops does not: only a step of the plan or another stop signal does. If the stop
 signal came before the main child's end, there is no wait. Other signals are relayed to those
 children of pyinit that catch, block or ignore them, which pyinit reads in /proc. So a daemon that
 reads its configuration again on HUP gets HUP, and no process ends by a signal that it does not

@@ -174,6 +174,34 @@ def test_a_stop_that_ended_the_wait_for_the_rest(mode: str, killed_by: str) -> N
     )
 
 
+@pytest.mark.parametrize("plan", [(), ("--stop-timeout", "0.05")])
+def test_a_stop_that_is_dropped_does_not_end_the_wait(mode: str, plan: tuple[str, ...]) -> None:
+    """--wait-all and --rewrite TERM:ignore: the last process does, or a step of the plan."""
+    script = "ulimit -c 0; exec 3<&0; setsid cat <&3 & kill -SEGV $$"
+    causes = []
+    for verbose in ([], ["-v"]):
+        options = [*verbose, "--wait-all", "--rewrite", "TERM:ignore", *plan]
+        with Container(
+            ["sh", "-c", script], mode=mode, options=options, stdin=subprocess.PIPE
+        ) as container:
+            main_ends(container)
+            until_settled(container.pid)
+            container.signal(signal.SIGTERM)
+            until_settled(container.pid)
+            if not plan:
+                container.close_stdin()
+            lines = container.errors().splitlines()
+            assert container.wait() == 139
+        causes.append(timeless(json.loads(lines[-1])["cause"]))
+    assert causes[0] == causes[1]
+    by = "SIGTERM from outside the namespace"
+    if plan:
+        assert causes[0] == f"crashed by SIGSEGV; the wait for its processes was ended by {by}"
+    else:
+        how = "crashed by SIGSEGV, and its last process T later"
+        assert causes[0] == f"{how}; {by} was not relayed"
+
+
 def test_the_last_process_of_a_command_that_has_ended_badly(mode: str) -> None:
     """--wait-all: the time from the command's end to that of whoever was waited for."""
     script = "ulimit -c 0; exec 3<&0; setsid cat <&3 & kill -SEGV $$"
