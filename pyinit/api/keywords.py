@@ -37,7 +37,7 @@ def settings_of(
     """
     if isinstance(argv, Settings):
         return argv
-    settings = Settings(_words(argv))
+    settings = Settings(words_of("argv", argv))
     apply(settings, options, function)
     if not settings.command and not settings.pause:
         raise ValueError("argv is empty: expected a command, or pause=True")
@@ -46,17 +46,25 @@ def settings_of(
     return settings
 
 
-def _words(argv: "Words[Word]") -> list[str]:
-    if isinstance(argv, str | bytes | os.PathLike):
-        raise TypeError(f"argv: expected a sequence of words, not one word: {argv!r}")
+def words_of(name: str, words: "Words[Word]") -> list[str]:
+    """Return the words of a command.  Raises TypeError and ValueError, which name the keyword."""
+    if isinstance(words, str | bytes | os.PathLike):
+        raise TypeError(f"{name}: expected a sequence of words, not one word: {words!r}")
     try:
-        words = [os.fsdecode(word) for word in argv]
+        given = [os.fsdecode(word) for word in words]
     except TypeError as error:
-        raise TypeError(f"argv: expected a sequence of words: {error}") from None
-    for word in words:
-        if "\0" in word:
-            raise ValueError(f"argv: {word!r} has a NUL, which ends a word; see execve(2)")
-    return words
+        raise TypeError(f"{name}: expected a sequence of words: {error}") from None
+    return [word_of(name, word) for word in given]
+
+
+def word_of(name: str, word: "Word") -> str:
+    """Return a word for a system call.  Raises TypeError and ValueError, which name the keyword."""
+    try:
+        return _passable(name, os.fsdecode(word))
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def apply(
@@ -164,9 +172,15 @@ def _items(name: str, value: "Iterable[Any]", expected: str) -> "list[Any]":
     return list(value)
 
 
-def _without_nul(name: str, value: str) -> str:
+def _passable(name: str, value: str) -> str:
+    """Return ``value``, which a system call can be given: what it cannot would fail in a child."""
     if "\0" in value:
         raise UsageError(f"{name}: {value!r} has a NUL, which ends a string; see execve(2)")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError as error:
+        text = f"{name}: {value!r} has no bytes in {error.encoding}: {error.reason}"
+        raise UsageError(text) from None
     return value
 
 
@@ -267,7 +281,7 @@ def _env(name: str, variables: "Mapping[str, str]") -> tuple[tuple[str, str | No
     for pair in variables.items():
         for each in pair:
             _typed(name, each, "names and values that are strings", str)
-            _without_nul(name, each)
+            _passable(name, each)
         values.variable(pair[0], name)
     return tuple(variables.items())
 
@@ -276,6 +290,7 @@ def _unset_env(name: str, variables: "Iterable[str]") -> tuple[tuple[str, str | 
     listed = _items(name, variables, "a collection of names, such as ['DEBUG']")
     for each in listed:
         _typed(name, each, "names that are strings", str)
+        _passable(name, each)
     return tuple(values.variable(each, name)[0] for each in listed)
 
 
@@ -289,7 +304,7 @@ def _text(kind: table.Kind, expected: str) -> "Callable[[str, str], Any]":
 
     def check(name: str, value: str) -> "Any":
         _typed(name, value, expected, str)
-        return kind.parse(_without_nul(name, value), name)
+        return kind.parse(_passable(name, value), name)
 
     return check
 
@@ -297,7 +312,7 @@ def _text(kind: table.Kind, expected: str) -> "Callable[[str, str], Any]":
 def _path(kind: table.Kind) -> "Callable[[str, str | os.PathLike[str]], Any]":
     def check(name: str, value: "str | os.PathLike[str]") -> "Any":
         _typed(name, value, "a path", str, bytes, os.PathLike)
-        return kind.parse(_without_nul(name, os.fsdecode(value)), name)
+        return kind.parse(_passable(name, os.fsdecode(value)), name)
 
     return check
 

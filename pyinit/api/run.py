@@ -62,7 +62,7 @@ def run(
     settings = keywords.settings_of(argv, options, run)
     writer = _writer(settings, logger, options)
     if cwd is not None:
-        keywords.apply(settings, {"chdir": cwd}, run)
+        keywords.apply(settings, {"chdir": keywords.word_of("cwd", cwd)}, run)
     if env is not None:
         _replace_environment(settings, keywords.variables_of(env))
     # Python could not put back those of the program's C libraries, faulthandler's for one.

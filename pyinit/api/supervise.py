@@ -4,7 +4,7 @@ import _thread
 import os
 
 from pyinit import events, settings
-from pyinit.api import held
+from pyinit.api import held, keywords
 from pyinit.log import lines
 from pyinit.services import readers, supervisor
 
@@ -22,15 +22,16 @@ def supervise(
     services' parent, and takes its signals as the supervisor until it returns.  As PID 1 it
     needs `fork_init` first, which reaps orphans and outlives it; see pid_namespaces(7).
 
-    Raises ValueError, whose text has all that is wrong with the file, before anything was
-    started, RuntimeError when this process has other threads or this is not the main one,
-    and OSError.
+    Raises ValueError, whose text has all that is wrong with the file, and TypeError, both before
+    anything was started, RuntimeError when this process has other threads or this is not the
+    main one, and OSError.
     """
     if _thread._count():
         raise RuntimeError("this process has other threads, of which fork(2) copies none")
     if os.getpid() == 1:
         raise RuntimeError("this process is PID 1: call fork_init() first")
-    found = readers.read(os.fsdecode(services), [os.fsdecode(word) for word in command])
+    words = keywords.words_of("command", command)
+    found = readers.read(keywords.word_of("services", services), words)
     writer = lines.LineWriter(2)
     log = events.Log(events.WARNING, lambda: writer, 2)
     before = held.SavedProcessState(settings.Settings([]))

@@ -115,17 +115,7 @@ def bind(each: Sequence[Any]) -> tuple[str, str, bool]:
 
 def word_of(argument: str, word: Word | None) -> str:
     """Return a word for a system call, or nothing for None.  Raises ValueError, TypeError."""
-    if word is None:
-        return ""
-    try:
-        found = os.fsdecode(word)
-        os.fsencode(found)
-    except (TypeError, UnicodeEncodeError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{argument}: {error}") from None
-    if "\0" in found:
-        raise ValueError(f"{argument}: {found!r} has a NUL, which ends a string; see execve(2)")
-    return found
+    return "" if word is None else keywords.word_of(argument, word)
 
 
 def environment(order: dict[str, Any], env: Mapping[str, str] | None) -> dict[str, str] | None:

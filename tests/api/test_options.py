@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from pyinit.options import parser, table
 from tests.cases import in_one_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # Every keyword with a value, and the words that ask for the same.
 SAME: list[tuple[dict[str, Any], list[str]]] = [
@@ -178,6 +179,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ("add_env", {"": "1"}, "expected a name"),
     ("add_env", {"A": "\0"}, "has a NUL"),
     ("unset_env", ["A=B"], "expected a name"),
+    ("unset_env", ["\0"], "has a NUL"),
     ("umask", 0o1000, "expected 0 to 0o777"),
     ("oom_score_adj", -1001, "from -1000 to 1000"),
     ("umask", -1, "expected 0 to 0o777"),
@@ -254,6 +256,34 @@ def test_argv_is_words(argv: Any, error: type[Exception], expected: str) -> None
     with pytest.raises(error, match=r"^argv") as raised:
         pyinit.run(argv)
     assert expected in str(raised.value)
+
+
+CALLS: dict[str, Callable[..., object]] = {
+    "run": pyinit.run,
+    "spawn": pyinit.spawn,
+    "exec": lambda *words, **how: pyinit.exec_in(os.getpid(), *words, **how),
+    "spawn_async": lambda *words, **how: asyncio.run(spawned(*words, **how)),
+}
+
+
+async def spawned(*words: Any, **how: Any) -> object:
+    """Start a container in an event loop."""
+    return await pyinit.spawn_async(*words, **how)
+
+
+@in_one_test("call", CALLS)
+def test_a_word_that_has_no_bytes_is_named_before_anything_is_started(call: str) -> None:
+    """Half a pair of surrogates, also in a path or a variable: what is no UTF-8 is a whole one."""
+    word = "\ud800"
+    said = r"'\\ud800' has no bytes in utf-8"
+    with pytest.raises(ValueError, match=f"^argv: {said}"):
+        CALLS[call](["true", word])
+    for how in (
+        *({"cwd": word}, {"env": {"A": word}}, {"env": {word: "1"}}, {"add_env": {"A": word}}),
+        *({"unset_env": [word]}, {"status_file": word}),
+    ):
+        with pytest.raises(ValueError, match=f"^{next(iter(how))}: {said}"):
+            CALLS[call](["true"], **how)
 
 
 def test_argv_takes_what_subprocess_takes() -> None:

@@ -113,7 +113,7 @@ def test_what_the_system_refuses(
         ({"pid"}, {"cgroup": "/\0"}, "cgroup: '/\\x00' has a NUL"),
         ({"pid"}, {"cgroup": ["/\0"]}, "cgroup: '/\\x00' has a NUL"),
         ({"pid"}, {"cwd": "\0"}, "cwd: '\\x00' has a NUL"),
-        ({"pid"}, {"cwd": "\ud800"}, "cwd: 'utf-8' codec"),
+        ({"pid"}, {"cwd": "\ud800"}, "cwd: '\\ud800' has no bytes in utf-8"),
         ({"uts"}, {"hostname": "\0"}, "hostname: '\\x00' has a NUL"),
     ],
 )

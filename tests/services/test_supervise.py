@@ -43,6 +43,17 @@ with open(sys.argv[3], 'w') as file:
         print(sorted(os.listdir('/proc/self/fd')), file=file)
 """
 
+WRONG = """
+import sys
+sys.path.append(sys.argv[1])
+import pyinit
+for more in ({'command': ['echo', chr(0xd800)]}, {'command': 'echo'}, {'services': chr(0xd800)}):
+    try:
+        pyinit.supervise(**{'services': sys.argv[2], **more})
+    except (TypeError, ValueError) as error:
+        print(error)
+"""
+
 
 def run(path: Path, *command: str) -> subprocess.Popen[str]:
     """Start a program that supervises the services of ``path``."""
@@ -72,6 +83,20 @@ def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
     with run(path) as program:
         assert program.stdout
         assert [line.partition(" ")[0] for line in program.stdout] == [f"{path}:2:", f"{path}:4:"]
+
+
+def test_words_that_no_program_can_be_given_are_named(tmp_path: Path) -> None:
+    """Before anything is started, as `run` does; a string is no list of words."""
+    path = tmp_path / "s.toml"
+    path.write_text("[service.db]\n" + shell("echo started"))
+    package = str(Path(pyinit.__file__).parents[1])
+    argv = [sys.executable, "-IS", "-c", WRONG, package, str(path)]
+    said = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.splitlines() == [
+        r"command: '\ud800' has no bytes in utf-8: surrogates not allowed",
+        "command: expected a sequence of words, not one word: 'echo'",
+        r"services: '\ud800' has no bytes in utf-8: surrogates not allowed",
+    ]
 
 
 def test_each_call_closes_what_it_has_opened(tmp_path: Path) -> None:
