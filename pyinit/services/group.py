@@ -132,6 +132,9 @@ class Group:
 
     def _begin_stop(self, cause: str) -> None:
         self.cause = cause
+        if cause == BY_SIGNAL:
+            # What was ignored or asked for before is none of the stop's.
+            self._ended = [name for name in self._ended if self.units[name].is_failing()]
         for unit in self.units.values():
             unit.stops_with_container = True
 

@@ -278,6 +278,11 @@ class Unit:
         if self.service.restart_times:
             self._recent.append(now)
 
+    def is_failing(self) -> bool:
+        """Return whether an end by itself, if it had one, is neither ignored nor made good yet."""
+        is_yet_to_run = self.state == BACKOFF or self.state in LIVING
+        return is_yet_to_run and not self.asked and self.service.on_failure != model.IGNORE
+
     def ended_as_asked(self) -> bool:
         """Return whether its end is what the container's stop asked for."""
         if self.code is None:

@@ -1,6 +1,8 @@
-"""Random services, without a process: the order holds, and there always is an end."""
+"""All services without a process: random ones keep the order and end; the code after a stop."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from pyinit.services import machine, model
 from pyinit.services.group import BY_SERVICE, BY_SIGNAL, REQUESTS
+from tests.cases import in_one_test
 from tests.services.worlds import Processes, services
 
 # Wait statuses: ends with 0, 3, and by TERM.
@@ -94,6 +97,48 @@ class World(RuleBasedStateMachine):
             assert code == group.units[group.culprit].code
         elif group.cause == BY_SIGNAL and main is not None:
             assert code == (group.units[main.name].code or code)
+
+
+@in_one_test(
+    ("values", "past", "code"),
+    [
+        ({"on_failure": model.IGNORE}, machine.FAILED, 0),
+        ({"type": model.JOB, "every_s": 7.0}, machine.IDLE, 0),
+        # What is left of its session is still being ended.
+        ({"on_failure": model.IGNORE}, machine.ENDING, 0),
+        ({"on_failure": model.STOP}, machine.ENDING, 3),
+        ({"on_failure": model.RESTART}, machine.ENDING, 3),
+        ({"on_failure": model.RESTART}, machine.BACKOFF, 3),
+    ],
+)
+def test_a_failure_that_was_ignored_before_a_stop_does_not_count_for_its_code(
+    values: dict[str, Any], past: str, code: int
+) -> None:
+    """One does that is yet to end the container, or to be made good by a restart."""
+    made = [model.Service("past", ("x",), **values).settle()]
+    made += [model.Service(name, ("x",)).settle() for name in ("web", "other")]
+    for other, expected in ((0, code), (7 << 8, code or 7)):
+        world = Processes(model.Services(made))
+        world.end("past", 3 << 8, leaves=past == machine.ENDING)
+        assert world.group.units["past"].state == past
+        world.do(world.group.stop(world.now))
+        if world.rest:
+            world.end_rest("past")
+        world.end("web", 15)
+        world.end("other", other)
+        assert world.group.is_over()
+        assert world.group.exit_code() == expected
+
+
+def test_an_operators_stop_before_the_containers_does_not_count_for_its_code() -> None:
+    """Whatever it has ended with, as it ends nothing."""
+    made = [model.Service(name, ("x",)).settle() for name in ("past", "web")]
+    world = Processes(model.Services(made))
+    world.do(world.group.request("past", "stop", world.now))
+    world.end("past", 3 << 8)
+    world.do(world.group.stop(world.now))
+    world.end("web", 15)
+    assert (world.group.is_over(), world.group.exit_code()) == (True, 0)
 
 
 TestWorld = World.TestCase
