@@ -217,12 +217,15 @@ class Supervisor:
             self.loop.arm(name, delay_s, lambda: self._post(name, machine.DEADLINE, 0))
 
     def _flush(self) -> None:
-        """Write what is left of the services' outputs, unless nobody takes it."""
+        """Write what is left of the services' outputs, unless nobody takes it; reap probes.
+
+        Those have been killed, and nobody else would reap them where the process goes on.
+        """
         for name in self.runs:
             self.outputs.finish(name)
         is_over: list[bool] = []
         self.loop.arm("flush", _FLUSH_S, lambda: is_over.append(True))
-        while self.outputs.is_waiting() and not is_over:
+        while (self.outputs.is_waiting() or self._around.probes) and not is_over:
             self.loop.run_once()
         if self.outputs.is_waiting():
             self.log.emit(events.WARNING, "service_output_lost")

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import pyinit
+from tests.harness import children, status_field, until
 from tests.services.boxes import shell, stays
+from tests.stopping.test_teardown_blocked import WALL, seize
 
 PROGRAM = """
-import signal, sys
+import os, signal, sys
 sys.path.append(sys.argv[1])
 import pyinit
 signal.signal(signal.SIGTERM, lambda *_: print('own'))
@@ -24,6 +26,10 @@ except ValueError as error:
     print(error)
     sys.exit()
 assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+try:
+    print('a child', os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    pass
 signal.raise_signal(signal.SIGTERM)
 """
 
@@ -62,6 +68,11 @@ def run(path: Path, *command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
 
+def has_none_but(probe: int, pid: int) -> bool:
+    """Return whether process ``pid`` has ended, or sleeps with no child but the probe."""
+    return children(pid) in ([], [probe]) and status_field(pid, "State")[0] in "SZ"
+
+
 def test_a_program_supervises_and_goes_on(tmp_path: Path) -> None:
     """It gets the exit code, its signal mask and its handlers back."""
     path = tmp_path / "s.toml"
@@ -97,6 +108,28 @@ def test_words_that_no_program_can_be_given_are_named(tmp_path: Path) -> None:
         "command: expected a sequence of words, not one word: 'echo'",
         r"services: '\ud800' has no bytes in utf-8: surrogates not allowed",
     ]
+
+
+def test_no_probe_stays_behind(tmp_path: Path) -> None:
+    """One that looks when the last service ends is killed, and reaped before the return."""
+    looks, ends = tmp_path / "looks", tmp_path / "ends"
+    os.mkfifo(ends)
+    probe = f"echo $$$$ >{looks}.new; mv {looks}.new {looks}; exec sleep 1000"
+    path = tmp_path / "s.toml"
+    text = f"[service.a]\nready = {{command = ['sh', '-c', '{probe}']}}\n"
+    path.write_text(text + shell(f"read x <{ends}; exit 3"))
+    with run(path) as program:
+        until(looks.exists, "the probe looks")
+        pid = int(looks.read_text())
+        seize(pid)  # its tracer has to reap it first, and its parent waits for that
+        try:
+            ends.write_text("\n")
+            until(lambda: has_none_but(pid, program.pid), "the service has been reaped")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, WALL)
+        assert program.stdout
+        assert program.stdout.read() == "code 3\nown\n"
 
 
 def test_each_call_closes_what_it_has_opened(tmp_path: Path) -> None:
