@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import signal
 import sys
-import time
+import termios
 from typing import TYPE_CHECKING
 
-from tests.harness import until
-from tests.services.boxes import box, shell, told
+from tests.harness import children, until
+from tests.services.boxes import box, shell, supervisor, told
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.harness import Container
+
+# Bytes in a pipe, and those of a write for which poll(2) waits; see pipe(7).
+PIPE = 65536
+ROOM = 4096
 
 
 def program(script: str) -> str:
     """Return a line of TOML for a command of Python."""
     return f"command = ['{sys.executable}', '-IS', '-c', '''{script}''']\n"
+
+
+def waiting(container: Container) -> int:
+    """Return how many bytes of its stdout nobody has read; see FIONREAD in pipe(7)."""
+    assert container.process.stdout
+    found = array.array("i", (0,))
+    fcntl.ioctl(container.process.stdout, termios.FIONREAD, found)
+    return found[0]
 
 
 def refuse(word: str) -> None:
@@ -85,7 +101,9 @@ def test_a_full_pipe_at_the_end_is_written_when_there_is_room(
     script += f"open('{tmp_path}/written', 'w')"
     with box(tmp_path, "[service.a]\nlog = 'prefix'\n" + program(script)) as container:
         until((tmp_path / "written").exists, "the service has written all")
-        time.sleep(0.3)  # the stdout is full, and what is left waits for room
+        parent = supervisor(container)
+        until(lambda: not children(parent), "the service has been reaped")
+        until(lambda: waiting(container) > PIPE - ROOM, "what is left waits for room")
         lines = container.rest().splitlines()
         assert container.wait() == 0
         assert lines == [f"a | {'x' * 63}"] * 1023 + [f"a | {'y' * 64}"]
