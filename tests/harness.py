@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -77,6 +78,11 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
 def python(program: str, *arguments: str) -> list[str]:
     """Return the command that runs tests/programs/``program``, without site: it starts faster."""
     return [sys.executable, "-IS", str(PROGRAMS / program), *arguments]
+
+
+_PATHS = (str(Path(pyinit.__file__).parents[1]), sysconfig.get_path("purelib"))
+# Where pip's script or `python -m pyinit.ctl` is not the claim.
+PYINITCTL = tuple(python("pyinitctl.py", ":".join(dict.fromkeys(_PATHS))))
 
 
 def embeds(scenario: str, **options: object) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pytest
 
 from pyinit import ctl
 from pyinit.ctl import commands
-from tests.ctl.views import PYINITCTL
+from tests.harness import PYINITCTL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,10 @@ from pyinit import ctl
 from pyinit.ctl import kinds, table, view
 from pyinit.ctl.doctor import checks
 from tests.ctl.doctors import examine, finding, named, namespace, runs, severities, use_cgroup
-from tests.ctl.views import PYINITCTL, SOMEBODY_ELSE, entered, inode, nested, run, wait_for_state
+from tests.ctl.views import SOMEBODY_ELSE, entered, inode, nested, run, wait_for_state
 from tests.harness import (
     PYINIT,
+    PYINITCTL,
     ROOT,
     SUBREAPER,
     UNSHARE,

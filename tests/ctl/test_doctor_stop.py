@@ -24,9 +24,9 @@ from tests.ctl.doctors import (
     severities,
     use_cgroup,
 )
-from tests.ctl.views import PYINITCTL
 from tests.harness import (
     PYINIT,
+    PYINITCTL,
     SUBREAPER,
     Container,
     children,

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from pyinit.namespaces.kinds import KINDS
 from tests import conftest, users
 from tests.harness import (
     DEADLINE_S,
+    PYINITCTL,
     UNSHARE_USER,
     Container,
     children,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
-CTL = (sys.executable, "-m", "pyinit.ctl")
 WAITING = python("record.py", "USR1", "TERM")
 
 
@@ -46,7 +45,7 @@ def container(namespaces: None) -> Iterator[Container]:
 def ctl(*words: str) -> tuple[int, str, str]:
     """Run pyinitctl to its end; return exit code, stdout and stderr."""
     done = subprocess.run(
-        [*CTL, *words],
+        [*PYINITCTL, *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -224,7 +223,7 @@ def test_one_that_ends_in_time(container: Container) -> None:
 def test_signals_are_passed_on(container: Container) -> None:
     """As `run` does."""
     with subprocess.Popen(
-        [*CTL, "exec", str(container.pid), "--", *python("record.py")], stdout=subprocess.PIPE
+        [*PYINITCTL, "exec", str(container.pid), "--", *python("record.py")], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -239,7 +238,7 @@ def test_when_exec_is_killed_its_command_is_killed(container: Container) -> None
     """The pipe ends that the command has open."""
     words = ("--", "sh", "-c", "echo ready; exec sleep 1000")
     with subprocess.Popen(
-        [*CTL, "exec", str(container.pid), *words], stdout=subprocess.PIPE
+        [*PYINITCTL, "exec", str(container.pid), *words], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -250,7 +249,7 @@ def test_when_exec_is_killed_its_command_is_killed(container: Container) -> None
 def test_when_the_container_ends_exec_ends(container: Container) -> None:
     """The kernel kills all that is in the namespace, the exec's own init too."""
     with subprocess.Popen(
-        [*CTL, "exec", str(container.pid), "--", *WAITING], stdout=subprocess.PIPE
+        [*PYINITCTL, "exec", str(container.pid), "--", *WAITING], stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import conftest
-from tests.harness import DEADLINE_S, Container, children, python, status_field, until
+from tests.harness import DEADLINE_S, PYINITCTL, Container, children, python, status_field, until
 from tests.spawning import line
 from tests.terminals import (
     END,
@@ -37,7 +37,7 @@ from tests.terminals import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CTL = f"{sys.executable} -m pyinit.ctl"
+CTL = " ".join(PYINITCTL)
 # Every process here is in its own namespaces already: the init of `exec` is a subreaper.
 EXEC = f"{CTL} exec $$"
 RUN = f"{CTL} run"

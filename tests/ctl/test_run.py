@@ -16,17 +16,16 @@ import pytest
 from pyinit.ctl.start.words import WORDS
 from pyinit.namespaces.kinds import KINDS
 from tests import conftest, harness
-from tests.harness import DEADLINE_S, UNSHARE_USER, children, python, unexplained, until
+from tests.harness import DEADLINE_S, PYINITCTL, UNSHARE_USER, children, python, unexplained, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
-CTL = (sys.executable, "-m", "pyinit.ctl")
 # As an ordinary user everything takes a user namespace, for unshare(1) too.
 OWN_USER = ("--map-root-user",) if UNSHARE_USER else ()
-RUN = (*CTL, "run", *OWN_USER)
+RUN = (*PYINITCTL, "run", *OWN_USER)
 
 
 def done(*words: str) -> subprocess.CompletedProcess[str]:
@@ -106,12 +105,12 @@ def test_all_means_all_but_user() -> None:
 def test_with_no_kind_named_it_is_a_container() -> None:
     """PID and mount, and user where it takes that."""
     wanted = {"pid", "mnt"} | ({"user"} if UNSHARE_USER else set())
-    assert changed(done(*CTL, "run", "--", *LIST).stdout) == wanted
+    assert changed(done(*PYINITCTL, "run", "--", *LIST).stdout) == wanted
 
 
 def test_the_root_of_a_new_user_namespace() -> None:
     """--map-root-user is whoever called, as unshare(1) has it."""
-    result = done(*CTL, "run", "--map-root-user", "--", "cat", "/proc/self/uid_map")
+    result = done(*PYINITCTL, "run", "--map-root-user", "--", "cat", "/proc/self/uid_map")
     assert result.stdout.split() == ["0", str(os.geteuid()), "1"]
 
 
@@ -297,9 +296,9 @@ def test_namespaces_that_cannot_be_made() -> None:
     if os.geteuid() == 0:
         conftest.need("setpriv")
         without = ("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin")
-        result = done(*without, *CTL, "run", "--pid", "--", "true")
+        result = done(*without, *PYINITCTL, "run", "--pid", "--", "true")
     else:
-        result = done(*CTL, "run", "--pid", "--", "true")
+        result = done(*PYINITCTL, "run", "--pid", "--", "true")
     assert result.returncode == 125
     assert "unshare(CLONE_NEWPID): EPERM" in result.stderr
     assert "add 'user'" in result.stderr
@@ -309,9 +308,9 @@ def test_user_is_a_user() -> None:
     """As everywhere; the kind of namespace is --userns."""
     if UNSHARE_USER:
         return  # only root may become another
-    result = done(*CTL, "run", "--user", "nobody", "--", "id", "-un")
+    result = done(*PYINITCTL, "run", "--user", "nobody", "--", "id", "-un")
     assert (result.returncode, result.stdout) == (0, "nobody\n")
-    result = done(*CTL, "run", "--user", "nosuch", "--", "true")
+    result = done(*PYINITCTL, "run", "--user", "nosuch", "--", "true")
     assert result.returncode == 125
     assert result.stderr == (
         "usage: pyinitctl run [OPTION]... -- CMD [ARG]...\n"
@@ -321,7 +320,7 @@ def test_user_is_a_user() -> None:
 
 def test_user_without_a_name_is_the_namespace_for_one_release_more() -> None:
     """And says what is to be written."""
-    result = done(*CTL, "run", "--user", "--", *LIST)
+    result = done(*PYINITCTL, "run", "--user", "--", *LIST)
     assert result.returncode == 0
     assert "user" in changed(result.stdout)
     assert result.stderr == (

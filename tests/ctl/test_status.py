@@ -17,9 +17,10 @@ from pyinit import __version__, ctl
 from pyinit.ctl import inits
 from pyinit.ctl.status import view as views
 from pyinit.ctl.table import Screen, width_of
-from tests.ctl.views import PYINITCTL, entered, run, view, wait_for_state
+from tests.ctl.views import entered, run, view, wait_for_state
 from tests.harness import (
     PID1,
+    PYINITCTL,
     UNSHARE,
     Container,
     children,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import conftest
-from tests.ctl.views import PYINITCTL, run
-from tests.harness import DEADLINE_S, Container, python, status_field, until
+from tests.ctl.views import run
+from tests.harness import DEADLINE_S, PYINITCTL, Container, python, status_field, until
 from tests.kept import until_told
 from tests.terminals import INTERRUPT, SUSPEND, Terminal, state
 

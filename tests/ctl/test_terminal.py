@@ -6,21 +6,19 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import termios
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import harness
-from tests.harness import DEADLINE_S, UNSHARE_USER, Container, children, python, until
+from tests.harness import DEADLINE_S, PYINITCTL, UNSHARE_USER, Container, children, python, until
 from tests.terminals import END, INTERRUPT, SETSID, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CTL = (sys.executable, "-m", "pyinit.ctl")
-RUN = (*CTL, "run", *(("--map-root-user",) if UNSHARE_USER else ()), "-t", "--")
+RUN = (*PYINITCTL, "run", *(("--map-root-user",) if UNSHARE_USER else ()), "-t", "--")
 
 
 @pytest.fixture(params=["run", "exec"])
@@ -31,7 +29,7 @@ def start(request: pytest.FixtureRequest, namespaces: None) -> Iterator[tuple[st
         return
     with Container(python("record.py", "TERM")) as container:
         container.expect("ready")
-        yield (*CTL, "exec", str(container.pid), "-t", "--grace", "1000", "--")
+        yield (*PYINITCTL, "exec", str(container.pid), "-t", "--grace", "1000", "--")
 
 
 @contextlib.contextmanager
@@ -248,7 +246,17 @@ def test_a_timeout_with_a_terminal(namespaces: None) -> None:
     """124, and our terminal is as it was."""
     with Container(python("record.py", "TERM")) as container:
         container.expect("ready")
-        words = (*CTL, "exec", str(container.pid), "-t", "--timeout", "0.3", "--", "sleep", "1000")
+        words = (
+            *PYINITCTL,
+            "exec",
+            str(container.pid),
+            "-t",
+            "--timeout",
+            "0.3",
+            "--",
+            "sleep",
+            "1000",
+        )
         with shown(*words) as (terminal, process):
             assert process.wait(DEADLINE_S) == 124
             assert termios.tcgetattr(terminal.slave) == terminal.attributes

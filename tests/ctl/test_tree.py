@@ -12,7 +12,6 @@ import pytest
 
 from pyinit import ctl
 from tests.ctl.views import (
-    PYINITCTL,
     SOMEBODY_ELSE,
     entered,
     inode,
@@ -22,7 +21,7 @@ from tests.ctl.views import (
     wait_for_state,
     zombie,
 )
-from tests.harness import UNSHARE_USER, Container, children, python, status_field
+from tests.harness import PYINITCTL, UNSHARE_USER, Container, children, python, status_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,18 +7,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 from pyinit import ctl
-from tests.harness import UNSHARE_USER, Container, children, python, status_field, until
+from tests.harness import PYINITCTL, UNSHARE_USER, Container, children, python, status_field, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pytest
-
-PYINITCTL = (sys.executable, "-m", "pyinit.ctl")
 
 # A user namespace of its own: there nobody may look at a process that is not in it.
 SOMEBODY_ELSE = ("unshare", "--user", "--map-root-user")

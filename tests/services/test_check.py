@@ -10,7 +10,7 @@ import pytest
 
 from pyinit.services import check, config, graph
 from tests.cases import in_one_test
-from tests.ctl.views import PYINITCTL
+from tests.harness import PYINITCTL
 
 if TYPE_CHECKING:
     from pathlib import Path

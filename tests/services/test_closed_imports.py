@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pyinit
-from tests.ctl.views import PYINITCTL
-from tests.harness import PYINIT
+from tests.harness import PYINIT, PYINITCTL
 from tests.services.boxes import shell
 
 # What only pyinitctl needs.

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import users
-from tests.ctl.views import PYINITCTL
-from tests.harness import DEADLINE_S, MODES, children, status_field, until
+from tests.harness import DEADLINE_S, MODES, PYINITCTL, children, status_field, until
 from tests.services.boxes import box, comm, shell, stays, supervisor, switches
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ctl.views import PYINITCTL
-from tests.harness import MODES
+from tests.harness import MODES, PYINITCTL
 from tests.services.boxes import box, shell, stays, told
 from tests.services.test_control import Operator
 from tests.subsets import USER

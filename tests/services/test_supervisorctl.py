@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ctl.views import PYINITCTL
-from tests.harness import MODES, ROOT, Container, until
+from tests.harness import MODES, PYINITCTL, ROOT, Container, until
 from tests.services.boxes import LOOP, told
 
 if TYPE_CHECKING:

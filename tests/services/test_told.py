@@ -16,8 +16,8 @@ from pyinit import ctl
 from pyinit.report import services
 from tests.ctl.doctors import examine, finding
 from tests.ctl.test_tree import listed
-from tests.ctl.views import PYINITCTL, view
-from tests.harness import MODES, ROOT, until
+from tests.ctl.views import view
+from tests.harness import MODES, PYINITCTL, ROOT, until
 from tests.kept import until_told
 from tests.log.test_metrics_file import one, read
 from tests.log.test_report import keys

@@ -11,7 +11,7 @@ import pytest
 
 from pyinit import Exit
 from tests.cases import in_turn
-from tests.harness import DEADLINE_S, Container, python
+from tests.harness import DEADLINE_S, PYINITCTL, Container, python
 from tests.spawning import USER, line, rest, spawn
 from tests.stopping.test_teardown import NEVER_S, assert_over, end_main
 
@@ -59,14 +59,13 @@ def test_exec() -> None:
 @pytest.mark.parametrize("command", ["run", "exec"])
 def test_pyinitctl(command: str) -> None:
     """As they are on the command line; exec has the grace as an option of its own."""
-    ctl = [sys.executable, "-m", "pyinit.ctl"]
     with spawn(["sleep", "1000"]) as container:
         words = ["exec", str(container.pid), "--grace", NEVER_S]
         if command == "run":
             kinds = ["--pid", "--mount", *("--userns" for _ in USER)]
             words = ["run", *kinds, "--init", f"--grace {NEVER_S}"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen([*ctl, *words, "--", *MASTER], bufsize=0, **pipes) as made:
+        with subprocess.Popen([*PYINITCTL, *words, "--", *MASTER], bufsize=0, **pipes) as made:
             ends_in_order(made)
             assert made.wait(DEADLINE_S) == 7
         container.kill()
