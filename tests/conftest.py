@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -18,6 +19,7 @@ from tests import container_runtimes, freezers, harness, memory, subsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # The machines are shared: that an example took its time says nothing about the code.
 hypothesis.settings.register_profile("shared", deadline=None)
@@ -82,6 +84,19 @@ def namespaces() -> None:
         subprocess.run([*harness.UNSHARE, "true"], check=True, capture_output=True)
     except subprocess.CalledProcessError as error:
         missing(f"PID namespaces: {error.stderr.decode()}")
+
+
+@pytest.fixture(scope="session")
+def single_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of ``pyinitctl pyz``, written once for all tests; they change only copies."""
+
+    def make(directory: Path) -> None:
+        # The interpreter of a virtual environment is a link, and looks for its home first.
+        python = os.path.realpath(sys.executable)
+        command = [*harness.PYINITCTL, "pyz", str(directory / "pyinit.pyz"), "--python", python]
+        subprocess.run(command, check=True, capture_output=True)
+
+    return harness.once(tmp_path_factory, "pyz", make) / "pyinit.pyz"
 
 
 @pytest.fixture(autouse=True)

@@ -879,16 +879,15 @@ def test_its_log_needs_neither_structlog_nor_psutil() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), list(zip(ALL_NAMES, ["install", "install --name", "pyz"], strict=True))
 )
-def test_a_file_of_that_name(tmp_path: Path, name: str, kind: str) -> None:
+def test_a_file_of_that_name(tmp_path: Path, single_file: Path, name: str, kind: str) -> None:
     """What pyinitctl writes is that program, as PID 1 and as a subreaper."""
     path = tmp_path / name
-    command = {
-        "install": ["install", str(path)],
-        "install --name": ["install", str(tmp_path / "init"), "--name", name],
-        # The interpreter of a virtual environment is a link, and looks for its home first.
-        "pyz": ["pyz", str(path), "--python", os.path.realpath(sys.executable)],
-    }[kind]
-    subprocess.run([sys.executable, "-m", "pyinit.ctl", *command], check=True, capture_output=True)
+    if kind == "pyz":
+        shutil.copy(single_file, path)
+    else:
+        words = [str(path)] if kind == "install" else [str(tmp_path / "init"), "--name", name]
+        command = [*harness.PYINITCTL, "install", *words]
+        subprocess.run(command, check=True, capture_output=True)
     run = subprocess.run([path, "--version"], env={}, check=True, capture_output=True, text=True)
     assert run.stdout == f"tini version 0.19.0 - pyinit {pyinit.__version__}\n"
     lines = "".join(f"{line}\n" for line in TRACE)

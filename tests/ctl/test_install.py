@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -69,6 +70,32 @@ def compiled_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         compileall.compile_dir(directory / "pyinit", quiet=2)
 
     return once(tmp_path_factory, "compiled-package", make)
+
+
+class Installed(NamedTuple):
+    """Launchers of a copy of the package, which no test changes."""
+
+    package: Path
+    launcher: Path
+    with_own_libraries: Path
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, compiled_package: Path) -> Installed:
+    """Return the two launchers, written once for all tests."""
+
+    def make(directory: Path) -> None:
+        # Beside the directory, which gets its name only at the end: launchers know the place.
+        place = directory.with_name("its package")
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(compiled_package, place)
+        for name, *options in ("init",), ("own/init", "--ignore-library-path"):
+            (directory / name).parent.mkdir(exist_ok=True)
+            done = install(directory / name, *options, PYTHONPATH=str(place))
+            assert done.returncode == 0, done.stderr
+
+    made = once(tmp_path_factory, "launchers", make)
+    return Installed(made.with_name("its package"), made / "init", made / "own" / "init")
 
 
 @pytest.fixture
@@ -160,7 +187,10 @@ def test_a_blank_in_the_interpreter_itself(tmp_path: Path, other_package: Path) 
 
 
 def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
-    """The base interpreter, with the package in the user's site directory."""
+    """The base interpreter, with the package in the user's site directory.
+
+    All bytecode is compiled: an image that is read-only afterwards starts as fast.
+    """
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     site = tmp_path / "lib" / name / "site-packages"
     copy_package(site)
@@ -169,9 +199,12 @@ def test_the_layout_of_a_user_install(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert str(site) in (tmp_path / "init").read_text()
     assert version(tmp_path / "init") == VERSION
+    for source in (site / "pyinit").rglob("*.py"):
+        tag = sys.implementation.cache_tag
+        assert (source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc").exists()
 
 
-def test_libraries_of_the_application(tmp_path: Path, other_package: Path, mode: str) -> None:
+def test_libraries_of_the_application(tmp_path: Path, installed: Installed, mode: str) -> None:
     """LD_LIBRARY_PATH keeps Python from being loaded, unless it is asked to be ignored.
 
     The command gets it all the same, and the process is called as the launcher is, which has a
@@ -180,13 +213,11 @@ def test_libraries_of_the_application(tmp_path: Path, other_package: Path, mode:
     libraries = broken_libraries(tmp_path / "libraries")
     before = ["env", f"LD_LIBRARY_PATH={libraries}"]
     command = ["/bin/sh", "-c", "cat /proc/$PPID/comm; echo $LD_LIBRARY_PATH"]
-    results = {}
-    for options in [], ["--ignore-library-path"]:
-        path = tmp_path / "init"
-        assert install(path, *options, PYTHONPATH=str(other_package)).returncode == 0
-        results[bool(options)] = run(command, mode=mode, init=[str(path)], before=before)
-    assert results[False][0] == 127
-    assert results[True] == (0, f"init\n{libraries}\n", "")
+    init = [str(installed.launcher)]
+    assert run(command, mode=mode, init=init, before=before)[0] == 127
+    init = [str(installed.with_own_libraries)]
+    expected = (0, f"init\n{libraries}\n", "")
+    assert run(command, mode=mode, init=init, before=before) == expected
 
 
 @pytest.mark.parametrize("locale", [[], ["LC_CTYPE=C"], ["LC_CTYPE=POSIX", "B=2"]])
@@ -269,11 +300,11 @@ def test_a_place_that_cannot_be(tmp_path: Path, place: str, said: str) -> None:
 def test_a_launcher_that_does_not_work_is_not_put_in_place(
     tmp_path: Path, other_package: Path
 ) -> None:
-    """It is run before; what was there stays, and no draft is left."""
+    """It is run before; what was there stays, no draft is left, and nothing leads to it."""
     (other_package / "pyinit" / "cli.py").write_text("raise SystemExit('broken')\n")
     directory = tmp_path / "bin"
     directory.mkdir()
-    result = install(directory / "init", PYTHONPATH=str(other_package))
+    result = install(directory / "init", "--name", "tini", PYTHONPATH=str(other_package))
     assert result.returncode == 1
     assert "does not work" in result.stderr
     assert "broken" in result.stderr
@@ -301,66 +332,86 @@ def test_a_source_tree_has_no_bundle(tmp_path: Path, other_package: Path) -> Non
     assert version(path) == "edited\n"
 
 
-@pytest.mark.parametrize("damage", [1000, -1, None])
-def test_a_damaged_bundle_does_no_harm(
-    tmp_path: Path, other_package: Path, damage: int | None
-) -> None:
+def test_a_damaged_bundle_does_no_harm(tmp_path: Path, other_package: Path) -> None:
     """The modules are loaded one by one instead: it was cut early or late, or is not there."""
     path = tmp_path / "init"
     assert install(path, PYTHONPATH=str(other_package)).returncode == 0
     bundles = list((other_package / "pyinit" / "__pycache__").glob("*.bundle"))
     assert len(bundles) == len(MODES) + len(LATE)
-    for bundle in bundles:
-        if damage:
-            bundle.write_bytes(bundle.read_bytes()[:damage])
-        else:
-            bundle.unlink()
-    assert version(path) == VERSION
-    words = [str(path), "--", "true"]
-    quiet = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True)
-    assert quiet.stdout + quiet.stderr == b""
-    words = [str(path), "-v", "--", "true"]
-    told = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
-    assert "exiting" in told.stderr.splitlines()[-1]
-    assert "internal_error" not in told.stderr
+    whole = [each.read_bytes() for each in bundles]
+    for damage in (1000, -1, None):
+        for bundle, data in zip(bundles, whole, strict=True):
+            if damage:
+                bundle.write_bytes(data[:damage])
+            else:
+                bundle.unlink()
+        assert version(path) == VERSION, damage
+        words = [str(path), "--", "true"]
+        quiet = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True)
+        assert quiet.stdout + quiet.stderr == b"", damage
+        words = [str(path), "-v", "--", "true"]
+        told = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
+        assert "exiting" in told.stderr.splitlines()[-1], damage
+        assert "internal_error" not in told.stderr, damage
 
 
-def test_a_log_is_loaded_from_one_file(tmp_path: Path, other_package: Path) -> None:
+@pytest.fixture(scope="module")
+def stripped(tmp_path_factory: pytest.TempPathFactory, compiled_package: Path) -> Path:
+    """Return a launcher whose package has lost all that one file of bytecode has."""
+
+    def make(directory: Path) -> None:
+        place = directory.with_name("its stripped package")
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(compiled_package, place)
+        done = install(directory / "init", PYTHONPATH=str(place))
+        assert done.returncode == 0, done.stderr
+        for folder in ("kernel", "log", "report", "stopping"):
+            shutil.rmtree(place / "pyinit" / folder)
+        # But for what the init loads before it forks.
+        for each in (place / "pyinit" / "services").rglob("*.py*"):
+            if each.name.partition(".")[0] not in ("__init__", "entry"):
+                each.unlink()
+
+    return once(tmp_path_factory, "stripped", make) / "init"
+
+
+def test_a_log_is_loaded_from_one_file(stripped: Path) -> None:
     """None of its modules is looked for in the package, where others are by now."""
-    path = tmp_path / "init"
-    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
-    for folder in ("kernel", "log", "report"):
-        shutil.rmtree(other_package / "pyinit" / folder)
-    words = [str(path), "-v", "--", "true"]
+    words = [str(stripped), "-v", "--", "true"]
     told = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
     names = [json.loads(line)["event"] for line in told.stderr.splitlines()]
     assert names == ["init_started", "child_started", "child_exited", "exiting"]
 
 
-def test_a_teardown_is_loaded_from_one_file(tmp_path: Path, other_package: Path) -> None:
+def test_a_teardown_is_loaded_from_one_file(stripped: Path) -> None:
     """Its order too, in which nobody is asked before the parent that waits for it has ended."""
-    path = tmp_path / "init"
-    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
-    for folder in ("kernel", "stopping"):
-        shutil.rmtree(other_package / "pyinit" / folder)
     command = python("leave.py", "deep", "slow")
-    with Container(command, init=[str(path)], stdin=subprocess.PIPE) as container:
+    with Container(command, init=[str(stripped)], stdin=subprocess.PIPE) as container:
         container.expect("ready")
         container.close_stdin()
         assert container.wait() == 7
         assert container.errors() == ""
 
 
-def run_in_launcher(path: Path, package: Path, program: str) -> None:
-    """Run ``program`` in a launcher of ``package`` instead of the init."""
-    assert install(path, PYTHONPATH=str(package)).returncode == 0
-    text = path.read_text()
+def test_the_supervisor_of_services_is_loaded_from_one_file(tmp_path: Path, stripped: Path) -> None:
+    """But for what the init loads of them before it forks."""
+    file = tmp_path / "services.toml"
+    file.write_text("[service.web]\ncommand = ['echo', 'done']\n")
+    words = [str(stripped), "--services", str(file)]
+    done = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def run_in_launcher(path: Path, installed: Installed, program: str) -> None:
+    """Run ``program`` in a launcher, written to ``path``, instead of the init."""
+    text = installed.launcher.read_text()
     assert "\nmain(inherited_mask)\n" in text
     path.write_text(text.replace("\nmain(inherited_mask)\n", program))
+    path.chmod(0o755)
     subprocess.run([str(path)], timeout=DEADLINE_S, check=True)
 
 
-def test_a_module_of_the_file_is_executed_once(tmp_path: Path, other_package: Path) -> None:
+def test_a_module_of_the_file_is_executed_once(tmp_path: Path, installed: Installed) -> None:
     """Also where it is asked for by what is asked before, as by a signal that comes then."""
     program = """
 sys.modules["pyinit"]._serve("log")
@@ -378,11 +429,11 @@ sys.meta_path.insert(0, taking)
 assert senders.describe_sender is taking.found is not None
 assert senders.__spec__ is None
 """
-    run_in_launcher(tmp_path / "init", other_package, program)
+    run_in_launcher(tmp_path / "init", installed, program)
 
 
 def test_a_module_of_the_file_that_is_being_executed_is_known(
-    tmp_path: Path, other_package: Path
+    tmp_path: Path, installed: Installed
 ) -> None:
     """By what tells a half-loaded one of an import: a signal that comes then waits."""
     program = """
@@ -400,11 +451,11 @@ assert oom.Counter
 assert seen == {"pyinit.kernel.oom": False, "pyinit.kernel.cgroups": True}, seen
 assert not events._is_half_loaded("pyinit.kernel.oom")
 """
-    run_in_launcher(tmp_path / "init", other_package, program)
+    run_in_launcher(tmp_path / "init", installed, program)
 
 
 def test_a_module_of_the_file_that_failed_is_tried_again(
-    tmp_path: Path, other_package: Path
+    tmp_path: Path, installed: Installed
 ) -> None:
     """As an import is: the next signal may find memory."""
     program = """
@@ -424,11 +475,11 @@ else:
     raise AssertionError
 assert callable(senders.describe_sender)
 """
-    run_in_launcher(tmp_path / "init", other_package, program)
+    run_in_launcher(tmp_path / "init", installed, program)
 
 
 def test_the_other_names_of_encodings_are_there_when_they_are_asked_for(
-    tmp_path: Path, other_package: Path
+    tmp_path: Path, installed: Installed
 ) -> None:
     """Until then they take no memory."""
     program = """
@@ -439,57 +490,28 @@ assert codecs.lookup("utf8").name == "utf-8"
 assert codecs.lookup("windows-1252").name == codecs.lookup("1252").name == "cp1252"
 assert sys.modules["encodings.aliases"].aliases["utf8"] == "utf_8"
 """
-    run_in_launcher(tmp_path / "init", other_package, program)
+    run_in_launcher(tmp_path / "init", installed, program)
 
 
-def test_the_supervisor_of_services_is_loaded_from_one_file(
-    tmp_path: Path, other_package: Path
-) -> None:
-    """But for what the init loads of them before it forks."""
-    path, file = tmp_path / "init", tmp_path / "services.toml"
-    file.write_text("[service.web]\ncommand = ['echo', 'done']\n")
-    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
-    for each in (other_package / "pyinit" / "services").rglob("*.py*"):
-        if each.name.partition(".")[0] not in ("__init__", "entry"):
-            each.unlink()
-    words = [str(path), "--services", str(file)]
-    done = subprocess.run(words, capture_output=True, timeout=DEADLINE_S, check=True, text=True)
-    assert (done.stdout, done.stderr) == ("done\n", "")
-
-
-def test_a_stream_that_is_closed_stays_so(
-    tmp_path: Path, other_package: Path, namespaces: None
-) -> None:
+def test_a_stream_that_is_closed_stays_so(installed: Installed, namespaces: None) -> None:
     """What the launcher reads does not take its number: nothing could be written there.
 
     As PID 1: elsewhere libffi may keep a file of its own open, at the lowest number.
     """
-    path = tmp_path / "init"
-    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
+    init = [str(installed.launcher)]
     before = ("sh", "-c", 'exec "$@" <&-', "sh")
-    code, _, err = run(["true"], options=["--log-fd", "0"], init=[str(path)], before=before)
+    code, _, err = run(["true"], options=["--log-fd", "0"], init=init, before=before)
     assert code == 125
     assert "descriptor 0 is not open" in err
 
 
-def test_all_bytecode_is_compiled(tmp_path: Path) -> None:
-    """So that an image that is read-only afterwards starts as fast."""
-    package = copy_package(tmp_path / "place") / "pyinit"
-    assert install(tmp_path / "init", PYTHONPATH=str(package.parent)).returncode == 0
-    for source in package.rglob("*.py"):
-        tag = sys.implementation.cache_tag
-        assert (source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc").exists()
-
-
-def test_a_quiet_run_writes_nothing(tmp_path: Path, other_package: Path) -> None:
+def test_a_quiet_run_writes_nothing(installed: Installed) -> None:
     """Not even bytecode: with the package on a read-only mount all is as before."""
     if os.geteuid() != 0:
         missing("root, to mount read-only")
-    path = tmp_path / "init"
-    assert install(path, PYTHONPATH=str(other_package)).returncode == 0
-    mount = f"mount --bind -o ro '{other_package}' '{other_package}'"
+    mount = f"mount --bind -o ro '{installed.package}' '{installed.package}'"
     before = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
-    assert run(["true"], init=[str(path)], before=before)[0] == 0
+    assert run(["true"], init=[str(installed.launcher)], before=before)[0] == 0
 
 
 def test_a_launcher_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -550,11 +572,11 @@ def catches_term(pid: int) -> bool:
     return bool(int(status_field(pid, "SigCgt"), 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def test_one_that_others_cannot_start_is_warned_of(tmp_path: Path, other_package: Path) -> None:
+def test_one_that_others_cannot_start_is_warned_of(tmp_path: Path) -> None:
     """With the first place that they cannot pass."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    done = install(closed / "init", PYTHONPATH=str(other_package))
+    done = install(closed / "init")
     assert done.returncode == 0
     (line,) = done.stderr.splitlines()
     assert line.startswith("pyinitctl install: other users cannot start it: ")

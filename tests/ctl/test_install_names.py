@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyinit.settings import NAMES
-from tests.ctl.test_install import copy_package, install
+from tests.ctl.test_install import install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,13 +110,3 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert all(name in result.stderr for name in ("my_init", *NAMES))
     assert os.listdir(tmp_path) == []
-
-
-def test_no_link_without_a_launcher(tmp_path: Path) -> None:
-    """A launcher that does not work is not put in place, and nothing leads to it."""
-    package = copy_package(tmp_path / "package")
-    (package / "pyinit" / "cli.py").write_text("raise SystemExit('broken')\n")
-    (tmp_path / "bin").mkdir()
-    result = install(tmp_path / "bin" / "init", "--name", "tini", PYTHONPATH=str(package))
-    assert result.returncode == 1
-    assert os.listdir(tmp_path / "bin") == []

@@ -17,7 +17,7 @@ import pytest
 import pyinit
 from pyinit.ctl.dist import pyz
 from tests.cases import in_turn
-from tests.harness import PYINIT, Container, logged, once, open_files, python, run
+from tests.harness import PYINIT, Container, logged, open_files, python, run
 from tests.robust.test_quiet_imports import ALLOWED, LONG
 
 VERSION = f"pyinit {pyinit.__version__}\n"
@@ -38,15 +38,10 @@ def write(path: Path, *options: str, **environ: str) -> subprocess.CompletedProc
     )
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file, written once for all tests; they change only copies."""
-
-    def make(directory: Path) -> None:
-        result = write(directory / "pyinit.pyz", "--python", INTERPRETER)
-        assert result.returncode == 0, result.stderr
-
-    return once(tmp_path_factory, "pyz", make) / "pyinit.pyz"
+@pytest.fixture
+def original(single_file: Path) -> Path:
+    """Return the file; tests change only copies."""
+    return single_file
 
 
 @pytest.fixture
@@ -55,10 +50,14 @@ def file(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(original, tmp_path / "pyinit.pyz"))
 
 
-@pytest.fixture(params=["kernel", "python"])
-def init(request: pytest.FixtureRequest, original: Path) -> list[str]:
-    """Return each way to start it: by its #! line, and as an argument of the interpreter."""
-    return [str(original)] if request.param == "kernel" else [INTERPRETER, str(original)]
+# Each way to start it, by its #! line and as an argument of the interpreter, and each mode.
+each_way = in_turn("start", ["kernel", "python"])
+
+
+@pytest.fixture
+def init(start: str, original: Path) -> list[str]:
+    """Return how it is started."""
+    return [str(original)] if start == "kernel" else [INTERPRETER, str(original)]
 
 
 def first_line(file: Path) -> bytes:
@@ -76,16 +75,7 @@ def start_of(file: Path) -> str:
     return file.read_bytes()[pyz.START : pyz.BUNDLES].decode()
 
 
-def test_it_says_what_it_wrote(tmp_path: Path) -> None:
-    """The path, the version, and which interpreters find bytecode in it."""
-    result = write(tmp_path / "out")
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    assert result.stdout.startswith(
-        f"{tmp_path / 'out'}: pyinit {pyinit.__version__} for /usr/bin/python3, with bytecode of "
-    )
-    assert version in result.stdout.partition("bytecode")[2]
-
-
+@each_way
 def test_it_is_an_init(init: list[str], mode: str) -> None:
     """It starts, relays the status and tears down as the installed command does."""
     code, out, err = run(python("exercise.py"), mode=mode, init=init)
@@ -93,6 +83,7 @@ def test_it_is_an_init(init: list[str], mode: str) -> None:
     assert out.startswith("relayed\nreaped\n")
 
 
+@each_way
 def test_it_relays(init: list[str], mode: str) -> None:
     """Each signal that it gets."""
     with Container(python("record.py", "HUP", "TERM"), mode=mode, init=init) as container:
@@ -104,6 +95,7 @@ def test_it_relays(init: list[str], mode: str) -> None:
         assert container.wait() == 0
 
 
+@each_way
 def test_a_usage_error_is_that_of_the_command(init: list[str], mode: str) -> None:
     """With the same message and code."""
     installed = run(["true"], mode=mode, options=["--nonsense"])
@@ -111,6 +103,7 @@ def test_a_usage_error_is_that_of_the_command(init: list[str], mode: str) -> Non
     assert installed[0] == 125
 
 
+@each_way
 def test_a_command_that_is_not_there(init: list[str], mode: str) -> None:
     """What explains it is loaded from the file as well."""
     code, _, err = run(["/no/such/command"], mode=mode, init=init)
@@ -203,6 +196,7 @@ def test_python_alone_is_enough(original: Path, tmp_path: Path, options: list[st
         assert (event in err) == bool(options)
 
 
+@each_way
 def test_a_log_without_structlog_says_so_once(init: list[str], mode: str) -> None:
     """With -v before its first line; its lines have the event all the same."""
     _, _, err = run(["true"], mode=mode, init=[*init, "-v", "--log-format", "console"])
@@ -213,6 +207,7 @@ def test_a_log_without_structlog_says_so_once(init: list[str], mode: str) -> Non
     assert err.count("structlog") == 1
 
 
+@each_way
 def test_json_needs_no_structlog(init: list[str], mode: str) -> None:
     """The lines have all that they have with it."""
     _, _, err = run(["true"], mode=mode, init=[*init, "-v"])
@@ -221,9 +216,9 @@ def test_json_needs_no_structlog(init: list[str], mode: str) -> None:
     assert all(event["timestamp"].endswith("Z") for event in found)
 
 
-def test_a_warning_is_only_a_warning(original: Path, mode: str) -> None:
+def test_a_warning_is_only_a_warning(original: Path, namespaces: None) -> None:
     """Who has asked for no log is not told what is missing for one."""
-    _, _, err = run(["sh", "-c", "(true &) ; sleep 1000 &"], mode=mode, init=[str(original), "-w"])
+    _, _, err = run(["sh", "-c", "(true &) ; sleep 1000 &"], init=[str(original), "-w"])
     assert "orphan_reaped" in err
     assert "missing" not in err
 
@@ -372,14 +367,15 @@ def test_an_interpreter_that_cannot_be_named(tmp_path: Path, place: str, said: s
 def test_bytecode_that_was_asked_for_and_cannot_be_had(tmp_path: Path) -> None:
     """An interpreter that is not there, or is none."""
     for python_path in ("/no/python", "/bin/false"):
-        result = write(tmp_path / "out", "--bytecode", python_path)
+        # Nothing but what was asked for is looked for.
+        result = write(tmp_path / "out", "--bytecode", python_path, PATH=str(tmp_path))
         assert result.returncode == 1
         assert f"{python_path} makes no bytecode" in result.stderr
     assert os.listdir(tmp_path) == []
 
 
 def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
-    """Unless --force says so; its own is."""
+    """Unless --force says so."""
     path = tmp_path / "tini"
     path.write_text("ELF")
     # Where no interpreters are found there is no bytecode to be made.
@@ -389,14 +385,24 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     assert f"{path} was not written by pyinitctl pyz" in result.stderr
     assert path.read_text() == "ELF"
     assert write(path, "--force", PATH=nowhere).returncode == 0
-    assert write(path, PATH=nowhere).returncode == 0
+    assert path.read_text(errors="replace").startswith("#!")
 
 
-def test_the_same_sources_make_the_same_archive(original: Path, tmp_path: Path) -> None:
-    """No dates in it: who builds it again can compare."""
-    path = tmp_path / "again"
-    assert write(path, "--python", INTERPRETER).returncode == 0
+def test_its_own_file_is_written_again_and_the_archive_is_the_same(
+    original: Path, file: Path
+) -> None:
+    """No dates in it: who builds it again can compare.
+
+    It says what it wrote: the path, the version, and which interpreters find bytecode in it.
+    """
+    result = write(file)
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert result.stdout.startswith(
+        f"{file}: pyinit {pyinit.__version__} for /usr/bin/python3, with bytecode of "
+    )
+    assert version in result.stdout.partition("bytecode")[2]
+    assert first_line(file) != first_line(original)
     places = re.search(r"in \{.*\}:", start_of(original))
     assert places is not None
-    names = [part.partition(b"PK\3\4")[2] for part in (original.read_bytes(), path.read_bytes())]
-    assert names[0] == names[1]
+    archives = [part.partition(b"PK\3\4")[2] for part in (original.read_bytes(), file.read_bytes())]
+    assert archives[0] == archives[1]

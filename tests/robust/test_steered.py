@@ -13,7 +13,7 @@ import pytest
 
 import pyinit
 from tests import foreign, users
-from tests.harness import PYINIT, logged, run
+from tests.harness import PYINIT, PYINITCTL, logged, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,15 +146,11 @@ def test_where_pyinit_itself_is_on_pythonpath(environment: Path, tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def isolated(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def isolated(tmp_path_factory: pytest.TempPathFactory, single_file: Path) -> list[str]:
     """Return the launcher and the single file, which heed no variable of Python's."""
-    directory = tmp_path_factory.mktemp("isolated")
-    paths = [str(directory / "pyinit"), str(directory / "pyinit.pyz")]
-    ctl = [sys.executable, "-m", "pyinit.ctl"]
-    interpreter = os.path.realpath(sys.executable)
-    for command in (["install", paths[0]], ["pyz", paths[1], "--python", interpreter]):
-        subprocess.run([*ctl, *command], check=True, capture_output=True)
-    return paths
+    launcher = str(tmp_path_factory.mktemp("isolated") / "pyinit")
+    subprocess.run([*PYINITCTL, "install", launcher], check=True, capture_output=True)
+    return [launcher, str(single_file)]
 
 
 def test_the_launcher_and_the_single_file_heed_none(isolated: list[str], modules: Path) -> None:
