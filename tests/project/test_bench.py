@@ -120,37 +120,27 @@ def written(
     return Report(harness.once(tmp_path_factory, f"bench of {request.param}", make))
 
 
+# The six of one run come first, so that one worker takes them (tests/parallel.py).
 def test_every_figure_of_every_contestant_is_there(written: Report) -> None:
-    """Each is a finite number, and its quartiles enclose the median; who is missing is named."""
+    """Each is a finite number, and its quartiles enclose the median; who is missing is named.
+
+    The ratio of the reference is 1.
+    """
     assert not written.result["failed"]
+    for figure in written.result["figures"].values():
+        if figure["reference"] in figure["rows"]:
+            assert figure["rows"][figure["reference"]]["ratio"] == 1
     left_out = written.result["left_out"]
     assert set(left_out) <= {contestants.TINI}
     for procedure in PLAN:
         expected = {key for key in procedure.who if key in written.asked and key not in left_out}
-        for figure in procedure.figures:
-            rows = written.result["figures"][figure.key]["rows"]
-            assert set(rows) == expected, figure.key
+        for each in procedure.figures:
+            rows = written.result["figures"][each.key]["rows"]
+            assert set(rows) == expected, each.key
             for row in rows.values():
                 numbers = row["low_quartile"], row["median"], row["high_quartile"]
                 assert all(math.isfinite(number) and number >= 0 for number in numbers)
                 assert list(numbers) == sorted(numbers)
-
-
-def test_the_plan_has_everybody_in_every_figure() -> None:
-    """And growth, from 10 to 10,000 processes, of the launcher and the inits in C."""
-    plan = {f.key: set(each.who) for each in PLAN for f in each.figures}
-    limited = {key: plan.pop(key) for key in [*plan] if key.startswith("limited")}
-    assert {key: who for key, who in plan.items() if not key.startswith("growth")} == ROWS
-    who = {contestants.NO_INIT, contestants.BARE, contestants.TINI, contestants.LAUNCHER}
-    who |= {contestants.LAUNCHER_V, contestants.INSTALLED}
-    for key in ("limited-100-cpu", "limited-100", "limited-10-cpu", "limited-10"):
-        assert limited.get(key, who) == who  # not where the cgroup is not ours to write to
-    scale = procedures.Scale()
-    grown = {f.key: set(p.who) for p in procedures.procedures(scale) for f in p.figures}
-    for count in (10, 100, 1000, 10_000):
-        for what in ("reap", "relay", "memory", "teardown"):
-            who = grown[f"growth-{what}-{count}"]
-            assert who == {contestants.LAUNCHER, *contestants.C_INITS}
 
 
 def test_figures_that_cannot_be_nothing_are_not(written: Report) -> None:
@@ -159,13 +149,6 @@ def test_figures_that_cannot_be_nothing_are_not(written: Report) -> None:
     for key, figure in written.result["figures"].items():
         if not key.startswith(coarse):
             assert all(row["median"] > 0 for row in figure["rows"].values()), key
-
-
-def test_the_reference_is_1(written: Report) -> None:
-    """A ratio is that to the median of the reference in the same run."""
-    for figure in written.result["figures"].values():
-        if figure["reference"] in figure["rows"]:
-            assert figure["rows"][figure["reference"]]["ratio"] == 1
 
 
 def test_the_result_says_on_what_it_was_measured_and_not_where(written: Report) -> None:
@@ -199,6 +182,36 @@ def test_the_tables_fit_and_each_budget_is_judged(written: Report) -> None:
         line = next(row for row in lines if row.startswith(f"| {verdict.budget.text} "))
         word = "not measured" if verdict.figure is None else "yes" if verdict.holds else "NO"
         assert f"| {word} " in line
+
+
+def test_each_table_has_its_place_in_the_document(written: Report) -> None:
+    """Filling it in once or twice makes no difference, and leaves what is around as it is."""
+    document = report.DOCUMENT.read_text()
+    once = report.fill_in(document, written.result)
+    assert report.fill_in(once, written.result) == once
+    for part in report.sections(written.result).values():
+        assert part in once
+    prose = [line for line in document.splitlines() if not line.startswith("|")]
+    assert [line for line in prose if line.startswith("#")] == [
+        line for line in once.splitlines() if line.startswith("#")
+    ]
+
+
+def test_the_plan_has_everybody_in_every_figure() -> None:
+    """And growth, from 10 to 10,000 processes, of the launcher and the inits in C."""
+    plan = {f.key: set(each.who) for each in PLAN for f in each.figures}
+    limited = {key: plan.pop(key) for key in [*plan] if key.startswith("limited")}
+    assert {key: who for key, who in plan.items() if not key.startswith("growth")} == ROWS
+    who = {contestants.NO_INIT, contestants.BARE, contestants.TINI, contestants.LAUNCHER}
+    who |= {contestants.LAUNCHER_V, contestants.INSTALLED}
+    for key in ("limited-100-cpu", "limited-100", "limited-10-cpu", "limited-10"):
+        assert limited.get(key, who) == who  # not where the cgroup is not ours to write to
+    scale = procedures.Scale()
+    grown = {f.key: set(p.who) for p in procedures.procedures(scale) for f in p.figures}
+    for count in (10, 100, 1000, 10_000):
+        for what in ("reap", "relay", "memory", "teardown"):
+            who = grown[f"growth-{what}-{count}"]
+            assert who == {contestants.LAUNCHER, *contestants.C_INITS}
 
 
 def test_who_is_not_installed_is_left_out_and_named(namespaces: None, tmp_path: Path) -> None:
@@ -280,16 +293,3 @@ def inits_in(pid: int) -> bool:
         return False
     depth = 2 if os.geteuid() == 0 else 3
     return len(numbers) >= depth and numbers[-1] == "1" and state[0] not in "ZX"
-
-
-def test_each_table_has_its_place_in_the_document(written: Report) -> None:
-    """Filling it in once or twice makes no difference, and leaves what is around as it is."""
-    document = report.DOCUMENT.read_text()
-    once = report.fill_in(document, written.result)
-    assert report.fill_in(once, written.result) == once
-    for part in report.sections(written.result).values():
-        assert part in once
-    prose = [line for line in document.splitlines() if not line.startswith("|")]
-    assert [line for line in prose if line.startswith("#")] == [
-        line for line in once.splitlines() if line.startswith("#")
-    ]
