@@ -10,6 +10,7 @@ other test does.  ``--workers 1`` runs everything in the one process, as pytest 
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -27,8 +28,8 @@ from tests import failures
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Tests wait much of the time: three for a processor keep it busy.
-_PER_PROCESSOR = 3
+# Tests wait much of the time: four for a processor keep it busy.
+_PER_PROCESSOR = 4
 # A worker is told of this many tests of one file at a time: few, so that all end at once.
 _SHARE = 6
 _NUMBER_SIZE = 4
@@ -141,6 +142,9 @@ class _Pool:
         for number in range(len(self._shares)):
             os.write(filler, number.to_bytes(_NUMBER_SIZE, "little"))
         workers = []
+        # What has been collected is never garbage: looking through it copies its pages.
+        gc.collect()
+        gc.freeze()
         try:
             for number in range(count):
                 name = f"worker{number}"
