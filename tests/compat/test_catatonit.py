@@ -19,7 +19,7 @@ import pytest
 from tests import conftest, harness
 from tests.cases import in_turn
 from tests.compat.differences import WHO, Difference, init, outcome
-from tests.harness import MODES, PID1, SUBREAPER, Container, children, python, status_field, until
+from tests.harness import PID1, SUBREAPER, Container, children, python, status_field, until
 from tests.terminals import (
     END,
     INTERRUPT,
@@ -142,9 +142,9 @@ def name_of(number: int) -> str:
 
 
 @pytest.mark.parametrize("options", [[], ["-g"]])
-def test_signals_are_relayed(who: str, mode: str, options: list[str]) -> None:
+def test_signals_are_relayed(who: str, namespaces: None, options: list[str]) -> None:
     """All but those of a stop, those that report a fault, and SIGCHLD."""
-    with container(who, python("record.py"), *options, mode=mode) as each:
+    with container(who, python("record.py"), *options) as each:
         each.expect("ready")
         for number in (*RELAYED, signal.SIGTERM):
             each.signal(number)
@@ -170,9 +170,9 @@ def until_settled_but_blocked(each: Container) -> None:
     until(lambda: state(each.pid) == "S", "the init waits")
 
 
-def test_tstp(who: str, mode: str) -> None:
+def test_tstp(who: str, namespaces: None) -> None:
     """DIFFERENCES: TSTP.  USR1, which comes afterwards, is taken first where both wait."""
-    with container(who, python("catch.py", "TSTP", "USR1"), mode=mode) as each:
+    with container(who, python("catch.py", "TSTP", "USR1")) as each:
         each.expect("ready")
         each.signal(signal.SIGTSTP)
         for line in outcome(DIFFERENCES["TSTP"], who):  # type: ignore[attr-defined]
@@ -182,18 +182,18 @@ def test_tstp(who: str, mode: str) -> None:
         each.expect("USR1")
 
 
-def test_with_g_signals_go_to_the_group(who: str, mode: str) -> None:
+def test_with_g_signals_go_to_the_group(who: str, namespaces: None) -> None:
     """The command and a child of it: each once."""
-    with container(who, python("pair.py"), "-g", mode=mode) as each:
+    with container(who, python("pair.py"), "-g") as each:
         each.expect("ready")
         for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGRTMIN + 3, signal.SIGTERM):
             each.signal(number)
             assert {each.line(), each.line()} == {f"child {number:d}", f"member {number:d}"}
 
 
-def test_without_g_signals_go_to_the_command_alone(who: str, mode: str) -> None:
+def test_without_g_signals_go_to_the_command_alone(who: str, namespaces: None) -> None:
     """A child of it gets only what is sent to it afterwards."""
-    with container(who, python("pair.py"), mode=mode) as each:
+    with container(who, python("pair.py")) as each:
         each.expect("ready")
         for number in (signal.SIGUSR1, signal.SIGHUP):
             each.signal(number)
@@ -229,20 +229,20 @@ def test_a_command_that_stops_itself(who: str) -> None:
 # -- The command: its place, and what it gets.
 
 
-def test_the_command_leads_a_group_of_the_session(who: str, mode: str) -> None:
+def test_the_command_leads_a_group_of_the_session(who: str, namespaces: None) -> None:
     """Its own group, in the session of its init."""
-    with container(who, ["sleep", "1000"], mode=mode) as each:
+    with container(who, ["sleep", "1000"]) as each:
         pid = find(each, "sleep")
         assert os.getpgid(pid) == pid
         assert os.getsid(pid) == os.getsid(each.pid)
 
 
-def test_mask_and_ignored_signals(who: str, mode: str) -> None:
+def test_mask_and_ignored_signals(who: str, namespaces: None) -> None:
     """The command ignores what was given.  DIFFERENCES: mask."""
     spec = {"blocked": [1, 10], "ignored": [3, 12]}
     command = ["sed", "-nE", "s/Sig(Blk|Ign):.//p", "/proc/self/status"]
     before = (*python("enter.py", json.dumps(spec)), *absolute(who))
-    with Container(command, init=before, mode=mode) as each:
+    with Container(command, init=before) as each:
         blocked, ignored = (int(word, 16) for word in each.rest().split())
         assert each.wait() == 0
     assert (blocked, ignored & ~GLIBCS) == (outcome(DIFFERENCES["mask"], who), 0x804)
@@ -254,12 +254,12 @@ def absolute(who: str) -> list[str]:
     return [subprocess.check_output(["which", first], text=True).strip(), *rest]
 
 
-def test_an_ignored_sigchld(who: str, mode: str) -> None:
+def test_an_ignored_sigchld(who: str, namespaces: None) -> None:
     """DIFFERENCES: SIGCHLD ignored.  The original goes on to wait without a command."""
     spec = json.dumps({"ignored": [int(signal.SIGCHLD)]})
     before = (*python("enter.py", spec), *absolute(who))
     command = ["sh", "-c", "echo ready; read -r line; exit 7"]
-    with Container(command, init=before, mode=mode, stdin=subprocess.PIPE) as each:
+    with Container(command, init=before, stdin=subprocess.PIPE) as each:
         each.expect("ready")
         # The original looks once whether its command is there, and ends if it is not.
         until_settled(each.pid)
@@ -314,10 +314,9 @@ def session(
         yield terminal, each
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_command_gets_the_foreground(who: str, mode: str) -> None:
+def test_the_command_gets_the_foreground(who: str, namespaces: None) -> None:
     """Typed lines reach it, and their end."""
-    with session(who, ["sed", "-u", ""], mode=mode) as (terminal, each):
+    with session(who, ["sed", "-u", ""]) as (terminal, each):
         sed = find(each, "sed")
         until(lambda: terminal.foreground() == sed, "the command has the terminal")
         terminal.type("one\n")
@@ -326,10 +325,9 @@ def test_the_command_gets_the_foreground(who: str, mode: str) -> None:
         assert each.wait() == 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_what_is_typed_reaches_the_command_once(who: str, mode: str) -> None:
+def test_what_is_typed_reaches_the_command_once(who: str, namespaces: None) -> None:
     """The init is not in the foreground: it has nothing to relay."""
-    with session(who, python("catch.py", "INT", "USR1"), mode=mode) as (terminal, each):
+    with session(who, python("catch.py", "INT", "USR1")) as (terminal, each):
         terminal.expect("ready\r\n")
         until(lambda: terminal.foreground() == each.main_child(), "the command has the terminal")
         for _ in range(2):
@@ -430,9 +428,9 @@ def test_the_namespace_goes_with_pid_1(who: str) -> None:
         assert each.wait() == 128 + signal.SIGKILL
 
 
-def test_orphans_are_reaped(who: str, mode: str) -> None:
+def test_orphans_are_reaped(who: str, namespaces: None) -> None:
     """As PID 1, and as the subreaper that it makes itself when not."""
-    with container(who, python("leave_orphans.py"), mode=mode) as each:
+    with container(who, python("leave_orphans.py")) as each:
         each.expect("pyinit")
 
 
@@ -467,9 +465,9 @@ def waits(each: Container) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_pause_ends_with_0(who: str, mode: str, number: signal.Signals) -> None:
+def test_a_pause_ends_with_0(who: str, namespaces: None, number: signal.Signals) -> None:
     """On INT and TERM, and others before them do nothing."""
-    with pause(who, mode) as each:
+    with pause(who, PID1) as each:
         for other in (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGTSTP):
             each.signal(other)
         each.signal(number)

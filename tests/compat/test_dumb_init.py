@@ -20,7 +20,7 @@ import pyinit
 from tests import conftest
 from tests.cases import in_turn
 from tests.compat.differences import WHO, Difference, init, outcome
-from tests.harness import MODES, PID1, SUBREAPER, Container, children, python, status_field, until
+from tests.harness import PID1, SUBREAPER, Container, children, python, status_field, until
 from tests.terminals import (
     INTERRUPT,
     SETSID,
@@ -149,9 +149,9 @@ def test_every_signal_is_relayed(who: str, variables: dict[str, str]) -> None:
         assert each.wait() == 0
 
 
-def test_signals_go_to_the_group_of_the_session(who: str, mode: str) -> None:
+def test_signals_go_to_the_group_of_the_session(who: str, namespaces: None) -> None:
     """The command and a child of it: each once."""
-    with container(who, python("pair.py"), mode=mode) as each:
+    with container(who, python("pair.py")) as each:
         each.expect("ready")
         for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGRTMIN + 3, signal.SIGTERM):
             each.signal(number)
@@ -166,11 +166,11 @@ SINGLE = {
 
 
 @pytest.mark.parametrize("way", SINGLE)
-def test_signals_go_to_the_child_alone(who: str, mode: str, way: str) -> None:
+def test_signals_go_to_the_child_alone(who: str, namespaces: None, way: str) -> None:
     """A child of it gets only what is sent to it afterwards."""
     options, variables = SINGLE[way]
     command = python("pair.py")
-    with container(who, command, *options, variables=variables, mode=mode) as each:
+    with container(who, command, *options, variables=variables) as each:
         each.expect("ready")
         for number in (signal.SIGUSR1, signal.SIGHUP):
             each.signal(number)
@@ -195,10 +195,10 @@ def test_signals_are_rewritten(who: str, variables: dict[str, str], spelling: li
         assert each.wait() == 0
 
 
-def test_the_newest_rule_counts(who: str, mode: str) -> None:
+def test_the_newest_rule_counts(who: str, namespaces: None) -> None:
     """Of two for one signal."""
     options = ("-r", "10:1", "-r", "10:12")
-    with container(who, python("record.py"), *options, mode=mode) as each:
+    with container(who, python("record.py"), *options) as each:
         each.expect("ready")
         each.signal(signal.SIGUSR1)
         each.expect("USR2")
@@ -289,7 +289,7 @@ def test_a_stop_signal_for_a_stopped_command(who: str) -> None:
             assert state(child) == outcome(DIFFERENCES["stopped"], who)
 
 
-def test_eperm_is_no_reason_to_end(who: str, mode: str) -> None:
+def test_eperm_is_no_reason_to_end(who: str, namespaces: None) -> None:
     """A command under another user that the init may not signal; its exit code arrives."""
     if os.geteuid() != 0:
         conftest.missing("root")
@@ -299,7 +299,7 @@ def test_eperm_is_no_reason_to_end(who: str, mode: str) -> None:
     command = [*user, "sh", "-c", "echo ready; read -r line; exit 7"]
     reader, writer = os.pipe()
     try:
-        with container(who, command, mode=mode, before=before, stdin=reader) as each:
+        with container(who, command, before=before, stdin=reader) as each:
             each.expect("ready")
             each.signal(signal.SIGUSR1)
             each.signal(signal.SIGTERM)
@@ -319,28 +319,28 @@ def fields(pid: int) -> list[int]:
     return [os.getpgid(pid), os.getsid(pid)]
 
 
-def test_the_command_leads_a_session(who: str, mode: str) -> None:
+def test_the_command_leads_a_session(who: str, namespaces: None) -> None:
     """And so a process group."""
-    with container(who, ["sleep", "1000"], mode=mode) as each:
+    with container(who, ["sleep", "1000"]) as each:
         pid = find(each, "sleep")
         assert fields(pid) == [pid, pid]
 
 
 @pytest.mark.parametrize("way", SINGLE)
-def test_a_single_child_stays_in_the_group(who: str, mode: str, way: str) -> None:
+def test_a_single_child_stays_in_the_group(who: str, namespaces: None, way: str) -> None:
     """In that of its init."""
     options, variables = SINGLE[way]
-    with container(who, ["sleep", "1000"], *options, variables=variables, mode=mode) as each:
+    with container(who, ["sleep", "1000"], *options, variables=variables) as each:
         assert fields(find(each, "sleep")) == fields(each.pid)
 
 
-def test_the_directories(who: str, mode: str, variables: dict[str, str]) -> None:
+def test_the_directories(who: str, namespaces: None, variables: dict[str, str]) -> None:
     """The command has the one that was given, and its init the root directory."""
     # It changes it after it has started the command.
     until_so = 'until [ "$(readlink /proc/$PPID/cwd)" = / ]; do :; done'
     command = ["sh", "-c", f"pwd; {until_so}; readlink /proc/$PPID/cwd"]
     before = ["env", "--chdir=/tmp"]
-    _, out, _ = result(who, command, mode=mode, before=before, variables=variables)
+    _, out, _ = result(who, command, before=before, variables=variables)
     assert out.splitlines() == ["/tmp", "/"]
 
 
@@ -352,14 +352,13 @@ def test_the_environment_is_handed_on(who: str, variables: dict[str, str]) -> No
     assert sorted(out.splitlines()) == sorted("\n".join(wanted).splitlines())
 
 
-def test_mask_and_ignored_signals(who: str, mode: str) -> None:
+def test_mask_and_ignored_signals(who: str, namespaces: None) -> None:
     """DIFFERENCES: mask."""
     spec = {"blocked": [1, 10], "ignored": [3, 12]}
     command = ["sed", "-nE", "s/Sig(Blk|Ign):.//p", "/proc/self/status"]
     with Container(
         command,
         init=(*python("enter.py", json.dumps(spec)), *absolute(who)),
-        mode=mode,
     ) as each:
         blocked, ignored = each.rest().split()
         assert each.wait() == 0
@@ -372,10 +371,10 @@ def absolute(who: str) -> list[str]:
     return [subprocess.check_output(["which", first], text=True).strip(), *rest]
 
 
-def test_an_ignored_sigchld_does_no_harm(who: str, mode: str) -> None:
+def test_an_ignored_sigchld_does_no_harm(who: str, namespaces: None) -> None:
     """The status of the command is known all the same."""
     before = python("enter.py", json.dumps({"ignored": [int(signal.SIGCHLD)]}))
-    with Container(["sh", "-c", "exit 7"], init=(*before, *absolute(who)), mode=mode) as each:
+    with Container(["sh", "-c", "exit 7"], init=(*before, *absolute(who))) as each:
         assert each.wait() == 7
 
 
@@ -409,10 +408,9 @@ def session(
         yield terminal, each
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_commands_session_takes_over_the_terminal(who: str, mode: str) -> None:
+def test_the_commands_session_takes_over_the_terminal(who: str, namespaces: None) -> None:
     """The command is the foreground, and the hang-up that goes with it reaches nobody."""
-    with session(who, python("record.py", "HUP", "CONT", "USR1"), mode=mode) as (terminal, each):
+    with session(who, python("record.py", "HUP", "CONT", "USR1")) as (terminal, each):
         terminal.expect("ready\r\n")
         command = each.main_child()
         assert terminal.foreground() == command
@@ -423,10 +421,9 @@ def test_the_commands_session_takes_over_the_terminal(who: str, mode: str) -> No
         terminal.expect_only("HUP")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_what_is_typed_reaches_the_command_once(who: str, mode: str) -> None:
+def test_what_is_typed_reaches_the_command_once(who: str, namespaces: None) -> None:
     """The init is not in the foreground: it has nothing to relay."""
-    with session(who, python("catch.py", "INT", "USR1"), mode=mode) as (terminal, each):
+    with session(who, python("catch.py", "INT", "USR1")) as (terminal, each):
         terminal.expect("ready\r\n")
         for _ in range(2):
             terminal.type(INTERRUPT)
@@ -435,11 +432,10 @@ def test_what_is_typed_reaches_the_command_once(who: str, mode: str) -> None:
         terminal.expect_only("USR1")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_shell_as_the_command_has_job_control(who: str, mode: str) -> None:
+def test_a_shell_as_the_command_has_job_control(who: str, namespaces: None) -> None:
     """It leads the session of its terminal: a job of it is stopped by a key, and continued."""
     command = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
-    with session(who, command, mode=mode, entry=["env", "PS1=", "PS2="]) as (terminal, each):
+    with session(who, command, entry=["env", "PS1=", "PS2="]) as (terminal, each):
         terminal.type("echo shell-is-ready\n")
         terminal.expect("shell-is-ready\r\n")
         terminal.type("sleep 1000\n")
@@ -453,20 +449,18 @@ def test_a_shell_as_the_command_has_job_control(who: str, mode: str) -> None:
         assert each.wait() == 7
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_hang_up_reaches_the_command(who: str, mode: str) -> None:
+def test_a_hang_up_reaches_the_command(who: str, namespaces: None) -> None:
     """From the kernel: it is the leader of the session now."""
-    with session(who, ["sleep", "1000"], mode=mode) as (terminal, each):
+    with session(who, ["sleep", "1000"]) as (terminal, each):
         sleep = find(each, "sleep")
         until(lambda: terminal.foreground() == sleep, "the command has the terminal")
         terminal.hang_up()
         assert each.wait() == 128 + signal.SIGHUP
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_single_child_shares_the_terminal(who: str, mode: str) -> None:
+def test_a_single_child_shares_the_terminal(who: str, namespaces: None) -> None:
     """It is in the foreground's group, with its init."""
-    with session(who, ["cat"], "-c", mode=mode) as (terminal, each):
+    with session(who, ["cat"], "-c") as (terminal, each):
         terminal.type("one\n")
         terminal.expect("one\r\n")
         assert terminal.foreground() == os.getpgid(each.pid) == os.getpgid(find(each, "cat"))

@@ -86,10 +86,10 @@ def test_what_pyinit_relays_ends_it(
     assert cause(report) == words
 
 
-def test_a_stop_from_outside(mode: str, tmp_path: Path) -> None:
+def test_a_stop_from_outside(namespaces: None, tmp_path: Path) -> None:
     """As docker stop does it; the command may have its own way to end."""
     path = tmp_path / "report"
-    with Container(python("record.py", "TERM"), mode=mode, options=reports.option(path)) as one:
+    with Container(python("record.py", "TERM"), options=reports.option(path)) as one:
         one.expect("ready")
         one.signal(signal.SIGTERM)
         report = finish(one, path)
@@ -101,12 +101,12 @@ def test_a_stop_from_outside(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["KILL", "USR1"])
-def test_the_plan_of_the_stop_ends_it(name: str, mode: str, tmp_path: Path) -> None:
+def test_the_plan_of_the_stop_ends_it(name: str, namespaces: None, tmp_path: Path) -> None:
     """It is pyinit then that has killed the command, and when it was stopped, by whom."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--escalate", f"HUP@0,{name}@0.01"]
     command = ["sh", "-c", "trap '' TERM HUP; echo ready; exec sleep 1000"]
-    with Container(command, mode=mode, options=options) as container:
+    with Container(command, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         report = finish(container, path)
@@ -119,10 +119,10 @@ def test_the_plan_of_the_stop_ends_it(name: str, mode: str, tmp_path: Path) -> N
     ]
 
 
-def test_killed_by_somebody_else(mode: str, tmp_path: Path) -> None:
+def test_killed_by_somebody_else(namespaces: None, tmp_path: Path) -> None:
     """From above, which nobody in the namespace can see; pyinit says that it was not itself."""
     path = tmp_path / "report"
-    with Container(python("record.py", "-"), mode=mode, options=reports.option(path)) as container:
+    with Container(python("record.py", "-"), options=reports.option(path)) as container:
         container.expect("ready")
         os.kill(container.main_child(), signal.SIGKILL)
         report = finish(container, path)
@@ -130,11 +130,11 @@ def test_killed_by_somebody_else(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_another_end_than_the_stop_s(number: int, mode: str, tmp_path: Path) -> None:
+def test_another_end_than_the_stop_s(number: int, namespaces: None, tmp_path: Path) -> None:
     """The command outlives the stop signal, and ends by one that did not come of it."""
     path = tmp_path / "report"
     command = python("record.py", "-", "TERM")
-    with Container(command, mode=mode, options=reports.option(path), preexec=no_core) as container:
+    with Container(command, options=reports.option(path), preexec=no_core) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("TERM")
@@ -147,12 +147,12 @@ def test_another_end_than_the_stop_s(number: int, mode: str, tmp_path: Path) -> 
     assert cause(report) == f"{how}, T after the stop by SIGTERM {OUTSIDE}"
 
 
-def test_it_ends_while_it_drains(mode: str, tmp_path: Path) -> None:
+def test_it_ends_while_it_drains(namespaces: None, tmp_path: Path) -> None:
     """By itself: nothing was relayed yet."""
     path = tmp_path / "report"
     command = ["sh", "-c", "echo ready; read _; exit 7"]
     options = [*reports.option(path), "--drain", "1000", "-v"]
-    with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+    with Container(command, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         while "drain_started" not in container.line(2):
@@ -165,12 +165,12 @@ def test_it_ends_while_it_drains(mode: str, tmp_path: Path) -> None:
     assert report["stop"]["relayed_as"] is None
 
 
-def test_a_stop_that_is_not_relayed(mode: str, tmp_path: Path) -> None:
+def test_a_stop_that_is_not_relayed(namespaces: None, tmp_path: Path) -> None:
     """--rewrite drops it: it came before the end, but not to the command."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--rewrite", "TERM:ignore"]
     command = ["sh", "-c", "echo ready; read _; exit 7"]
-    with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+    with Container(command, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         until_settled(container.pid)
@@ -180,12 +180,12 @@ def test_a_stop_that_is_not_relayed(mode: str, tmp_path: Path) -> None:
     assert cause(report) == words
 
 
-def test_a_drain_that_is_cut_short(mode: str, tmp_path: Path) -> None:
+def test_a_drain_that_is_cut_short(namespaces: None, tmp_path: Path) -> None:
     """By a second stop signal: it says how long it drained, not how long it would have."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--drain", "1000", "-v"]
     command = ["sh", "-c", "echo ready; exec sleep 1000"]
-    with Container(command, mode=mode, options=options) as container:
+    with Container(command, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         while "drain_started" not in container.line(2):
@@ -198,12 +198,12 @@ def test_a_drain_that_is_cut_short(mode: str, tmp_path: Path) -> None:
     assert report["stop"]["relayed_after_s"] < 1000
 
 
-def test_a_stop_after_the_end_is_not_its_cause(mode: str, tmp_path: Path) -> None:
+def test_a_stop_after_the_end_is_not_its_cause(namespaces: None, tmp_path: Path) -> None:
     """The command had ended by itself; two stop signals only hurry the end of what it left."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--grace", "1000"]
     command = python("leave.py", "session", "ignore")
-    with Container(command, mode=mode, options=options, stdin=subprocess.PIPE) as container:
+    with Container(command, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
         container.close_stdin()
         container.expect("TERM")
@@ -217,22 +217,22 @@ def test_a_stop_after_the_end_is_not_its_cause(mode: str, tmp_path: Path) -> Non
     assert report["teardown"]["kills"] == 1
 
 
-def test_a_key_of_the_terminal(mode: str, tmp_path: Path) -> None:
+def test_a_key_of_the_terminal(namespaces: None, tmp_path: Path) -> None:
     """^C goes to the command's group alone, so pyinit has to guess."""
     path = tmp_path / "report"
     command = ["sh", "-c", "echo ready; exec sleep 1000"]
-    with session(command, mode=mode, options=reports.option(path)) as (terminal, container):
+    with session(command, options=reports.option(path)) as (terminal, container):
         terminal.expect("ready")
         terminal.type(INTERRUPT)
         report = finish(container, path)
     assert cause(report) == f"ended by SIGINT, {NOT_SENT}: ^C at its terminal, or a process did"
 
 
-def test_a_key_of_the_terminal_that_is_ours_too(mode: str, tmp_path: Path) -> None:
+def test_a_key_of_the_terminal_that_is_ours_too(namespaces: None, tmp_path: Path) -> None:
     """A command in pyinit's group has it already; pyinit knows that the kernel sent it."""
     path = tmp_path / "report"
     command = [*python("join.py", "foreground"), "sh", "-c", "echo ready; exec sleep 1000"]
-    with session(command, mode=mode, options=reports.option(path)) as (terminal, container):
+    with session(command, options=reports.option(path)) as (terminal, container):
         terminal.expect("ready")
         until_settled(container.pid)  # whoever still starts may see the end before the signal
         terminal.type(INTERRUPT)
@@ -261,11 +261,11 @@ def test_the_end_of_the_parent(mode: str, tmp_path: Path) -> None:
     ("command", "code", "reason"), [("/nobody/is/here", 127, "not found"), ("/etc/passwd", 126, "")]
 )
 def test_it_could_not_be_started(
-    command: str, code: int, reason: str, mode: str, tmp_path: Path
+    command: str, code: int, reason: str, namespaces: None, tmp_path: Path
 ) -> None:
     """The words are those of the message."""
     path = tmp_path / "report"
-    with Container([command], mode=mode, options=reports.option(path)) as container:
+    with Container([command], options=reports.option(path)) as container:
         errors = container.errors()
         report = finish(container, path)
     assert report["exit_code"] == code
@@ -275,11 +275,11 @@ def test_it_could_not_be_started(
     assert report["state"] == "done"
 
 
-def test_a_pause(mode: str, tmp_path: Path) -> None:
+def test_a_pause(namespaces: None, tmp_path: Path) -> None:
     """There is no command: who has stopped it is told."""
     path = tmp_path / "report"
     options = [*reports.option(path), "--pause", "-v"]
-    with Container([], mode=mode, options=options) as container:
+    with Container([], options=options) as container:
         while "pausing" not in container.line(2):
             pass
         container.signal(signal.SIGTERM)
@@ -288,9 +288,9 @@ def test_a_pause(mode: str, tmp_path: Path) -> None:
     assert (report["child"], report["command"]) == (None, [])
 
 
-def test_a_mapped_exit_code(mode: str, tmp_path: Path) -> None:
+def test_a_mapped_exit_code(namespaces: None, tmp_path: Path) -> None:
     """The command's own stands beside the one that pyinit exits with."""
-    code, report = reported(tmp_path, asks("TERM"), "--remap-exit", "TERM:0", mode=mode)
+    code, report = reported(tmp_path, asks("TERM"), "--remap-exit", "TERM:0")
     assert (code, report["exit_code"]) == (0, 0)
     assert (report["child"]["exit_code"], report["child"]["signal"]) == (143, "SIGTERM")
 

@@ -16,7 +16,7 @@ from pyinit.compat import peers
 from pyinit.log import text
 from pyinit.report.registry import EVENTS
 from pyinit.settings import NAMES
-from tests.harness import ROOT, SUBREAPER, Container, children, logged, python, until
+from tests.harness import PID1, ROOT, SUBREAPER, Container, children, logged, python, until
 from tests.log.schema import check
 from tools import events as tables
 
@@ -115,9 +115,9 @@ def test_the_start_says_what_it_is(mode: str) -> None:
     assert mode == SUBREAPER or first["pid"] == 1
 
 
-def test_info_tells_of_stops_and_not_of_other_signals(mode: str) -> None:
+def test_info_tells_of_stops_and_not_of_other_signals(namespaces: None) -> None:
     """Who has stopped it is what everybody wants to know; the rest is for debugging."""
-    found = life(mode, "--log-level", "info")
+    found = life(PID1, "--log-level", "info")
     check(found)
     received = [event for event in found if event["event"] == "signal_received"]
     assert [(event["signal"], event["stop"]) for event in received] == [("SIGTERM", True)]
@@ -146,10 +146,10 @@ def test_stop_and_continuation_of_the_command(mode: str) -> None:
     assert names.index("child_stopped") < names.index("child_continued")
 
 
-def test_the_release_of_a_signal_that_was_held_is_told(mode: str) -> None:
+def test_the_release_of_a_signal_that_was_held_is_told(namespaces: None) -> None:
     """At info, as its arrival is: else the log would leave it there."""
     command = ["sh", "-c", "echo ready; exec sleep 1000"]
-    with Container(command, mode=mode, options=["-v", "--drain", "0.05"]) as container:
+    with Container(command, options=["-v", "--drain", "0.05"]) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         found = logged(container.errors())
@@ -159,11 +159,11 @@ def test_the_release_of_a_signal_that_was_held_is_told(mode: str) -> None:
     assert names[2:6] == ["signal_received", "drain_started", "signal_relayed", "child_exited"]
 
 
-def test_the_cpu_time_of_an_orphan_is_told(mode: str) -> None:
+def test_the_cpu_time_of_an_orphan_is_told(namespaces: None) -> None:
     """Of one that has used some: the lower bound is what it has measured itself."""
     program = "import time\nwhile time.process_time() < 0.05: pass"
     script = '(python3 -ISc "$0" 3>&1 >/dev/null &) | cat'
-    with Container(["sh", "-c", script, program], mode=mode, options=["-vv"]) as container:
+    with Container(["sh", "-c", script, program], options=["-vv"]) as container:
         found = logged(container.errors())
         assert container.wait() == 0
     check(found)
@@ -171,11 +171,10 @@ def test_the_cpu_time_of_an_orphan_is_told(mode: str) -> None:
     assert max(used) >= 0.05
 
 
-def test_leftovers_without_grace_are_told_too(mode: str) -> None:
+def test_leftovers_without_grace_are_told_too(namespaces: None) -> None:
     """They are killed at once, and named before."""
     with Container(
         python("leave.py", "session", "end"),
-        mode=mode,
         options=["-v", "--grace", "0"],
         stdin=subprocess.PIPE,
     ) as container:
@@ -189,12 +188,10 @@ def test_leftovers_without_grace_are_told_too(mode: str) -> None:
     assert [name for name in names if name in order] == order
 
 
-def test_many_leftovers_are_counted_and_some_are_named(mode: str) -> None:
+def test_many_leftovers_are_counted_and_some_are_named(namespaces: None) -> None:
     """A line has room for twenty names; the number is right."""
     script = "for i in $(seq 50); do sleep 1000 & done; echo ready; read x"
-    with Container(
-        ["sh", "-c", script], mode=mode, options=["-v"], stdin=subprocess.PIPE
-    ) as container:
+    with Container(["sh", "-c", script], options=["-v"], stdin=subprocess.PIPE) as container:
         container.expect("ready")
         until(lambda: len(children(container.main_child())) == 50, "all are there")
         container.close_stdin()
@@ -205,14 +202,14 @@ def test_many_leftovers_are_counted_and_some_are_named(mode: str) -> None:
     assert (started["count"], len(started["leftovers"])) == (50, 20)
 
 
-def test_names_of_processes_are_in_their_field(mode: str) -> None:
+def test_names_of_processes_are_in_their_field(namespaces: None) -> None:
     """Whatever a process calls itself: a line is one event, and says what the name was."""
     import os
 
     names = ["a\nb", "\x1b[31mred", 'quo"te', "back\\slash", "é", "=x y"]
     program = "import sys; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True)"
     script = 'for name; do (python3 -ISc "$0" "$name" &) | cat; done'
-    with Container(["sh", "-c", script, program, *names], mode=mode, options=["-vv"]) as container:
+    with Container(["sh", "-c", script, program, *names], options=["-vv"]) as container:
         found = logged(container.errors())
         assert container.wait() == 0
     check(found)

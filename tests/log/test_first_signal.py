@@ -20,7 +20,7 @@ trap 'echo relayed >"$1"; echo relayed; exit 3' USR1; echo ready >"$0"; while :;
 """
 
 
-def test_a_signal_is_relayed_while_the_log_is_loaded(mode: str, tmp_path: Path) -> None:
+def test_a_signal_is_relayed_while_the_log_is_loaded(namespaces: None, tmp_path: Path) -> None:
     """Between two modules of what renders lines for people, which take 100 ms together."""
     ready, relayed = str(tmp_path / "ready"), str(tmp_path / "relayed")
     os.mkfifo(ready)
@@ -34,7 +34,7 @@ def test_a_signal_is_relayed_while_the_log_is_loaded(mode: str, tmp_path: Path) 
     init = (sys.executable, "-IS", str(PROGRAMS / "modules.py"), str(tmp_path))
     command = ["sh", "-c", COMMAND, ready, relayed]
     options = ["-v", "--log-format", "console"]
-    code, out, _ = run(command, mode=mode, options=options, init=init)
+    code, out, _ = run(command, options=options, init=init)
     assert (code, out.split()[0]) == (3, "relayed")
 
 
@@ -49,10 +49,10 @@ def test_the_start_is_that_of_the_command(mode: str) -> None:
     assert started < said
 
 
-def test_signals_that_follow_each_other_are_told_in_order(mode: str) -> None:
+def test_signals_that_follow_each_other_are_told_in_order(namespaces: None) -> None:
     """Each is relayed before it is told of, and told of before whatever comes later."""
     words = ["-vv", "--log-format", "json"]
-    with Container(python("record.py", "USR1", "USR2", "TERM"), mode=mode, options=words) as init:
+    with Container(python("record.py", "USR1", "USR2", "TERM"), options=words) as init:
         init.expect("ready")
         for number in (signal.SIGUSR1, signal.SIGUSR2) * 20:
             init.signal(number)

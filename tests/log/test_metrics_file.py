@@ -237,10 +237,10 @@ def test_it_is_written_when_something_happens(tmp_path: Path) -> None:
         os.close(reader)
 
 
-def test_it_ends_with_the_last_state(mode: str, tmp_path: Path) -> None:
+def test_it_ends_with_the_last_state(namespaces: None, tmp_path: Path) -> None:
     """Also where the command could not be started."""
     path = tmp_path / "pyinit.prom"
-    code, _, _ = harness.run(["./nowhere"], mode=mode, options=["--metrics-file", str(path)])
+    code, _, _ = harness.run(["./nowhere"], options=["--metrics-file", str(path)])
     assert code == 127
     assert one(read(path), "exit_code") == 127
     assert one(read(path), "state", state="done") == 1

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_elsewhere_than_on_a_terminal_it_is_json(mode: str) -> None:
+def test_elsewhere_than_on_a_terminal_it_is_json(namespaces: None) -> None:
     """A pipe or a file is read by programs."""
-    code, _, err = run(["true"], mode=mode, options=["-v"])
+    code, _, err = run(["true"], options=["-v"])
     assert code == 0
     assert logged(err)[-1]["event"] == "exiting"
 
@@ -61,9 +61,9 @@ def test_console(mode: str) -> None:
     assert "\x1b" not in err
 
 
-def test_logfmt(mode: str) -> None:
+def test_logfmt(namespaces: None) -> None:
     """Words with an equals sign; what has blanks stands in quotes."""
-    _, _, err = run(["sh", "-c", "exit 3"], mode=mode, options=["-v", "--log-format=logfmt"])
+    _, _, err = run(["sh", "-c", "exit 3"], options=["-v", "--log-format=logfmt"])
     last = err.splitlines()[-1]
     assert last.startswith("timestamp=")
     assert " level=info event=exiting " in last
@@ -77,10 +77,10 @@ def test_a_variable_chooses_it_too(mode: str) -> None:
     assert " event=exiting " in run(["true"], mode=mode, env=env)[2]
 
 
-def test_json_of_a_long_line_is_json(mode: str) -> None:
+def test_json_of_a_long_line_is_json(namespaces: None) -> None:
     """4,096 bytes at most: its longest field is cut, and the others are whole."""
     words = ["true", "é" * 3000, "x" * 9000, *map(str, range(3000))]
-    _, _, err = run(words, mode=mode, options=["-v"])
+    _, _, err = run(words, options=["-v"])
     lines = err.splitlines()
     assert max(len(line.encode()) for line in lines) < 4096
     (started,) = (event for event in logged(err) if event["event"] == "child_started")
@@ -111,11 +111,11 @@ def test_a_file_gets_all_of_it(mode: str, tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) & 0o111 == 0
 
 
-def test_a_file_survives_rotation_by_truncation(mode: str, tmp_path: Path) -> None:
+def test_a_file_survives_rotation_by_truncation(namespaces: None, tmp_path: Path) -> None:
     """It is appended to: after `copytruncate` the next line is at the beginning."""
     path = tmp_path / "log"
     options = ["-vv", "--log-file", str(path)]
-    with Container(python("record.py"), mode=mode, options=options) as container:
+    with Container(python("record.py"), options=options) as container:
         container.expect("ready")
         os.truncate(path, 0)
         container.signal(signal.SIGTERM)
@@ -125,21 +125,23 @@ def test_a_file_survives_rotation_by_truncation(mode: str, tmp_path: Path) -> No
     assert logged(path.read_text())[-1]["event"] == "exiting"
 
 
-def test_a_descriptor_gets_all_of_it_and_the_command_has_it_not(mode: str, tmp_path: Path) -> None:
+def test_a_descriptor_gets_all_of_it_and_the_command_has_it_not(
+    namespaces: None, tmp_path: Path
+) -> None:
     """A pipe ends with pyinit, whoever of the command's lives on."""
     path = tmp_path / "log"
     look = ["sh", "-c", "ls -l /proc/self/fd"]
     script = f'exec "$@" 7>"{path}"'
     before = ["sh", "-c", script, "sh"]
-    code, out, err = run(look, mode=mode, options=["-v", "--log-fd", "7"], before=before)
+    code, out, err = run(look, options=["-v", "--log-fd", "7"], before=before)
     assert (code, err) == (0, "")
     assert str(path) not in out
     assert logged(path.read_text())[-1]["event"] == "exiting"
 
 
-def test_stdout_can_be_the_place(mode: str) -> None:
+def test_stdout_can_be_the_place(namespaces: None) -> None:
     """1 is a descriptor like any other, but stays the command's."""
-    _, out, err = run(["echo", "word"], mode=mode, options=["-v", "--log-fd", "1"])
+    _, out, err = run(["echo", "word"], options=["-v", "--log-fd", "1"])
     assert err == ""
     assert "word" in out.splitlines()
     assert logged("\n".join(line for line in out.splitlines() if line != "word"))
@@ -155,13 +157,13 @@ def test_a_path_of_a_descriptor_is_that_descriptor(namespaces: None) -> None:
         assert logged(ours.recv(65536).decode())[-1]["event"] == "exiting"
 
 
-def test_a_fifo_that_nobody_reads_any_more_stops_nobody(mode: str, tmp_path: Path) -> None:
+def test_a_fifo_that_nobody_reads_any_more_stops_nobody(namespaces: None, tmp_path: Path) -> None:
     """Its reader goes away: EPIPE for each line, and SIGPIPE is not the command's."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     options = ["-vv", "--log-file", str(path)]
-    with Container(python("record.py"), mode=mode, options=options) as container:
+    with Container(python("record.py"), options=options) as container:
         container.expect("ready")
         os.close(reader)
         for _ in range(3):

@@ -47,12 +47,12 @@ def read_to_end(fd: int) -> bytes:
     return b"".join(blocks)
 
 
-def test_a_parent_reads_it(mode: str) -> None:
+def test_a_parent_reads_it(namespaces: None) -> None:
     """It comes whole, in one line, and then the end of the pipe: the command does not hold it."""
     with pipe() as (reader, writer):
         command = ["sh", "-c", "sleep 1000 & exit 7"]
         options = [*fd_option(writer), "--grace", "0"]
-        with Container(command, options=options, mode=mode, pass_fds=[writer]) as container:
+        with Container(command, options=options, pass_fds=[writer]) as container:
             os.close(writer)
             data = read_to_end(reader)
             assert container.wait() == 7
@@ -60,23 +60,22 @@ def test_a_parent_reads_it(mode: str) -> None:
     assert json.loads(data)["teardown"]["count"] == 1
 
 
-def test_the_command_does_not_get_it(mode: str) -> None:
+def test_the_command_does_not_get_it(namespaces: None) -> None:
     """Whoever waits for the end of the pipe waits for pyinit alone."""
     with pipe() as (reader, writer):
         command = ["sh", "-c", f"test ! -e /proc/self/fd/{writer}"]
-        code, _, _ = run(command, options=fd_option(writer), mode=mode, pass_fds=[writer])
+        code, _, _ = run(command, options=fd_option(writer), pass_fds=[writer])
         assert code == 0
         assert json.loads(read_now(reader))["exit_code"] == 0
 
 
-def test_a_pipe_smaller_than_the_report(mode: str) -> None:
+def test_a_pipe_smaller_than_the_report(namespaces: None) -> None:
     """Who has begun to read is waited for."""
     with pipe() as (reader, writer):
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, SMALLEST_PIPE)
         with Container(
             ["sh", "-c", "exit 7", "x" * 2 * SMALLEST_PIPE],
             options=fd_option(writer),
-            mode=mode,
             pass_fds=[writer],
         ) as container:
             os.close(writer)
@@ -86,10 +85,10 @@ def test_a_pipe_smaller_than_the_report(mode: str) -> None:
     assert json.loads(data)["exit_code"] == 7
 
 
-def test_a_full_pipe_is_not_waited_for(mode: str) -> None:
+def test_a_full_pipe_is_not_waited_for(namespaces: None) -> None:
     """Nobody reads: that is said, and all else goes on."""
     with full_pipe() as (_, writer):
-        code, _, errors = run(EXITS, options=fd_option(writer), mode=mode, pass_fds=[writer])
+        code, _, errors = run(EXITS, options=fd_option(writer), pass_fds=[writer])
     assert code == 7
     assert '"event": "not_written"' in errors
     assert f'"path": "fd:{writer}", "reason": "no process reads it"' in errors

@@ -38,10 +38,10 @@ def not_written(errors: str, place: object) -> str:
     return line.rpartition('"reason": "')[2].removesuffix('"}')
 
 
-def test_a_new_file(mode: str, tmp_path: Path) -> None:
+def test_a_new_file(namespaces: None, tmp_path: Path) -> None:
     """Readable to all that the umask lets, and nothing else is left in the directory."""
     path = tmp_path / "report"
-    result = run(EXITS, options=option(path), mode=mode, preexec=lambda: os.umask(0o026))
+    result = run(EXITS, options=option(path), preexec=lambda: os.umask(0o026))
     assert result == (7, "", "")
     assert reports.read(path)["exit_code"] == 7
     assert mode_of(path) == 0o640
@@ -85,14 +85,14 @@ def test_a_link_stays(tmp_path: Path, namespaces: None, *, exists: bool) -> None
     assert reports.read(target)["exit_code"] == 7
 
 
-def test_a_directory_that_may_not_be_changed(mode: str, tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_changed(namespaces: None, tmp_path: Path) -> None:
     """The file in it that may is written to, where it is."""
     path = tmp_path / "report"
     path.write_text("old, and longer than what comes" * 1000)
     before = path.stat().st_ino
     tmp_path.chmod(0o555)
     try:
-        result = run(EXITS, options=option(path), mode=mode, before=WITHOUT_OVERRIDE)
+        result = run(EXITS, options=option(path), before=WITHOUT_OVERRIDE)
     finally:
         tmp_path.chmod(0o755)
     assert result == (7, "", "")

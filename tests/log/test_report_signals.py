@@ -20,11 +20,11 @@ AT_ONCE = 500
 SMALL = 64 * 1024  # what a pipe takes whole; see pipe(7)
 
 
-def test_they_are_counted_exactly(mode: str, tmp_path: Path) -> None:
+def test_they_are_counted_exactly(namespaces: None, tmp_path: Path) -> None:
     """Those of real time are queued one by one; see signal(7)."""
     path = tmp_path / "report"
     command = python("record.py")
-    with Container(command, mode=mode, options=reports.option(path)) as container:
+    with Container(command, options=reports.option(path)) as container:
         container.expect("ready")
         for _ in range(MANY // AT_ONCE):
             for _ in range(AT_ONCE):
@@ -38,13 +38,13 @@ def test_they_are_counted_exactly(mode: str, tmp_path: Path) -> None:
     assert counts == {"SIGRTMIN+1": MANY, "SIGTERM": 1}
 
 
-def test_what_becomes_of_them(mode: str, tmp_path: Path) -> None:
+def test_what_becomes_of_them(namespaces: None, tmp_path: Path) -> None:
     """As what each was relayed, or null; the one that came last is last."""
     path = tmp_path / "report"
     rules = "HUP:USR2,WINCH:ignore"
     command = python("record.py", "USR1", "USR2")
     options = [*reports.option(path), "--rewrite", rules]
-    with Container(command, mode=mode, options=options) as container:
+    with Container(command, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGUSR1)
         container.expect("USR1")
@@ -68,11 +68,11 @@ def test_what_becomes_of_them(mode: str, tmp_path: Path) -> None:
     assert {each["origin"] for each in report["signals"]} == {"outside"}
 
 
-def test_very_many_senders(mode: str, tmp_path: Path) -> None:
+def test_very_many_senders(namespaces: None, tmp_path: Path) -> None:
     """Those beyond a number are counted together; who has stopped the command is told always."""
     more = 50
     command = python("senders.py", str(facts.MOST_SENDERS + more))
-    _, report = reported(tmp_path, command, mode=mode)
+    _, report = reported(tmp_path, command)
     *_, together, last = report["signals"]
     assert len(report["signals"]) == facts.MOST_SENDERS + 2
     assert sum(each["count"] for each in report["signals"]) == facts.MOST_SENDERS + more + 1

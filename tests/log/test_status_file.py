@@ -67,12 +67,12 @@ def states(history: History) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [500, pytest.param(2000, marks=pytest.mark.long)])
-def test_it_is_whole_at_every_moment(mode: str, number: int, tmp_path: Path) -> None:
+def test_it_is_whole_at_every_moment(namespaces: None, number: int, tmp_path: Path) -> None:
     """Also while thousands of orphans end; it counts all of them."""
     path = tmp_path / "status"
     command = python("orphans.py", str(number), "3")
     options = ["--status-file", str(path)]
-    with Container(command, options=options, mode=mode, stdin=subprocess.PIPE) as container:
+    with Container(command, options=options, stdin=subprocess.PIPE) as container:
         container.expect("ready")
         readings = [until_told(path, lambda told: told["child"], container)]
         container.close_stdin()
@@ -87,12 +87,10 @@ def test_it_is_whole_at_every_moment(mode: str, number: int, tmp_path: Path) -> 
         assert facts(path)["orphans"]["reaped"] >= number
 
 
-def test_it_counts_signals_by_name_and_sender(mode: str, tmp_path: Path) -> None:
+def test_it_counts_signals_by_name_and_sender(namespaces: None, tmp_path: Path) -> None:
     """Each one, also while they come as fast as they can."""
     path = tmp_path / "status"
-    with Container(
-        python("count.py"), options=["--status-file", str(path)], mode=mode
-    ) as container:
+    with Container(python("count.py"), options=["--status-file", str(path)]) as container:
         container.expect("ready")
         storm = python("storm.py", str(container.pid), "500", str(int(signal.SIGRTMIN) + 3))
         process = subprocess.Popen(storm)
@@ -107,11 +105,11 @@ def test_it_counts_signals_by_name_and_sender(mode: str, tmp_path: Path) -> None
         assert container.wait() == 0
 
 
-def test_the_state_follows(mode: str, history: History) -> None:
+def test_the_state_follows(namespaces: None, history: History) -> None:
     """From running to done, each state when it begins."""
     options = ["--status-file", str(history.path), "--drain", "1000"]
     command = python("record.py", "-", "QUIT")
-    with Container(command, options=options, mode=mode) as container:
+    with Container(command, options=options) as container:
         container.expect("ready")
         history.until_state("running", container)
         container.signal(signal.SIGTERM)
@@ -147,14 +145,14 @@ def test_in_a_teardown(mode: str, history: History) -> None:
         assert uptimes == sorted(uptimes)
 
 
-def test_each_state_of_a_teardown_in_order(mode: str, history: History) -> None:
+def test_each_state_of_a_teardown_in_order(namespaces: None, history: History) -> None:
     """Also those that begin with a deadline, and in which nobody has ended; each is written once.
 
     The master goes on after TERM, and its worker after its own.
     """
     options = ["--status-file", str(history.path), "--grace", "1"]
     command = python("leave.py", "deep", "ignore", "2")
-    with Container(command, options=options, mode=mode, stdin=subprocess.PIPE) as container:
+    with Container(command, options=options, stdin=subprocess.PIPE) as container:
         for _ in range(2):
             container.expect("ready")
         history.until_state("running", container)
@@ -168,10 +166,10 @@ def test_each_state_of_a_teardown_in_order(mode: str, history: History) -> None:
     assert history.read()[-1]["exit_code"] == 7
 
 
-def test_the_end_of_a_drain_is_told(mode: str, history: History) -> None:
+def test_the_end_of_a_drain_is_told(namespaces: None, history: History) -> None:
     """Once, also where nothing is relayed then."""
     options = ["--status-file", str(history.path), "--drain", "0.1", "--rewrite", "TERM:ignore"]
-    with Container(python("record.py", "-"), options=options, mode=mode) as container:
+    with Container(python("record.py", "-"), options=options) as container:
         container.expect("ready")
         history.until_state("running", container)
         container.signal(signal.SIGTERM)
@@ -236,11 +234,11 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["link", "status"]
 
 
-def test_when_it_began_is_told_as_the_kernel_tells_it(mode: str, tmp_path: Path) -> None:
+def test_when_it_began_is_told_as_the_kernel_tells_it(namespaces: None, tmp_path: Path) -> None:
     """By which a file of this run can be told from one of an earlier."""
     path = tmp_path / "status"
     command = python("record.py", "TERM")
-    with Container(command, options=["--status-file", str(path)], mode=mode) as container:
+    with Container(command, options=["--status-file", str(path)]) as container:
         container.expect("ready")
         told = until_told(path, lambda told: told["child"], container)
         with open(f"/proc/{container.pid}/stat", "rb") as file:

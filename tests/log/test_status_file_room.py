@@ -108,12 +108,12 @@ def test_each_time_that_it_begins_is_said(full: tuple[Container, Path]) -> None:
     end(container)
 
 
-def test_a_directory_that_vanishes(mode: str, tmp_path: Path, option: str) -> None:
+def test_a_directory_that_vanishes(namespaces: None, tmp_path: Path, option: str) -> None:
     """It is not made again by us; when somebody does, the file is there again."""
     place = tmp_path / "place"
     place.mkdir()
     options = [*OPTIONS, option, str(place / "kept.prom")]
-    with Container(WAITING, options=options, mode=mode) as container:
+    with Container(WAITING, options=options) as container:
         container.expect("ready")
         until((place / "kept.prom").exists, "the file is there", container.pid)
         signalled(container, 1)

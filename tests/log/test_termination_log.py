@@ -56,11 +56,11 @@ def test_the_end_in_a_line(mode: str, tmp_path: Path) -> None:
     )
 
 
-def test_it_is_the_summary_of_the_log(mode: str, tmp_path: Path) -> None:
+def test_it_is_the_summary_of_the_log(namespaces: None, tmp_path: Path) -> None:
     """One sentence, wherever it is read."""
     path = tmp_path / "log"
     command = ["sh", "-c", "exit 3"]
-    code, _, errors = run(command, options=[*OPTION, "-v"], mode=mode, before=mounted(path))
+    code, _, errors = run(command, options=[*OPTION, "-v"], before=mounted(path))
     assert code == 3
     assert f'"summary": "{told(path)}"' in errors
 

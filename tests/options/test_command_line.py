@@ -14,7 +14,7 @@ from pyinit import __version__
 from pyinit.options import help as help_text
 from pyinit.options import parser
 from tests.cases import in_turn
-from tests.harness import PYINIT, SUBREAPER, Container, logged, python, run, unexplained
+from tests.harness import PID1, PYINIT, SUBREAPER, Container, logged, python, run, unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,9 +220,9 @@ def family(mode: str, words: dict[str, Any]) -> list[str]:
 
 
 @AS_OPTION_OR_VARIABLE
-def test_group_relays_to_all_of_the_childs_process_group(mode: str, way: str) -> None:
+def test_group_relays_to_all_of_the_childs_process_group(namespaces: None, way: str) -> None:
     """The command's own child gets the signals as well."""
-    lines = family(mode, given(way, "--group", "PYINIT_GROUP", "1"))
+    lines = family(PID1, given(way, "--group", "PYINIT_GROUP", "1"))
     assert sorted(lines) == ["child USR1", "child USR2", "parent USR1", "parent USR2"]
 
 
@@ -232,10 +232,10 @@ def test_without_group_signals_go_to_the_command_alone(mode: str) -> None:
 
 
 @AS_OPTION_OR_VARIABLE
-def test_warn_on_reap_names_each_orphan(mode: str, way: str) -> None:
+def test_warn_on_reap_names_each_orphan(namespaces: None, way: str) -> None:
     """And how it ended."""
     words = given(way, "--warn-on-reap", "PYINIT_WARN_ON_REAP", "1")
-    err = run(python("leave_orphans.py"), mode=mode, **words)[2]
+    err = run(python("leave_orphans.py"), **words)[2]
     assert "orphan_reaped" in err
     (event,) = logged(err)
     assert (event["name"], event["exit_code"]) == ("orphan", 3)
@@ -307,10 +307,10 @@ def test_verbose_says_more_each_time(
     assert keeps_to_itself not in err
 
 
-def test_a_misspelt_variable_is_warned_of(mode: str) -> None:
+def test_a_misspelt_variable_is_warned_of(namespaces: None) -> None:
     """With the one that was meant; the command runs all the same."""
     env = {**os.environ, "PYINIT_GARCE": "3", "PYINIT_PORT": "tcp://10.0.0.1:80"}
-    code, out, err = run([*PYINIT, "echo", "x"], mode=mode, init=("env",), env=env)
+    code, out, err = run([*PYINIT, "echo", "x"], init=("env",), env=env)
     assert (code, out) == (0, "x\n")
     (line,) = logged(err)
     assert line["event"] == "unknown_variable"

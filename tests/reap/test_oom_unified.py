@@ -49,11 +49,11 @@ def count(directory: Path, kills: int) -> None:
     draft.replace(directory / "memory.events")  # never half of it: pyinit may look just now
 
 
-def test_the_main_child(mode: str, tmp_path: Path, cover: list[str]) -> None:
+def test_the_main_child(namespaces: None, tmp_path: Path, cover: list[str]) -> None:
     """A kill that was counted while it ran, and SIGKILL."""
     report = tmp_path / "report"
     with Container(
-        python("record.py"), mode=mode, options=["--report", str(report)], before=cover
+        python("record.py"), options=["--report", str(report)], before=cover
     ) as container:
         container.expect("ready")
         count(tmp_path, 6)
@@ -67,10 +67,10 @@ def test_the_main_child(mode: str, tmp_path: Path, cover: list[str]) -> None:
     assert facts["usage"]["peak_cgroup_bytes"] == 4096
 
 
-def test_nobody(mode: str, tmp_path: Path, cover: list[str]) -> None:
+def test_nobody(namespaces: None, tmp_path: Path, cover: list[str]) -> None:
     """What was counted before is not told, and other lines of the file are not that one."""
     with Container(
-        python("record.py"), mode=mode, options=["-v", "--log-level", "info"], before=cover
+        python("record.py"), options=["-v", "--log-level", "info"], before=cover
     ) as container:
         container.expect("ready")
         (tmp_path / "memory.events").write_text("max 99\noom 44\noom_kill 5\noom_group_kill 7\n")
@@ -80,12 +80,10 @@ def test_nobody(mode: str, tmp_path: Path, cover: list[str]) -> None:
     assert "oom_kill" not in log
 
 
-def test_a_stop(mode: str, tmp_path: Path, cover: list[str]) -> None:
+def test_a_stop(namespaces: None, tmp_path: Path, cover: list[str]) -> None:
     """--on-oom stop, seen when an orphan has ended."""
     script = 'trap "echo stopped; exit 5" TERM; echo ready; while :; do (true &); sleep 0.1; done'
-    with Container(
-        ["sh", "-c", script], mode=mode, options=["--on-oom", "stop"], before=cover
-    ) as container:
+    with Container(["sh", "-c", script], options=["--on-oom", "stop"], before=cover) as container:
         container.expect("ready")
         count(tmp_path, 6)
         container.expect("stopped")
@@ -103,7 +101,7 @@ def test_a_quiet_run(mode: str, namespaces: None, cover: list[str]) -> None:
     assert (told["kills"], told["since"]) == (5, "the cgroup was made")
 
 
-def test_two_at_a_time(mode: str, tmp_path: Path, cover: list[str]) -> None:
+def test_two_at_a_time(namespaces: None, tmp_path: Path, cover: list[str]) -> None:
     """Of two children that have died by SIGKILL the command is named, also if it is not the first.
 
     wait(2) gives the older one first, and that is a child from before pyinit's exec(2).
@@ -111,7 +109,7 @@ def test_two_at_a_time(mode: str, tmp_path: Path, cover: list[str]) -> None:
     before = [*cover, "sh", "-c", 'sleep 1000 & exec "$@"', "sh"]
     report = tmp_path / "report"
     with Container(
-        python("record.py"), mode=mode, options=["--report", str(report)], before=before
+        python("record.py"), options=["--report", str(report)], before=before
     ) as container:
         container.expect("ready")
         container.signal(signal.SIGSTOP)
@@ -131,13 +129,12 @@ def test_two_at_a_time(mode: str, tmp_path: Path, cover: list[str]) -> None:
     assert facts["cause"] == "killed by SIGKILL: the kernel's OOM killer"
 
 
-def test_a_stop_that_ends_by_sigkill(mode: str, tmp_path: Path, cover: list[str]) -> None:
+def test_a_stop_that_ends_by_sigkill(namespaces: None, tmp_path: Path, cover: list[str]) -> None:
     """The SIGKILL is ours, whatever was counted meanwhile; that is told without a name."""
     script = 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
     report = tmp_path / "report"
     with Container(
         ["sh", "-c", script],
-        mode=mode,
         options=["--stop-timeout", "0.05", "--grace", "0", "--report", str(report)],
         before=cover,
     ) as container:

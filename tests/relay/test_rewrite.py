@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import harness
-from tests.harness import MODES, Container, logged, python, until
+from tests.harness import MODES, PID1, Container, logged, python, until
 from tests.terminals import INTERRUPT, SUSPEND, session, state, until_settled
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def recorder(
     return container
 
 
-def test_every_signal_can_become_another(mode: str) -> None:
+def test_every_signal_can_become_another(namespaces: None) -> None:
     """Each becomes the next one in the list, the last one the first: no rule is applied twice."""
     rules = dict(zip(RELAYED, [*RELAYED[1:], RELAYED[0]], strict=True))
     option = ",".join(f"{before}:{after}" for before, after in rules.items())
-    with recorder(mode, "-r", option) as container:
+    with recorder(PID1, "-r", option) as container:
         for before, after in rules.items():
             container.signal(number(before))
             container.expect(after)
@@ -53,28 +53,28 @@ def test_every_signal_can_become_another(mode: str) -> None:
 @pytest.mark.parametrize(
     "options", [("-rTERM:INT,INT:TERM",), ("-r", "SIGTERM:2", "--rewrite=2:SIGTERM")]
 )
-def test_two_signals_can_be_swapped(mode: str, options: tuple[str, ...]) -> None:
+def test_two_signals_can_be_swapped(namespaces: None, options: tuple[str, ...]) -> None:
     """Other signals stay what they are."""
-    with recorder(mode, *options) as container:
+    with recorder(PID1, *options) as container:
         for sent, got in (("TERM", "INT"), ("INT", "TERM"), ("QUIT", "QUIT"), ("HUP", "HUP")):
             container.signal(number(sent))
             container.expect(got)
 
 
 @pytest.mark.parametrize("to", ["ignore", "IGNORE", "0"])
-def test_every_signal_can_be_dropped(mode: str, to: str) -> None:
+def test_every_signal_can_be_dropped(namespaces: None, to: str) -> None:
     """Of all that are sent only the last one, which has no rule, arrives."""
     others = [name for name in RELAYED if name != "USR1"]
-    with recorder(mode, "-r", ",".join(f"{name}:{to}" for name in others)) as container:
+    with recorder(PID1, "-r", ",".join(f"{name}:{to}" for name in others)) as container:
         for name in others:
             container.signal(number(name))
         container.signal(signal.SIGUSR1)
         container.expect("USR1")
 
 
-def test_real_time_signals_stay_as_many_as_they_were(mode: str) -> None:
+def test_real_time_signals_stay_as_many_as_they_were(namespaces: None) -> None:
     """Queued to pyinit, and queued to the command; a standard one made of them coalesces."""
-    with recorder(mode, "-r", "RTMIN:RTMAX,RTMAX:RTMIN,RTMIN+1:RTMIN+2") as container:
+    with recorder(PID1, "-r", "RTMIN:RTMAX,RTMAX:RTMIN,RTMIN+1:RTMIN+2") as container:
         for sent, got in (("RTMIN+0", "RTMIN+30"), ("RTMIN+30", "RTMIN+0"), ("RTMIN+1", "RTMIN+2")):
             for _ in range(20):
                 container.signal(number(sent))
@@ -84,16 +84,16 @@ def test_real_time_signals_stay_as_many_as_they_were(mode: str) -> None:
         container.expect("USR1")
 
 
-def test_to_kill_ends_the_command(mode: str) -> None:
+def test_to_kill_ends_the_command(namespaces: None) -> None:
     """KILL cannot be received, but it can be sent."""
-    with recorder(mode, "-r", "HUP:KILL") as container:
+    with recorder(PID1, "-r", "HUP:KILL") as container:
         container.signal(signal.SIGHUP)
         assert container.wait() == 128 + signal.SIGKILL
 
 
-def test_to_stop_stops_the_command(mode: str) -> None:
+def test_to_stop_stops_the_command(namespaces: None) -> None:
     """Until pyinit gets CONT."""
-    with recorder(mode, "-r", "USR1:STOP", command=python("catch.py", "CONT")) as container:
+    with recorder(PID1, "-r", "USR1:STOP", command=python("catch.py", "CONT")) as container:
         child = container.main_child()
         container.signal(signal.SIGUSR1)
         until(lambda: state(child) == "T", "it has stopped")
@@ -103,34 +103,36 @@ def test_to_stop_stops_the_command(mode: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["CHLD", "ABRT", "SEGV"])
-def test_to_a_signal_that_pyinit_never_gets(mode: str, name: str) -> None:
+def test_to_a_signal_that_pyinit_never_gets(namespaces: None, name: str) -> None:
     """CHLD, and those that report a fault, such as ABRT for a core dump, can be sent."""
-    with recorder(mode, "-r", f"USR1:{name}", command=python("catch.py", name)) as container:
+    with recorder(PID1, "-r", f"USR1:{name}", command=python("catch.py", name)) as container:
         container.signal(signal.SIGUSR1)
         container.expect(name)
 
 
-def test_tstp_made_of_another_signal_stops_the_command_in_an_orphaned_group(mode: str) -> None:
+def test_tstp_made_of_another_signal_stops_the_command_in_an_orphaned_group(
+    namespaces: None,
+) -> None:
     """There the kernel would discard it (setpgid(2)), so that STOP is sent, as for TSTP itself."""
     command = [*python("join.py", "session"), *python("catch.py", "CONT")]
-    with recorder(mode, "-r", "USR1:TSTP", command=command, before=["setsid"]) as container:
+    with recorder(PID1, "-r", "USR1:TSTP", command=command, before=["setsid"]) as container:
         child = container.main_child()
         container.signal(signal.SIGUSR1)
         until(lambda: state(child) == "T", "it has stopped")
 
 
-def test_tstp_can_become_another_signal(mode: str) -> None:
+def test_tstp_can_become_another_signal(namespaces: None) -> None:
     """Nothing of its own is left of it then: the command is not stopped."""
-    with recorder(mode, "-r", "TSTP:USR2") as container:
+    with recorder(PID1, "-r", "TSTP:USR2") as container:
         container.signal(signal.SIGTSTP)
         container.expect("USR2")
         container.signal(signal.SIGUSR1)
         container.expect("USR1")
 
 
-def test_the_whole_group_gets_what_the_signal_became(mode: str) -> None:
+def test_the_whole_group_gets_what_the_signal_became(namespaces: None) -> None:
     """With --group."""
-    with recorder(mode, "-gr", "TERM:QUIT,HUP:0", command=python("pair.py")) as container:
+    with recorder(PID1, "-gr", "TERM:QUIT,HUP:0", command=python("pair.py")) as container:
         for sent, got in ((signal.SIGTERM, signal.SIGQUIT), (signal.SIGUSR1, signal.SIGUSR1)):
             container.signal(signal.SIGHUP)
             container.signal(sent)
@@ -147,9 +149,9 @@ def test_a_signal_of_the_namespace_itself_is_mapped_too(mode: str) -> None:
 # -- What a mapped stop signal still is.
 
 
-def test_a_mapped_term_begins_the_drain(mode: str) -> None:
+def test_a_mapped_term_begins_the_drain(namespaces: None) -> None:
     """It is held back, the second one ends the wait, and what arrives is what it became."""
-    with recorder(mode, "-r", "TERM:USR1", "--drain", "1000") as container:
+    with recorder(PID1, "-r", "TERM:USR1", "--drain", "1000") as container:
         for sent, got in (("TERM", ""), ("HUP", "HUP"), ("TERM", "USR1"), ("USR2", "USR2")):
             container.signal(number(sent))
             until_settled(container.pid)  # USR2 would be taken before TERM
@@ -157,9 +159,9 @@ def test_a_mapped_term_begins_the_drain(mode: str) -> None:
                 container.expect(got)
 
 
-def test_a_dropped_term_begins_the_drain(mode: str) -> None:
+def test_a_dropped_term_begins_the_drain(namespaces: None) -> None:
     """The second one ends the wait, and the plan follows, of which the drain is no part."""
-    with recorder(mode, "-r", "TERM:ignore", "--drain", "1000", "--stop-timeout", "0") as container:
+    with recorder(PID1, "-r", "TERM:ignore", "--drain", "1000", "--stop-timeout", "0") as container:
         container.signal(signal.SIGTERM)
         until_settled(container.pid)
         container.signal(signal.SIGUSR1)
@@ -170,10 +172,10 @@ def test_a_dropped_term_begins_the_drain(mode: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["USR1", "ignore"])
-def test_a_mapped_term_starts_the_plan(mode: str, to: str) -> None:
+def test_a_mapped_term_starts_the_plan(namespaces: None, to: str) -> None:
     """Whose own signals are sent as they stand there, whatever the map says of them."""
     options = ("-r", f"TERM:{to},USR2:HUP", "--escalate", "USR2@0.2")
-    with recorder(mode, *options) as container:
+    with recorder(PID1, *options) as container:
         before = time.monotonic()
         container.signal(signal.SIGTERM)
         if to == "USR1":
@@ -182,10 +184,10 @@ def test_a_mapped_term_starts_the_plan(mode: str, to: str) -> None:
         assert time.monotonic() - before >= 0.2
 
 
-def test_a_signal_that_becomes_term_is_no_stop_signal(mode: str) -> None:
+def test_a_signal_that_becomes_term_is_no_stop_signal(namespaces: None) -> None:
     """No drain holds it back, and no plan follows: pyinit is asked to stop by what it gets."""
     options = ("-r", "USR1:TERM", "--drain", "1000", "--stop-timeout", "0")
-    with recorder(mode, *options) as container:
+    with recorder(PID1, *options) as container:
         for _ in range(2):
             container.signal(signal.SIGUSR1)
             container.expect("TERM")
@@ -194,12 +196,11 @@ def test_a_signal_that_becomes_term_is_no_stop_signal(mode: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["QUIT", "ignore"])
-def test_a_mapped_term_hurries_the_teardown(mode: str, to: str) -> None:
+def test_a_mapped_term_hurries_the_teardown(namespaces: None, to: str) -> None:
     """The second one, whatever they are mapped to; the leftovers got TERM, which no map changes."""
     with Container(
         python("leave.py", "daemon", "ignore"),
         options=["--grace", "1000", "-r", f"TERM:{to}"],
-        mode=mode,
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
@@ -210,10 +211,10 @@ def test_a_mapped_term_hurries_the_teardown(mode: str, to: str) -> None:
         assert container.wait() == 7
 
 
-def test_a_stopped_command_acts_on_what_a_stop_signal_became(mode: str) -> None:
+def test_a_stopped_command_acts_on_what_a_stop_signal_became(namespaces: None) -> None:
     """It is continued, as for TERM itself: nobody would wait for it otherwise."""
     command = python("catch.py", "USR2", "CONT")
-    with recorder(mode, "-r", "TERM:USR2", command=command) as container:
+    with recorder(PID1, "-r", "TERM:USR2", command=command) as container:
         child = container.main_child()
         container.signal(signal.SIGTSTP)
         until(lambda: state(child) == "T", "it has stopped")
@@ -225,10 +226,12 @@ def test_a_stopped_command_acts_on_what_a_stop_signal_became(mode: str) -> None:
 # -- The fast way for signals that are relayed as they are.
 
 
-def test_other_stop_signals_begin_a_stop_and_the_usual_ones_are_only_relayed(mode: str) -> None:
+def test_other_stop_signals_begin_a_stop_and_the_usual_ones_are_only_relayed(
+    namespaces: None,
+) -> None:
     """HUP, which is usually relayed at once, is held back by a drain, and TERM is not."""
     options = ("--stop-signals", "HUP,RTMIN+3", "--drain", "1000", "-r", "RTMIN+3:USR2")
-    with recorder(mode, *options) as container:
+    with recorder(PID1, *options) as container:
         for name in ("TERM", "INT", "QUIT"):
             container.signal(number(name))
             container.expect(name)
@@ -239,9 +242,9 @@ def test_other_stop_signals_begin_a_stop_and_the_usual_ones_are_only_relayed(mod
         assert {container.line(), container.line()} == {"HUP", "USR2"}
 
 
-def test_it_is_said_what_a_signal_became_and_which_was_dropped(mode: str) -> None:
+def test_it_is_said_what_a_signal_became_and_which_was_dropped(namespaces: None) -> None:
     """With -vv, at the signal and its sender."""
-    with recorder(mode, "-vv", "-r", "USR1:USR2,HUP:ignore") as container:
+    with recorder(PID1, "-vv", "-r", "USR1:USR2,HUP:ignore") as container:
         for name in ("HUP", "USR1"):
             container.signal(number(name))
         container.expect("USR2")
@@ -260,14 +263,13 @@ def test_it_is_said_what_a_signal_became_and_which_was_dropped(mode: str) -> Non
 # -- The terminal's own signals.
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_winch_ignore_keeps_a_new_window_size_from_the_command(mode: str, namespaces: None) -> None:
+def test_winch_ignore_keeps_a_new_window_size_from_the_command(namespaces: None) -> None:
     """The cure for Apache, to which WINCH is a request to end.
 
     The terminal sends it to the foreground process group, so that this has to be
     pyinit's: the command is not given the terminal before it wants to read from it.
     """
-    with session(RECORD, mode=mode, options=["-r", "WINCH:ignore"]) as (terminal, container):
+    with session(RECORD, options=["-r", "WINCH:ignore"]) as (terminal, container):
         terminal.expect_only("ready")
         assert terminal.foreground() == container.pid != container.main_child()
         for rows in (30, 31):
@@ -281,15 +283,14 @@ def test_winch_ignore_keeps_a_new_window_size_from_the_command(mode: str, namesp
             terminal.expect_only("USR1")
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("rule", "key", "got"), [("INT:TERM", INTERRUPT, "TERM"), ("TSTP:USR2", SUSPEND, "USR2")]
 )
 def test_a_key_sends_what_its_signal_became(
-    rule: str, key: str, got: str, mode: str, namespaces: None
+    rule: str, key: str, got: str, namespaces: None
 ) -> None:
     """Once; and nothing of what it was."""
-    with session(RECORD, mode=mode, options=["-r", rule]) as (terminal, container):
+    with session(RECORD, options=["-r", rule]) as (terminal, container):
         terminal.expect_only("ready")
         for _ in range(2):
             terminal.type(key)
@@ -298,15 +299,12 @@ def test_a_key_sends_what_its_signal_became(
             terminal.expect_only("USR1")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_command_is_given_the_terminal_when_it_wants_to_read(
-    mode: str, namespaces: None
-) -> None:
+def test_the_command_is_given_the_terminal_when_it_wants_to_read(namespaces: None) -> None:
     """TTIN stops it, for it is in the background; pyinit hands the terminal over and continues it.
 
     From then on the terminal's signals are the command's own, and no map sees them.
     """
-    with session(["cat"], mode=mode, options=["-r", "INT:TERM"]) as (terminal, container):
+    with session(["cat"], options=["-r", "INT:TERM"]) as (terminal, container):
         child = container.main_child()
         until(lambda: terminal.foreground() == child, "the command has the terminal")
         terminal.type("hello\n")
@@ -315,10 +313,9 @@ def test_the_command_is_given_the_terminal_when_it_wants_to_read(
         assert container.wait() == 128 + signal.SIGINT
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_other_maps_do_not_change_who_has_the_terminal(mode: str, namespaces: None) -> None:
+def test_other_maps_do_not_change_who_has_the_terminal(namespaces: None) -> None:
     """It is the command."""
-    with session(RECORD, mode=mode, options=["-r", "TERM:QUIT"]) as (terminal, container):
+    with session(RECORD, options=["-r", "TERM:QUIT"]) as (terminal, container):
         terminal.expect_only("ready")
         assert terminal.foreground() == container.main_child()
 

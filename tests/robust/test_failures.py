@@ -43,9 +43,9 @@ def without(*modules: str) -> tuple[str, ...]:
         "kernel.proc.is_ours",
     ],
 )
-def test_a_failure_in_the_loop_is_survived(mode: str, path: str) -> None:
+def test_a_failure_in_the_loop_is_survived(namespaces: None, path: str) -> None:
     """What fails is tried again, so that the end is noticed, and the right code given."""
-    code, out, err = run(python("exercise.py"), mode=mode, init=broken(2, path))
+    code, out, err = run(python("exercise.py"), init=broken(2, path))
     assert code == 7
     assert out.startswith("relayed\nreaped\n")
     assert "Traceback" not in err
@@ -109,25 +109,25 @@ def test_a_failure_is_said(mode: str) -> None:
         assert "RuntimeError" in err
 
 
-def test_a_record_that_always_fails_is_said_once(mode: str) -> None:
+def test_a_record_that_always_fails_is_said_once(namespaces: None) -> None:
     """What is missing in the report has a reason then."""
     init = broken(1_000_000, "report.record.Record.take")
-    err = run(python("exercise.py"), mode=mode, init=init, options=["-vv"])[2]
+    err = run(python("exercise.py"), init=init, options=["-vv"])[2]
     assert err.count("internal_error") == 1
     assert "report.record.Record.take" in err
 
 
 @pytest.mark.parametrize("module", ["pyinit.supervisor", "pyinit.lifecycle"])
-def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, mode: str) -> None:
+def test_a_loop_that_cannot_be_loaded_leaves_a_simple_one(module: str, namespaces: None) -> None:
     """A disk that fails when the command runs already: it relays, reaps and ends leftovers."""
-    code, out, err = run(python("exercise.py"), mode=mode, init=without(module))
+    code, out, err = run(python("exercise.py"), init=without(module))
     assert (code, out) == (7, EXERCISED)
     assert "only relaying, reaping and ending leftovers" in err
 
 
-def test_a_teardown_that_cannot_be_loaded_leaves_a_simple_one(mode: str) -> None:
+def test_a_teardown_that_cannot_be_loaded_leaves_a_simple_one(namespaces: None) -> None:
     """What is loaded when somebody is left; PID 1 has none of it before."""
-    code, out, err = run(python("exercise.py"), mode=mode, init=without("pyinit.scope"))
+    code, out, err = run(python("exercise.py"), init=without("pyinit.scope"))
     assert (code, out) == (7, EXERCISED)
     assert err.count("pyinit.scope") == 1
 
@@ -152,10 +152,10 @@ def faulty(call: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("call", ["read", "close"])
-def test_a_failure_between_fork_and_loop_is_survived(mode: str, call: str) -> None:
+def test_a_failure_between_fork_and_loop_is_survived(namespaces: None, call: str) -> None:
     """The pipe that says whether the command was started is the init's own matter."""
     options = ["--env", "A=1"]  # else it is posix_spawn(3) that starts the command
-    result = run(python("exercise.py"), mode=mode, init=faulty(call), options=options)
+    result = run(python("exercise.py"), init=faulty(call), options=options)
     assert result == (7, EXERCISED, "")
 
 

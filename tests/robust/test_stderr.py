@@ -94,13 +94,13 @@ def exercise(fd: int, mode: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("stopped", [True, False])
-def test_a_terminal_that_takes_nothing_stops_nobody(mode: str, *, stopped: bool) -> None:
+def test_a_terminal_that_takes_nothing_stops_nobody(namespaces: None, *, stopped: bool) -> None:
     """Output stopped by ^S, or a window that nobody reads until the kernel's buffer is full."""
     master, slave = os.openpty()
     try:
         if stopped:
             termios.tcflow(slave, termios.TCOOFF)
-        with Container(python("record.py"), mode=mode, options=["-vv"], stderr=slave) as container:
+        with Container(python("record.py"), options=["-vv"], stderr=slave) as container:
             container.expect("ready")
             relay_many(container, 100 if stopped else MANY)
             container.signal(signal.SIGTERM)
@@ -114,11 +114,11 @@ def test_a_terminal_that_takes_nothing_stops_nobody(mode: str, *, stopped: bool)
         os.close(slave)
 
 
-def test_a_pipe_without_a_reader_does_not_signal_the_command(mode: str) -> None:
+def test_a_pipe_without_a_reader_does_not_signal_the_command(namespaces: None) -> None:
     """The write makes SIGPIPE for pyinit: relayed, it would end a command that never wrote."""
     reader, writer = os.pipe()
     os.close(reader)
-    with Container(python("record.py"), mode=mode, options=["-vv"], stderr=writer) as container:
+    with Container(python("record.py"), options=["-vv"], stderr=writer) as container:
         os.close(writer)
         container.expect("ready")
         relay_many(container, 3)
@@ -129,7 +129,7 @@ def test_a_pipe_without_a_reader_does_not_signal_the_command(mode: str) -> None:
         assert container.wait() == 0
 
 
-def test_a_file_at_its_limit_does_not_signal_the_command(mode: str, tmp_path: Path) -> None:
+def test_a_file_at_its_limit_does_not_signal_the_command(namespaces: None, tmp_path: Path) -> None:
     """The same with SIGXFSZ, where RLIMIT_FSIZE is reached (setrlimit(2))."""
 
     def limit() -> None:
@@ -138,7 +138,7 @@ def test_a_file_at_its_limit_does_not_signal_the_command(mode: str, tmp_path: Pa
     with (
         (tmp_path / "log").open("wb") as file,
         Container(
-            python("record.py"), mode=mode, options=["-vv"], stderr=file.fileno(), preexec=limit
+            python("record.py"), options=["-vv"], stderr=file.fileno(), preexec=limit
         ) as container,
     ):
         container.expect("ready")
@@ -154,14 +154,12 @@ def test_a_full_disk_stops_nobody(mode: str) -> None:
         assert exercise(full.fileno(), mode) == (7, EXERCISED)
 
 
-def test_a_socket_tears_no_line(mode: str) -> None:
+def test_a_socket_tears_no_line(namespaces: None) -> None:
     """One with hardly any room takes parts of lines: the rest of each comes before the next one."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-        with Container(
-            python("record.py"), mode=mode, options=["-vv"], stderr=theirs.fileno()
-        ) as container:
+        with Container(python("record.py"), options=["-vv"], stderr=theirs.fileno()) as container:
             container.expect("ready")
             relay_many(container)
             log = b""
@@ -192,7 +190,7 @@ def own_descriptors(pid: int) -> list[int]:
     return sorted(fd for fd, file in open_files(pid).items() if "libffi" not in file)
 
 
-def test_a_quiet_run_opens_nothing_for_its_log(mode: str) -> None:
+def test_a_quiet_run_opens_nothing_for_its_log(namespaces: None) -> None:
     """Once it waits it has 0, 1 and 2 alone, also where stderr is a terminal.
 
     And as a subreaper the file of libffi where that holds it open itself, as 3.5 does for its
@@ -200,7 +198,7 @@ def test_a_quiet_run_opens_nothing_for_its_log(mode: str) -> None:
     """
     master, slave = os.openpty()
     try:
-        with Container(python("record.py"), mode=mode, stderr=slave) as container:
+        with Container(python("record.py"), stderr=slave) as container:
             container.expect("ready")
             until(lambda: own_descriptors(container.pid) == [0, 1, 2], "it has 0, 1, 2 alone")
     finally:

@@ -99,10 +99,10 @@ def test_it_is_known_by_its_pidfd_too(mode: str) -> None:
     assert run(ASK, mode=mode, before=before) == (0, f"{line}\n", "")
 
 
-def test_no_pidfd_is_named_where_none_was(mode: str) -> None:
+def test_no_pidfd_is_named_where_none_was(namespaces: None) -> None:
     """A manager that does not say it may have its reasons."""
     before = activating("LISTEN_PID=$$ LISTEN_FDS=1")
-    result = run(["sh", "-c", "echo ${LISTEN_PIDFDID-none}"], mode=mode, before=before)
+    result = run(["sh", "-c", "echo ${LISTEN_PIDFDID-none}"], before=before)
     assert result == (0, "none\n", "")
 
 
@@ -118,7 +118,7 @@ def test_before_pidfs_no_inode_tells_a_process(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
-def test_without_pidfds_the_variable_goes(error: str, mode: str, tmp_path: Path) -> None:
+def test_without_pidfds_the_variable_goes(error: str, namespaces: None, tmp_path: Path) -> None:
     """A wrong one would keep the command from its sockets, and none is as good as none known."""
     conftest.need("strace")
     log = tmp_path / "log"
@@ -126,7 +126,7 @@ def test_without_pidfds_the_variable_goes(error: str, mode: str, tmp_path: Path)
     # For strace it is the shell's own PID that counts, which exec keeps.
     before += activating("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_PIDFDID=1")
     command = ["sh", "-c", 'test "$LISTEN_PID" = $$ && echo ${LISTEN_PIDFDID-none}']
-    code, out, err = run(command, mode=mode, before=before, options=["--grace", "0"])
+    code, out, err = run(command, before=before, options=["--grace", "0"])
     assert (code, out, err) == (0, "none\n", "")
     assert "INJECTED" in log.read_text()
 
@@ -178,34 +178,35 @@ def test_it_serves_the_socket(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("activator", ACTIVATORS)
-def test_it_is_started_by_the_first_connection(activator: str, mode: str, tmp_path: Path) -> None:
+def test_it_is_started_by_the_first_connection(
+    activator: str, namespaces: None, tmp_path: Path
+) -> None:
     """With systemd's own program for that, where it is installed."""
     path = tmp_path / "socket"
     before = [word.format(path) for word in ACTIVATORS[activator]]
-    with Container(SERVE, mode=mode, before=before) as container:
+    with Container(SERVE, before=before) as container:
         converse(path)
         container.expect("1 web")
         assert container.wait() == 0
 
 
-def test_as_another_user(mode: str, tmp_path: Path) -> None:
+def test_as_another_user(namespaces: None, tmp_path: Path) -> None:
     """The descriptor is open already, and the PID stays the same."""
     need_root()
     before = [*container_files(tmp_path), *activating("LISTEN_PID=$$ LISTEN_FDS=1")]
     command = ["sh", "-c", 'test "$LISTEN_PID" = $$ && echo $LISTEN_FDS $USER']
-    result = run(command, mode=mode, before=before, options=["--user", "app"])
+    result = run(command, before=before, options=["--user", "app"])
     assert result == (0, "1 app\n", "")
 
 
 @pytest.mark.parametrize("options", [[], ["--session"]])
-def test_with_a_terminal(options: list[str], mode: str) -> None:
+def test_with_a_terminal(options: list[str], namespaces: None) -> None:
     """For which the command is forked anyway."""
     before = [*SETSID, "/bin/sh", "-c", 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "sh"]
     with (
         Terminal() as terminal,
         Container(
             ASK,
-            mode=mode,
             before=before,
             options=options,
             stdin=terminal.slave,
@@ -217,7 +218,7 @@ def test_with_a_terminal(options: list[str], mode: str) -> None:
         assert container.wait() == 0
 
 
-def test_the_pre_stop_command_is_not_activated(mode: str) -> None:
+def test_the_pre_stop_command_is_not_activated(namespaces: None) -> None:
     """The sockets are the main child's: LISTEN_PID of another command does not name it."""
     before = ["/bin/sh", "-c", 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "sh"]
     ask = 'test "$LISTEN_PID" = $$ && echo "is named" || echo "is not named"'
@@ -225,9 +226,7 @@ def test_the_pre_stop_command_is_not_activated(mode: str) -> None:
     command = ["sh", "-c", "trap '' TERM; echo ready; read -r line"]
     reader, writer = os.pipe()
     try:
-        with Container(
-            command, mode=mode, before=before, options=options, stdin=reader
-        ) as container:
+        with Container(command, before=before, options=options, stdin=reader) as container:
             container.expect("ready")
             container.signal(signal.SIGTERM)
             container.expect("is not named")

@@ -68,13 +68,13 @@ def test_no_new_privs_that_cannot_be_set_is_125(namespaces: None, tmp_path: Path
     assert result == (125, "", "pyinit: cannot set no_new_privs: Invalid argument\n")
 
 
-def test_killed_on_the_way_is_an_end_like_any_other(mode: str, tmp_path: Path) -> None:
+def test_killed_on_the_way_is_an_end_like_any_other(namespaces: None, tmp_path: Path) -> None:
     """Such as by a filter (seccomp(2)) or for want of memory: it has said nothing of a failure."""
     log = tmp_path / "log"
     # Not of the init, which goes to / itself.
     before = traced(log, "-P", "/usr", "-e", "inject=chdir:signal=KILL:when=1")
     options = ["--chdir", "/usr", "--grace", "0"]
-    code, out, _ = run(["echo", "ran"], mode=mode, before=before, options=options)
+    code, out, _ = run(["echo", "ran"], before=before, options=options)
     assert (code, out) == (128 + signal.SIGKILL, "")
 
 
@@ -89,7 +89,7 @@ def calls_of_the_child(log: Path, last: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["/bin/echo", "no-such"])
-def test_the_child_opens_no_file(command: str, mode: str, tmp_path: Path) -> None:
+def test_the_child_opens_no_file(command: str, namespaces: None, tmp_path: Path) -> None:
     """All modules are loaded before the fork: the user may be kept from them, or the directory."""
     need_root()
     log = tmp_path / "log"
@@ -97,7 +97,7 @@ def test_the_child_opens_no_file(command: str, mode: str, tmp_path: Path) -> Non
     before += ["sh", "-c", 'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_PIDFDID=1; exec "$@"', "sh"]
     before = traced(log, "-e", "trace=all") + before
     options = [*ALL, "--chdir", "/", "--grace", "0"]
-    code, out, _ = run([command, "ran"], mode=mode, before=before, options=options)
+    code, out, _ = run([command, "ran"], before=before, options=options)
     assert (code, out) == ((0, "ran\n") if command == "/bin/echo" else (127, ""))
     own = calls_of_the_child(log, 'execve("/bin/' if command == "/bin/echo" else "exit_group(")
     assert any("setresuid(" in line for line in own)
@@ -181,11 +181,11 @@ def test_a_failed_start_leaves_no_child(mode: str, tmp_path: Path) -> None:
     assert "WEXITSTATUS(s) == 125" in log.read_text()
 
 
-def test_bytes_that_are_no_text_in_a_message(mode: str) -> None:
+def test_bytes_that_are_no_text_in_a_message(namespaces: None) -> None:
     """Written out, so that a log stays a text, and not lost on the way to the parent."""
     options = ["--env", "A=1", "--chdir", os.fsdecode(b"/\xff\n")]
-    code, _, err = run(["true"], mode=mode, options=options)
+    code, _, err = run(["true"], options=options)
     assert code == 125
     assert err.startswith("pyinit: cannot change to directory '/\\xff")
-    code, _, err = run([b"/\xfe no"], mode=mode, options=["--env", "A=1"])
+    code, _, err = run([b"/\xfe no"], options=["--env", "A=1"])
     assert (code, err) == (127, "pyinit: '/\\xfe no': not found\n")

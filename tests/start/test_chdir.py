@@ -43,12 +43,11 @@ def test_a_name_in_bytes_that_are_no_text(mode: str, tmp_path: Path) -> None:
     assert run(PWD, mode=mode, options=option) == (0, f"{os.fsdecode(name)}\n", "")
 
 
-def test_pyinit_keeps_no_mount_busy(mode: str) -> None:
+def test_pyinit_keeps_no_mount_busy(namespaces: None) -> None:
     """A file system that the command leaves can be unmounted, one that it is put into as well."""
     command = ["sh", "-c", "echo ready; read -r line"]
     with Container(
         command,
-        mode=mode,
         before=["env", "-C", "/usr"],
         options=["--chdir", "/tmp"],
         stdin=subprocess.PIPE,
@@ -70,7 +69,7 @@ def test_the_command_is_looked_for_there(mode: str, tmp_path: Path) -> None:
     assert run(["command"], mode=mode, options=path) == (0, "found\n", "")
 
 
-def test_what_is_wrong_with_the_command_is_found_there(mode: str, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_command_is_found_there(namespaces: None, tmp_path: Path) -> None:
     """Not in pyinit's directory, where another file may have that name."""
     here, there = tmp_path / "here", tmp_path / "there"
     for directory in (here, there):
@@ -78,12 +77,12 @@ def test_what_is_wrong_with_the_command_is_found_there(mode: str, tmp_path: Path
     before = ["env", "-C", str(here)]
     options = ["--chdir", str(there)]
     (here / "command").write_text("")
-    result = run(["./command"], mode=mode, before=before, options=options)
+    result = run(["./command"], before=before, options=options)
     assert result == (127, "", "pyinit: './command': not found\n")
     (here / "command").unlink()
     (there / "command").write_text("#!/no/such\n")
     (there / "command").chmod(0o755)
-    result = run(["./command"], mode=mode, before=before, options=options)
+    result = run(["./command"], before=before, options=options)
     reason = "its interpreter '/no/such' does not exist"
     assert result == (126, "", f"pyinit: './command': cannot be started: {reason}\n")
 
@@ -103,7 +102,7 @@ def test_a_directory_that_is_none_is_125(directory: str, reason: str, mode: str)
     assert result == (125, "", f"pyinit: cannot change to directory '{directory}': {reason}\n")
 
 
-def test_the_directory_is_entered_as_the_user(mode: str, tmp_path: Path) -> None:
+def test_the_directory_is_entered_as_the_user(namespaces: None, tmp_path: Path) -> None:
     """A home on NFS is closed to root; here root has lost what opens every directory."""
     need_root()
     conftest.need("setpriv")
@@ -111,15 +110,15 @@ def test_the_directory_is_entered_as_the_user(mode: str, tmp_path: Path) -> None
     before = [*container_files(tmp_path), "sh", "-c", PRIVATE, "sh"]
     before += ["setpriv", "--bounding-set", caps, "--inh-caps", caps]
     options = ["--user", "app", "--chdir"]
-    result = run(PWD, mode=mode, before=before, options=[*options, "/mnt/app"])
+    result = run(PWD, before=before, options=[*options, "/mnt/app"])
     assert result == (0, "/mnt/app\n", "")
-    result = run(PWD, mode=mode, before=before, options=[*options, "/mnt/root"])
+    result = run(PWD, before=before, options=[*options, "/mnt/root"])
     message = "pyinit: cannot change to directory '/mnt/root': Permission denied\n"
     assert result == (125, "", message)
 
 
-def test_no_variable_says_where_it_is(mode: str) -> None:
+def test_no_variable_says_where_it_is(namespaces: None) -> None:
     """PWD is a shell's own, which finds out by itself."""
     before = ["/usr/bin/env", "-i", "PWD=/usr"]
-    code, out, _ = run(["/usr/bin/env"], mode=mode, before=before, options=["--chdir", "/tmp"])
+    code, out, _ = run(["/usr/bin/env"], before=before, options=["--chdir", "/tmp"])
     assert (code, out) == (0, "PWD=/usr\n")

@@ -98,9 +98,9 @@ def test_without_a_path_the_usual_directories_are_searched(mode: str) -> None:
     )
 
 
-def test_pyinits_own_variables_can_be_kept_from_the_command(mode: str) -> None:
+def test_pyinits_own_variables_can_be_kept_from_the_command(namespaces: None) -> None:
     """They are read before, so they count all the same."""
     options = ["--unset-env", "PYINIT_CHDIR"]
     before = ["/usr/bin/env", "-i", "PYINIT_CHDIR=/usr"]
-    code, out, err = run(["/usr/bin/env"], mode=mode, options=options, before=before)
+    code, out, err = run(["/usr/bin/env"], options=options, before=before)
     assert (code, out, err) == (0, "", "")

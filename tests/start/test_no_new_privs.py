@@ -30,12 +30,10 @@ def test_a_set_user_id_program_gains_nothing(mode: str, tmp_path: Path) -> None:
         assert result == (0, f"{user}\n", "")
 
 
-def test_pyinit_itself_is_not_restricted(mode: str) -> None:
+def test_pyinit_itself_is_not_restricted(namespaces: None) -> None:
     """What is restricted is the command, and all that it starts."""
     command = ["sh", "-c", "grep NoNewPrivs /proc/self/status; read -r line"]
-    with Container(
-        command, mode=mode, options=["--no-new-privs"], stdin=subprocess.PIPE
-    ) as container:
+    with Container(command, options=["--no-new-privs"], stdin=subprocess.PIPE) as container:
         container.expect("NoNewPrivs:\t1")
         assert status_field(container.main_child(), "NoNewPrivs") == "1"
         assert status_field(container.pid, "NoNewPrivs") == "0"
@@ -48,9 +46,9 @@ def test_without_the_option_it_is_as_given(mode: str) -> None:
     assert run(read, mode=mode, before=["setpriv", "--no-new-privs"]) == (0, "1\n", "")
 
 
-def test_where_it_cannot_be_had_nothing_starts(mode: str) -> None:
+def test_where_it_cannot_be_had_nothing_starts(namespaces: None) -> None:
     """A Python without libffi has no _ctypes: to go on without would be to promise too much."""
     options = ["--no-new-privs", "--no-subreaper"]
-    code, out, err = run(["echo", "ran"], mode=mode, init=without("_ctypes"), options=options)
+    code, out, err = run(["echo", "ran"], init=without("_ctypes"), options=options)
     assert (code, out) == (125, "")
     assert err.startswith("pyinit: option '--no-new-privs': ")

@@ -23,12 +23,12 @@ def test_without_the_option_it_is_pyinits_own(mode: str) -> None:
     assert run(READ, mode=mode, before=before, options=["--env", "A=1"]) == (0, "0037\n", "")
 
 
-def test_pyinit_keeps_its_own(mode: str) -> None:
+def test_pyinit_keeps_its_own(namespaces: None) -> None:
     """It is the forked child that changes."""
     before = ["sh", "-c", 'umask 037; exec "$@"', "sh"]
     command = ["sh", "-c", "echo ready; read -r line"]
     with Container(
-        command, mode=mode, before=before, options=["--umask", "0"], stdin=subprocess.PIPE
+        command, before=before, options=["--umask", "0"], stdin=subprocess.PIPE
     ) as container:
         container.expect("ready")
         assert status_field(container.pid, "Umask") == "0037"

@@ -76,11 +76,11 @@ def test_home_user_and_logname(options: list[str], line: str, mode: str, tmp_pat
     assert run(HOME, mode=mode, options=options, before=before, env=env) == (0, f"{line}\n", "")
 
 
-def test_the_variable_does_the_same(mode: str, tmp_path: Path) -> None:
+def test_the_variable_does_the_same(namespaces: None, tmp_path: Path) -> None:
     """PYINIT_USER, of which the command hears like of any other."""
     need_root()
     env = {**os.environ, "PYINIT_USER": "app:extra"}
-    code, out, _ = run(["id", "-u"], mode=mode, before=container_files(tmp_path), env=env)
+    code, out, _ = run(["id", "-u"], before=container_files(tmp_path), env=env)
     assert (code, out) == (0, "1234\n")
 
 
@@ -132,34 +132,36 @@ def test_a_killed_pyinit_takes_the_command_of_another_user_with_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize("capability", ["setuid", "setgid"])
-def test_a_user_that_may_not_be_become_is_125(capability: str, mode: str, tmp_path: Path) -> None:
+def test_a_user_that_may_not_be_become_is_125(
+    capability: str, namespaces: None, tmp_path: Path
+) -> None:
     """Before anything ran, with the kernel's reason."""
     need_root()
     conftest.need("setpriv")
     before = container_files(tmp_path)
     before += ["setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}"]
-    result = run(["echo", "ran"], mode=mode, options=["--user", "app"], before=before)
+    result = run(["echo", "ran"], options=["--user", "app"], before=before)
     assert result == (125, "", f"pyinit: cannot become user 'app': {DENIED}\n")
 
 
 @pytest.mark.parametrize("spec", ["1234:1234", "0:1234", "root:1"])
 def test_in_a_user_namespace_only_the_mapped_can_be_become(
-    spec: str, mode: str, tmp_path: Path
+    spec: str, namespaces: None, tmp_path: Path
 ) -> None:
     """With one mapping, as an ordinary user can have it, setgroups(2) is denied to all."""
     before = [*container_files(tmp_path), "unshare", "--user", "--map-root-user"]
-    code, out, err = run(["echo", "ran"], mode=mode, options=["--user", spec], before=before)
+    code, out, err = run(["echo", "ran"], options=["--user", spec], before=before)
     assert (code, out) == (125, "")
     assert err.startswith(f"pyinit: cannot become user '{spec}': ")
 
 
-def test_to_become_who_one_is_needs_no_privilege(mode: str, tmp_path: Path) -> None:
+def test_to_become_who_one_is_needs_no_privilege(namespaces: None, tmp_path: Path) -> None:
     """As an image's `--user 1000` under a runtime that has made that user of pyinit already."""
     need_root()
     user = "setpriv --reuid 1234 --regid 1235 --groups 1235,1900,2000"
     reach = "--inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search"
     before = [*container_files(tmp_path), *user.split(), *reach.split()]
-    code, out, err = run(IDS, mode=mode, options=["--user", "app"], before=before)
+    code, out, err = run(IDS, options=["--user", "app"], before=before)
     assert (code, err) == (0, "")
     assert out.split() == ["1234"] * 4 + ["1235"] * 4 + ["1235", "1900", "2000"]
 
@@ -167,10 +169,10 @@ def test_to_become_who_one_is_needs_no_privilege(mode: str, tmp_path: Path) -> N
 NO_FILES = ["/bin/sh", "-c", 'mount -t tmpfs none /etc && exec "$@"', "sh"]
 
 
-def test_without_the_files_numbers_do(mode: str) -> None:
+def test_without_the_files_numbers_do(namespaces: None) -> None:
     """As in an image from scratch."""
     need_root()
-    code, out, err = run(IDS, mode=mode, options=["--user", "5:6"], before=NO_FILES)
+    code, out, err = run(IDS, options=["--user", "5:6"], before=NO_FILES)
     assert (code, err) == (0, "")
     assert out.split() == ["5"] * 4 + ["6"] * 4 + ["6"]
 
@@ -189,30 +191,30 @@ def test_without_the_files_numbers_do(mode: str) -> None:
         ),
     ],
 )
-def test_an_unknown_user_is_125(spec: str, message: str, mode: str) -> None:
+def test_an_unknown_user_is_125(spec: str, message: str, namespaces: None) -> None:
     """Nothing has been started then."""
-    result = run(["echo", "ran"], mode=mode, options=["--user", spec], before=NO_FILES)
+    result = run(["echo", "ran"], options=["--user", spec], before=NO_FILES)
     assert result == (125, "", f"pyinit: option '--user': {message}\n")
 
 
-def test_too_many_groups_are_125(mode: str, tmp_path: Path) -> None:
+def test_too_many_groups_are_125(namespaces: None, tmp_path: Path) -> None:
     """The limit is NGROUPS_MAX, 65536; see setgroups(2)."""
     need_root()
     lines = "".join(f"g{number}:x:{number}:app\n" for number in range(65_600))
     before = container_files(tmp_path, group=lines)
-    result = run(["echo", "ran"], mode=mode, options=["--user", "app"], before=before)
+    result = run(["echo", "ran"], options=["--user", "app"], before=before)
     assert result == (125, "", "pyinit: cannot become user 'app': Invalid argument\n")
 
 
-def test_a_home_that_no_variable_can_hold_is_125(mode: str, tmp_path: Path) -> None:
+def test_a_home_that_no_variable_can_hold_is_125(namespaces: None, tmp_path: Path) -> None:
     """A NUL in the file."""
     need_root()
     before = container_files(tmp_path, passwd="app:x:1:2::/srv\0/app:/bin/sh\n")
-    result = run(["echo", "ran"], mode=mode, options=["--user", "app"], before=before)
+    result = run(["echo", "ran"], options=["--user", "app"], before=before)
     assert result == (125, "", "pyinit: cannot change its environment: Invalid argument\n")
 
 
-def test_without_cap_kill_the_missing_relay_is_announced(mode: str, tmp_path: Path) -> None:
+def test_without_cap_kill_the_missing_relay_is_announced(namespaces: None, tmp_path: Path) -> None:
     """Kill(2) says EPERM: one warning at the start, one for each signal, and the end as ever."""
     need_root()
     conftest.need("setpriv")
@@ -220,7 +222,6 @@ def test_without_cap_kill_the_missing_relay_is_announced(mode: str, tmp_path: Pa
     try:
         with Container(
             ["sh", "-c", "echo ready; read -r line; exit 7"],
-            mode=mode,
             options=["--user", "app"],
             before=[*container_files(tmp_path), *WITHOUT_KILL],
             stdin=reader,
@@ -254,13 +255,12 @@ def test_where_signals_arrive_nothing_is_announced(
 
 
 def test_leftovers_that_may_not_be_signalled_do_not_hold_up_the_end(
-    mode: str, tmp_path: Path
+    namespaces: None, tmp_path: Path
 ) -> None:
     """After the grace and the bound the init exits; the kernel ends the rest of its namespace."""
     need_root()
     with Container(
         ["sh", "-c", "sleep 1000 & exit 7"],
-        mode=mode,
         options=["--user", "app", "--grace", "0"],
         before=[*container_files(tmp_path), *WITHOUT_KILL],
         stdout=subprocess.DEVNULL,
@@ -269,24 +269,23 @@ def test_leftovers_that_may_not_be_signalled_do_not_hold_up_the_end(
         assert "leftovers_blocked" in container.errors()
 
 
-def test_the_files_are_those_of_the_container(mode: str, tmp_path: Path) -> None:
+def test_the_files_are_those_of_the_container(namespaces: None, tmp_path: Path) -> None:
     """Not the host's, and not those of a server that nsswitch.conf(5) names."""
     need_root()
     before = container_files(tmp_path, PASSWD.replace("app", "root2"), GROUP)
-    code, out, _ = run(["id", "-u"], mode=mode, options=["--user", "root2"], before=before)
+    code, out, _ = run(["id", "-u"], options=["--user", "root2"], before=before)
     assert (code, out) == (0, "1234\n")
-    result = run(["echo", "ran"], mode=mode, options=["--user", "nobody"], before=before)
+    result = run(["echo", "ran"], options=["--user", "nobody"], before=before)
     message = "pyinit: option '--user': there is no user 'nobody' in /etc/passwd\n"
     assert result == (125, "", message)
 
 
-def test_it_can_open_its_standard_streams(mode: str, tmp_path: Path) -> None:
+def test_it_can_open_its_standard_streams(namespaces: None, tmp_path: Path) -> None:
     """They are its own then, pipes of root's too; /dev/null stays whose it is."""
     need_root()
     script = "echo out >/dev/stdout; echo err >/dev/stderr; stat -L -c %u /dev/stdin /dev/stdout"
     result = run(
         ["sh", "-c", script],
-        mode=mode,
         options=["--user", "app"],
         before=container_files(tmp_path),
     )

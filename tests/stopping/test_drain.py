@@ -21,9 +21,9 @@ RECORD = python("record.py", "-")
 RT = signal.SIGRTMIN
 
 
-def test_a_stop_signal_is_held_back_and_others_are_relayed(mode: str) -> None:
+def test_a_stop_signal_is_held_back_and_others_are_relayed(namespaces: None) -> None:
     """What comes after TERM arrives, and TERM does not; the next stop signal ends the drain."""
-    with Container(RECORD, mode=mode, options=NEVER) as container:
+    with Container(RECORD, options=NEVER) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         for name in ("USR1", "HUP", "WINCH"):
@@ -46,19 +46,19 @@ def test_it_is_relayed_when_the_time_is_over(mode: str) -> None:
         assert time.monotonic() - started >= 0.3
 
 
-def test_after_the_drain_every_stop_signal_is_relayed_at_once(mode: str) -> None:
+def test_after_the_drain_every_stop_signal_is_relayed_at_once(namespaces: None) -> None:
     """There is one drain; also a signal of the same number is not held back or left out again."""
-    with Container(RECORD, mode=mode, options=["--drain", "0.1"]) as container:
+    with Container(RECORD, options=["--drain", "0.1"]) as container:
         container.expect("ready")
         for name in ("TERM", "TERM", "TERM", "INT", "INT"):
             container.signal(signal.Signals[f"SIG{name}"])
             container.expect(name)
 
 
-def test_two_of_a_number_are_relayed_as_one(mode: str) -> None:
+def test_two_of_a_number_are_relayed_as_one(namespaces: None) -> None:
     """As they would have been coalesced; seen with a real-time signal, which never is."""
     options = [*NEVER, "--stop-signals", "RTMIN+3"]
-    with Container(RECORD, mode=mode, options=options) as container:
+    with Container(RECORD, options=options) as container:
         container.expect("ready")
         container.signal(RT + 3)
         container.signal(RT + 3)
@@ -69,9 +69,9 @@ def test_two_of_a_number_are_relayed_as_one(mode: str) -> None:
         container.expect("RTMIN+3")
 
 
-def test_real_time_signals_in_the_drain_arrive_as_often_as_sent(mode: str) -> None:
+def test_real_time_signals_in_the_drain_arrive_as_often_as_sent(namespaces: None) -> None:
     """Ten of each, while TERM is held back."""
-    with Container(RECORD, mode=mode, options=NEVER) as container:
+    with Container(RECORD, options=NEVER) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         numbers = range(RT, signal.SIGRTMAX + 1)
@@ -102,9 +102,9 @@ def test_a_storm_without_end_does_not_prolong_it(mode: str) -> None:
                 sender.wait()
 
 
-def test_the_main_childs_end_ends_it(mode: str) -> None:
+def test_the_main_childs_end_ends_it(namespaces: None) -> None:
     """Nobody is left whom the drain could spare."""
-    with Container(["sleep", "1000"], mode=mode, options=NEVER) as container:
+    with Container(["sleep", "1000"], options=NEVER) as container:
         container.main_child()
         container.signal(signal.SIGTERM)
         container.signal(signal.SIGUSR1)
@@ -117,9 +117,9 @@ def test_a_command_that_ends_without_a_stop_knows_no_drain(mode: str) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--group"]])
-def test_the_held_signal_goes_to_the_relays_target(mode: str, options: list[str]) -> None:
+def test_the_held_signal_goes_to_the_relays_target(namespaces: None, options: list[str]) -> None:
     """With --group to every member, as all signals."""
-    with Container(python("pair.py"), mode=mode, options=[*NEVER, *options]) as container:
+    with Container(python("pair.py"), options=[*NEVER, *options]) as container:
         container.expect("ready")
         who = ["child", "member"] if options else ["child"]
         container.signal(signal.SIGTERM)
@@ -130,12 +130,11 @@ def test_the_held_signal_goes_to_the_relays_target(mode: str, options: list[str]
         assert got == [f"{each} {number}" for each in who for number in (15, 2)]
 
 
-def test_the_stop_signal_that_was_held_back_is_the_first(mode: str) -> None:
+def test_the_stop_signal_that_was_held_back_is_the_first(namespaces: None) -> None:
     """So one more in the teardown cuts the grace short, although the first was never relayed."""
     with Container(
         python("leave.py", "daemon", "ignore"),
         options=[*NEVER, "--grace", "1000"],
-        mode=mode,
         stdin=subprocess.PIPE,
     ) as container:
         container.expect("ready")
@@ -147,19 +146,19 @@ def test_the_stop_signal_that_was_held_back_is_the_first(mode: str) -> None:
         assert_over(container)
 
 
-def test_what_is_relayed_in_the_end_is_rewritten(mode: str) -> None:
+def test_what_is_relayed_in_the_end_is_rewritten(namespaces: None) -> None:
     """A mapped TERM is a stop signal still, and is mapped when it is relayed."""
     options = ["--drain", "0.1", "--rewrite", "TERM:QUIT"]
-    with Container(RECORD, mode=mode, options=options) as container:
+    with Container(RECORD, options=options) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("QUIT")
 
 
 @pytest.mark.parametrize("drain", ["0.3", "1000"])
-def test_a_pause_is_drained_too(mode: str, drain: str) -> None:
+def test_a_pause_is_drained_too(namespaces: None, drain: str) -> None:
     """It ends with the drain, or with a second stop signal."""
-    with Container([], mode=mode, options=["--pause", "-v", "--drain", drain]) as container:
+    with Container([], options=["--pause", "-v", "--drain", drain]) as container:
         assert "init_started" in container.line(2)
         assert "pausing" in container.line(2)
         started = time.monotonic()
@@ -170,9 +169,9 @@ def test_a_pause_is_drained_too(mode: str, drain: str) -> None:
         assert drain == "1000" or time.monotonic() - started >= 0.3
 
 
-def test_the_log_says_that_it_has_begun(mode: str) -> None:
+def test_the_log_says_that_it_has_begun(namespaces: None) -> None:
     """With -v: somebody may wonder why nothing happens."""
-    with Container(RECORD, mode=mode, options=[*NEVER, "-v"]) as container:
+    with Container(RECORD, options=[*NEVER, "-v"]) as container:
         container.expect("ready")
         assert "init_started" in container.line(2)
         assert "child_started" in container.line(2)
@@ -181,10 +180,10 @@ def test_the_log_says_that_it_has_begun(mode: str) -> None:
         assert "drain_started" in container.line(2)
 
 
-def test_without_what_it_takes_a_stop_is_a_relay(mode: str) -> None:
+def test_without_what_it_takes_a_stop_is_a_relay(namespaces: None) -> None:
     """A disk that fails when the command runs already: the signal comes early, but it comes."""
     init = without("pyinit.stopping.stop")
-    with Container(["sleep", "1000"], mode=mode, init=init, options=NEVER) as container:
+    with Container(["sleep", "1000"], init=init, options=NEVER) as container:
         container.main_child()
         container.signal(signal.SIGTERM)
         assert container.wait() == 128 + signal.SIGTERM

@@ -49,11 +49,11 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
 
 
 def test_ready_once_the_command_runs_and_stopping_when_it_is_to_stop(
-    mode: str, manager: Manager
+    namespaces: None, manager: Manager
 ) -> None:
     """Each once, however many stop signals come; both before the command takes the signal."""
     command = python("record.py", "-", "TERM", "USR1", "USR2")
-    with Container(command, mode=mode, options=["--notify"], env=manager.environ()) as container:
+    with Container(command, options=["--notify"], env=manager.environ()) as container:
         assert manager.hear() == "READY=1"
         container.expect("ready")
         container.signal(signal.SIGTERM)
@@ -68,37 +68,37 @@ def test_ready_once_the_command_runs_and_stopping_when_it_is_to_stop(
         manager.hear()
 
 
-def test_an_end_without_a_stop_is_told_too(mode: str, manager: Manager) -> None:
+def test_an_end_without_a_stop_is_told_too(namespaces: None, manager: Manager) -> None:
     """The manager need not wait for the exit to know that nothing is served any more."""
-    code, _, err = run(["true"], mode=mode, options=["--notify"], env=manager.environ())
+    code, _, err = run(["true"], options=["--notify"], env=manager.environ())
     assert (code, err) == (0, "")
     assert [manager.hear(), manager.hear()] == ["READY=1", "STOPPING=1"]
 
 
-def test_the_stop_is_told_when_the_drain_begins(mode: str, manager: Manager) -> None:
+def test_the_stop_is_told_when_the_drain_begins(namespaces: None, manager: Manager) -> None:
     """Not when it ends, 1000 s later: whoever balances the load has to know."""
     options = ["--notify", "--drain", "1000"]
     command = python("record.py", "TERM")
-    with Container(command, mode=mode, options=options, env=manager.environ()) as container:
+    with Container(command, options=options, env=manager.environ()) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         assert [manager.hear(), manager.hear()] == ["READY=1", "STOPPING=1"]
 
 
-def test_a_command_that_cannot_be_started_is_not_ready(mode: str, manager: Manager) -> None:
+def test_a_command_that_cannot_be_started_is_not_ready(namespaces: None, manager: Manager) -> None:
     """Nor is anything said to be stopping: it never was anything else."""
-    code, _, _ = run(["/nosuch"], mode=mode, options=["--notify"], env=manager.environ())
+    code, _, _ = run(["/nosuch"], options=["--notify"], env=manager.environ())
     assert code == 127
     manager.socket.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.hear()
 
 
-def test_the_socket_is_handed_on(mode: str, manager: Manager) -> None:
+def test_the_socket_is_handed_on(namespaces: None, manager: Manager) -> None:
     """A command that knows of it speaks for itself, with or without our words."""
     for options in ([], ["--notify"]):
         script = 'printf %s "$NOTIFY_SOCKET"'
-        found = run(["sh", "-c", script], mode=mode, options=options, env=manager.environ())
+        found = run(["sh", "-c", script], options=options, env=manager.environ())
         assert found == (0, manager.address, "")
 
 
@@ -122,16 +122,14 @@ def test_a_manager_that_cannot_be_reached_is_a_warning(
     assert reason in err
 
 
-def test_a_manager_that_does_not_read_is_not_waited_for(mode: str, manager: Manager) -> None:
+def test_a_manager_that_does_not_read_is_not_waited_for(namespaces: None, manager: Manager) -> None:
     """Its queue is full: the words are lost with a warning, and the command runs."""
     sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     sender.setblocking(False)
     with sender, contextlib.suppress(BlockingIOError):
         while True:
             sender.sendto(b"x", manager.address.replace("@", "\0", 1))
-    code, out, err = run(
-        ["echo", "it runs"], mode=mode, options=["--notify"], env=manager.environ()
-    )
+    code, out, err = run(["echo", "it runs"], options=["--notify"], env=manager.environ())
     assert (code, out) == (0, "it runs\n")
     assert "not_notified" in err
 

@@ -18,6 +18,7 @@ from tests import conftest
 from tests.cases import in_turn
 from tests.harness import (
     DEADLINE_S,
+    PID1,
     SUBREAPER,
     Container,
     children,
@@ -41,7 +42,7 @@ def pre_stop(
     *options: str,
     drain: str = "1000",
     command: Sequence[str] = RECORD,
-    mode: str,
+    mode: str = PID1,
     before: Sequence[str] = (),
 ) -> Container:
     """Return a container with ``hook`` as its pre-stop command."""
@@ -54,9 +55,9 @@ def until_alone(container: Container) -> None:
     until(lambda: len(container.descendants()) == 1, "only the main child is left", container.pid)
 
 
-def test_it_runs_when_the_drain_begins(mode: str) -> None:
+def test_it_runs_when_the_drain_begins(namespaces: None) -> None:
     """Once, before the stop signal is relayed; its end does not end the drain."""
-    with pre_stop("echo draining", mode=mode) as container:
+    with pre_stop("echo draining") as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("draining")
@@ -71,34 +72,34 @@ def test_it_runs_when_the_drain_begins(mode: str) -> None:
         assert unexplained(container.errors()) == ""
 
 
-def test_it_gets_what_the_command_gets(mode: str, tmp_path: Path) -> None:
+def test_it_gets_what_the_command_gets(namespaces: None, tmp_path: Path) -> None:
     """Variables, directory and umask."""
     options = ["--env", "COLOUR=red", "--unset-env", "HOME", "--umask", "027"]
     hook = 'echo "$COLOUR ${HOME-none} $PWD $(umask)"'
-    with pre_stop(hook, *options, "--chdir", str(tmp_path), mode=mode) as container:
+    with pre_stop(hook, *options, "--chdir", str(tmp_path)) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect(f"red none {tmp_path} 0027")
 
 
-def test_it_runs_as_the_commands_user(mode: str) -> None:
+def test_it_runs_as_the_commands_user(namespaces: None) -> None:
     """With the user's groups too."""
     if os.geteuid() != 0:
         conftest.missing("root")
     hook = "echo $(id -u) $(id -g) $(id -G) $LOGNAME"
     options = ["--user", "nobody"]
-    with pre_stop(hook, *options, command=SLEEP, mode=mode) as container:
+    with pre_stop(hook, *options, command=SLEEP) as container:
         container.main_child()
         container.signal(signal.SIGTERM)
         container.expect("65534 65534 65534 nobody")
 
 
-def test_its_signals_are_as_the_commands(mode: str) -> None:
+def test_its_signals_are_as_the_commands(namespaces: None) -> None:
     """Nothing is blocked or ignored but what pyinit was given so; here USR2 is blocked."""
     spec = {"blocked": [int(signal.SIGUSR2)]}
     hook = "exec grep -E 'Sig(Blk|Ign)|NSpgid|NSpid' /proc/self/status"
     before = python("enter.py", json.dumps(spec))
-    with pre_stop(hook, mode=mode, before=before) as container:
+    with pre_stop(hook, before=before) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         fields = dict(container.line().split(":") for _ in range(4))
@@ -158,14 +159,14 @@ def test_the_main_childs_end_is_its_end(mode: str) -> None:
             assert container.survivors == []
 
 
-def test_one_that_has_left_its_group_is_killed_as_well(mode: str, tmp_path: Path) -> None:
+def test_one_that_has_left_its_group_is_killed_as_well(namespaces: None, tmp_path: Path) -> None:
     """Here for the command's."""
     name = tmp_path / "pid"
     code = "import os, sys; os.setpgid(0, int(open(sys.argv[1]).read())); print('left', flush=True)"
     waits = "os.read(os.pipe()[0], 1)"
     hook = "exec " + shlex.join([sys.executable, "-IS", "-c", f"{code}; {waits}", str(name)])
     command = ["sh", "-c", 'echo $$ >"$0"; exec "$@"', str(name), *RECORD]
-    with pre_stop(hook, command=command, mode=mode) as container:
+    with pre_stop(hook, command=command) as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         container.expect("left")
@@ -174,10 +175,10 @@ def test_one_that_has_left_its_group_is_killed_as_well(mode: str, tmp_path: Path
         until_alone(container)
 
 
-def test_what_it_leaves_behind_lives_until_the_teardown(mode: str) -> None:
+def test_what_it_leaves_behind_lives_until_the_teardown(namespaces: None) -> None:
     """Once it has ended its group is nobody's any more, and its number may be anybody's."""
     hook = f"{shlex.join(python('record.py', 'TERM'))} &"
-    with pre_stop(hook, command=SLEEP, mode=mode) as container:
+    with pre_stop(hook, command=SLEEP) as container:
         main = container.main_child()
         container.signal(signal.SIGTERM)
         container.expect("ready")
@@ -226,52 +227,52 @@ def assert_not_started(container: Container, reason: str) -> None:
     container.expect("TERM")
 
 
-def test_an_image_without_a_shell(mode: str) -> None:
+def test_an_image_without_a_shell(namespaces: None) -> None:
     """As those made of one program are: here /bin/sh is covered."""
     script = 'mount --bind /dev/null "$(readlink -f /bin/sh)" && exec "$@"'
-    with pre_stop("true", mode=mode, before=["sh", "-c", script, "sh"]) as container:
+    with pre_stop("true", before=["sh", "-c", script, "sh"]) as container:
         container.expect("ready")
         assert_not_started(container, "/bin/sh")
 
 
-def test_a_directory_that_has_gone(mode: str, tmp_path: Path) -> None:
+def test_a_directory_that_has_gone(namespaces: None, tmp_path: Path) -> None:
     """The command is in it still, nobody else can go there."""
     directory = tmp_path / "srv"
     directory.mkdir()
-    with pre_stop("true", "--chdir", str(directory), mode=mode) as container:
+    with pre_stop("true", "--chdir", str(directory)) as container:
         container.expect("ready")
         directory.rmdir()
         assert_not_started(container, "No such file or directory")
 
 
-def test_a_user_that_has_gone(mode: str, tmp_path: Path) -> None:
+def test_a_user_that_has_gone(namespaces: None, tmp_path: Path) -> None:
     """Who it is to run as is looked up again."""
     if os.geteuid() != 0:
         conftest.missing("root")
     passwd = tmp_path / "passwd"
     passwd.write_text("guest:x:0:0::/:/bin/sh\n")
     before = ["sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', str(passwd)]
-    with pre_stop("true", "--user", "guest", mode=mode, before=before) as container:
+    with pre_stop("true", "--user", "guest", before=before) as container:
         container.expect("ready")
         passwd.write_text("")
         assert_not_started(container, "guest")
 
 
-def test_no_more_processes(mode: str, tmp_path: Path) -> None:
+def test_no_more_processes(namespaces: None, tmp_path: Path) -> None:
     """The second fork(2) fails; of the command's own start that would be 125."""
     conftest.need("strace")
     # With a variable to be set, the command too is started by fork(2), which is clone(2).
     inject = "inject=clone:error=EAGAIN:when=2+"
     before = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "log"), "-e", inject]
     # strace itself is a child of PID 1, and is left.
-    with pre_stop("true", "--grace", "0", "--env", "A=", mode=mode, before=before) as container:
+    with pre_stop("true", "--grace", "0", "--env", "A=", before=before) as container:
         container.expect("ready")
         assert_not_started(container, "Resource temporarily unavailable")
 
 
-def test_it_is_no_orphan(mode: str) -> None:
+def test_it_is_no_orphan(namespaces: None) -> None:
     """-w warns of orphans that are reaped, and this is a child of ours."""
-    with pre_stop("exit 3", "-w", mode=mode) as container:
+    with pre_stop("exit 3", "-w") as container:
         container.expect("ready")
         container.signal(signal.SIGTERM)
         assert "pre_stop_failed" in container.line(2)
@@ -302,9 +303,9 @@ def test_it_ends_with_pyinit(namespaces: None) -> None:
             os.close(pidfd)
 
 
-def test_one_that_stops_itself_is_left_alone_until_the_drain_ends(mode: str) -> None:
+def test_one_that_stops_itself_is_left_alone_until_the_drain_ends(namespaces: None) -> None:
     """It may be continued by whoever it waits for; and it is not taken for the command's stop."""
-    with pre_stop("echo draining; kill -STOP $$; echo again", mode=mode) as container:
+    with pre_stop("echo draining; kill -STOP $$; echo again") as container:
         container.expect("ready")
         main = container.main_child()
         container.signal(signal.SIGTERM)

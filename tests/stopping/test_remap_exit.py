@@ -94,9 +94,9 @@ def test_the_variable_holds_the_rules_of_one_option(mode: str) -> None:
     assert code_of("exit 3", "-e", "5", mode=mode, env=env) == 3
 
 
-def test_a_stopped_service_ends_with_0(mode: str) -> None:
+def test_a_stopped_service_ends_with_0(namespaces: None) -> None:
     """What it is for: 143 after a stop that was asked for is shown as an error."""
-    with Container(["sleep", "1000"], options=["-e", "TERM"], mode=mode) as container:
+    with Container(["sleep", "1000"], options=["-e", "TERM"]) as container:
         container.main_child()
         container.signal(signal.SIGTERM)
         assert container.wait() == 0
@@ -135,9 +135,9 @@ def test_under_a_teardown(mode: str, grace: str) -> None:
             assert container.survivors == []
 
 
-def test_the_log_tells_both_codes(mode: str) -> None:
+def test_the_log_tells_both_codes(namespaces: None) -> None:
     """That of the command, and the one that pyinit ends with."""
-    code, _, err = run(["sh", "-c", "exit 3"], options=["-v", "-e", "3:4"], mode=mode)
+    code, _, err = run(["sh", "-c", "exit 3"], options=["-v", "-e", "3:4"])
     assert code == 4
     exited, exiting = logged(err)[-2:]
     assert (exited["event"], exited["exit_code"]) == ("child_exited", 3)
