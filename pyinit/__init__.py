@@ -26,7 +26,7 @@ _HOMES = {
     "enter": "namespaces.found",
     "examine": "ctl.data",
     "exec_in": "container.execute",
-    "fork_init": "api.fork_init",
+    "fork_init": "standby",
     "namespaces_of": "namespaces.found",
     "processes_of": "namespaces.members",
     "run": "api.run",

@@ -1,4 +1,3 @@
-from pyinit.api.fork_init import fork_init
 from pyinit.api.run import run
 from pyinit.api.supervise import supervise
 from pyinit.api.types import Exit, Options
@@ -19,6 +18,7 @@ from pyinit.fork import StartError
 from pyinit.namespaces.found import Namespace, enter, namespaces_of
 from pyinit.namespaces.kinds import NamespaceError
 from pyinit.namespaces.members import Member, processes_of
+from pyinit.standby import fork_init
 
 __version__: str
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         pid: int
         status: int
         has_ended: bool
+        first: _signal.struct_siginfo | None
+        relayed: dict[int, _signal.struct_siginfo]
         had_terminal: bool
         on_stop: Callable[[int, bool, int], None] | None
         kills: Kills | None
@@ -75,6 +77,7 @@ def _assemble(init: "Init", log: events.Log) -> supervisor.Supervisor:
     policy = lifecycle.Lifecycle(settings.grace_s, settings.drain_s)
     reaping = reaper.Reaper(log, init.kills)
     box = inbox.Inbox(settings, log)
+    box.first = init.first
     main: child.Child
     if settings.pause:
         from pyinit.stopping import pause
@@ -83,6 +86,7 @@ def _assemble(init: "Init", log: events.Log) -> supervisor.Supervisor:
     else:
         main = child.Child(init.pid, settings, log, reaping, box.stop_signals)
         main.had_terminal = init.had_terminal
+        main.relayed.update(init.relayed)
     if init.has_ended:
         reaping.is_behind = True  # those whom it has left may have ended, too
         reaping.tell_of(init.pid, init.status)

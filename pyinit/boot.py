@@ -43,6 +43,10 @@ class Init:
         self.pid = 0
         self.status = 0
         self.has_ended = False  # the main child has, before there was anybody to supervise it
+        # A signal that was taken before there was anybody to supervise it, and the last of each
+        # number that was relayed.
+        self.first: _signal.struct_siginfo | None = None
+        self.relayed: dict[int, _signal.struct_siginfo] = {}
         self.had_terminal = False  # the command was given the terminal's foreground
         self.linux: ModuleType | None = None  # has the command die with us, if that is wanted
         self.on_stop: Callable[[int, bool, int], None] | None = None
@@ -154,7 +158,7 @@ class Init:
         try:
             if self.has_process:
                 moment.settle(self.settings)
-            if self._has_ended_alone():
+            if self.has_ended_alone():
                 return self.status >> 8
             from pyinit import assembly
 
@@ -165,6 +169,8 @@ class Init:
             if supervisor is None and self.has_ended:
                 code = simple.finish(error, 0)
             elif supervisor is None or supervisor.main.alive:
+                if supervisor is None and self.first is not None:
+                    posix.kill(posix.getpid(), self.first.si_signo)
                 code = simple.run(error)
             else:
                 simple.status = supervisor.main.status
@@ -174,7 +180,7 @@ class Init:
             self.status = supervisor.main.status
         return code
 
-    def _has_ended_alone(self) -> bool:
+    def has_ended_alone(self) -> bool:
         """Return whether the command has exited at once and left nobody, and nothing is to be said.
 
         Then nobody has to supervise it.

@@ -27,6 +27,7 @@ class Inbox:
 
     def __init__(self, settings: "Settings", log: events.Log) -> None:
         self._log = log
+        self.first: _signal.struct_siginfo | None = None  # has been taken, and not handled yet
         # The first stop signal, when it came, and who sent it if somebody inside did.
         self.first_stop: FirstStop | None = None
         self.stop_signals = signals.STOP_SIGNALS
@@ -48,6 +49,9 @@ class Inbox:
         Of those that wait the lowest number is taken first (signal(7)): where one comes again
         as fast as it is taken, SIGCHLD by orphans without end for one, those above it never are.
         """
+        first, self.first = self.first, None
+        if first is not None:
+            yield first
         numbers = self.besides_chld
         while (info := _signal.sigtimedwait(numbers, 0)) is not None:
             numbers = numbers.replace(bytes((info.si_signo,)), b"")

@@ -1,7 +1,4 @@
-"""What a process lends to the init inside of it, and gets back: mask, dispositions, attributes.
-
-And the init of last resort, for a program that has been forked before its init was loaded.
-"""
+"""What a process lends to the init inside of it, and gets back: mask, dispositions, attributes."""
 
 import _signal
 import posix
@@ -16,13 +13,6 @@ if TYPE_CHECKING:
 _ALL = _signal.valid_signals()
 # Nobody can catch them; see signal(7).
 _FIXED = {_signal.SIGKILL, _signal.SIGSTOP}
-# What a process is told of its own faults by; see `pyinit.signals`, which is not loaded here.
-_FAULTS = {_signal.SIGILL, _signal.SIGTRAP, _signal.SIGABRT, _signal.SIGBUS, _signal.SIGFPE}
-_FAULTS |= {_signal.SIGSEGV, _signal.SIGSYS}
-_REAP = posix.WNOHANG | 0x40000000  # __WALL, as in `pyinit.signals`
-_STOPPED = 0x7F  # by ptrace(2), as in `pyinit.fallback`
-_POLL_S = 0.1
-_HEAD_START_S = 0.003
 
 
 class SavedProcessState:
@@ -78,39 +68,6 @@ def keep_statuses() -> None:
     """Have the kernel keep how children end: with SIGCHLD ignored it does not; see wait(2)."""
     if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-
-
-def let_go_first() -> None:
-    """Wait for some milliseconds, in which the program has the processor and its caches.
-
-    Its first line is a millisecond away.  What is loaded beside it makes that longer, also on
-    another processor: see docs/performance.md.  Signals wait for that long.
-    """
-    _signal.sigtimedwait((), _HEAD_START_S)
-
-
-def attend(pid: int, error: BaseException) -> int:
-    """Be the init of the program ``pid`` when, by ``error``, no module of it can be loaded.
-
-    All signals are relayed but those that report faults.  Return the exit code of ``pid``.
-    """
-    numbers = _ALL - _FIXED - _FAULTS
-    try:
-        text = f"pyinit: cannot be loaded, signals are relayed all the same: {error!r}\n"
-        posix.write(2, text.encode(errors="backslashreplace"))
-    except BaseException:
-        pass  # nobody reads it, or no memory is left
-    while True:
-        try:
-            ended, status = posix.waitpid(-1, _REAP)
-            if ended == pid and status & 0xFF != _STOPPED:
-                return 128 + (status & 0x7F) if status & 0x7F else status >> 8
-            if not ended and (number := _signal.sigwaitinfo(numbers).si_signo) != _signal.SIGCHLD:
-                posix.kill(pid, number)
-        except ChildProcessError:
-            return 125
-        except BaseException:
-            _signal.sigtimedwait((), _POLL_S)  # no memory is left; but not in haste
 
 
 def _try(step: "Callable[[], None]") -> None:

@@ -6,6 +6,7 @@ Loaded for `pyinit.fork_init` too, so nothing here imports typing.
 
 import _signal
 import os
+import sys
 
 from pyinit.options import table, values
 from pyinit.options.values import UsageError
@@ -43,6 +44,22 @@ def settings_of(
         raise ValueError("argv is empty: expected a command, or pause=True")
     if settings.command and settings.pause:
         raise ValueError("pause=True runs no command: expected an empty argv")
+    return settings
+
+
+def settings_of_program(options: "Options", function: "Callable[..., Any]") -> Settings:
+    """Return the settings that ``options`` ask for, which is of a program that runs already.
+
+    Raises ValueError, TypeError.
+    """
+    settings = Settings(sys.orig_argv)
+    for name in OF_A_COMMAND:
+        if name in options:
+            raise ValueError(
+                f"{name} changes what a command gets, and fork_init() starts none: "
+                "expected the program to do it itself"
+            )
+    apply(settings, options, function, OF_A_COMMAND)
     return settings
 
 

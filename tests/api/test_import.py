@@ -109,12 +109,12 @@ def test_fork_init_comes_without_typing() -> None:
     ours = [
         "pyinit",
         "pyinit.api",
-        "pyinit.api.fork_init",
         "pyinit.api.keywords",
         "pyinit.options",
         "pyinit.options.table",
         "pyinit.options.values",
         "pyinit.settings",
+        "pyinit.standby",
     ]
     loaded = [name for name in in_a_new_interpreter(code) if name.startswith(("pyinit", "typing"))]
     assert loaded == ours
