@@ -169,8 +169,6 @@ class Init:
             if supervisor is None and self.has_ended:
                 code = simple.finish(error, 0)
             elif supervisor is None or supervisor.main.alive:
-                if supervisor is None and self.first is not None:
-                    posix.kill(posix.getpid(), self.first.si_signo)
                 code = simple.run(error)
             else:
                 simple.status = supervisor.main.status

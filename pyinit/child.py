@@ -112,8 +112,8 @@ class Child:
             else:
                 self._continue_job()
             return
-        if not self._send(number, self.target):
-            return
+        if self.relayed.get(info.si_signo) is not info and not self._send(number, self.target):
+            return  # it is there where `pyinit.standby` has relayed it
         self.relayed[info.si_signo] = info
         if is_stop and number != _signal.SIGSTOP:
             self._continue_if_stopped()

@@ -40,17 +40,16 @@ if TYPE_CHECKING:
 
 _ALL = _signal.valid_signals()
 # As in `pyinit.signals`, which is not loaded here: those that are relayed as they are, whoever has
-# sent them; and all that are taken.
+# sent them; those that begin a stop; and all that are taken.
 _PLAIN = _ALL - {
     *(_signal.SIGILL, _signal.SIGTRAP, _signal.SIGABRT, _signal.SIGBUS, _signal.SIGFPE),
     *(_signal.SIGSEGV, _signal.SIGSYS, _signal.SIGKILL, _signal.SIGSTOP, SIGCHLD),
     *(_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _signal.SIGWINCH),
     *(_signal.SIGTTIN, _signal.SIGTTOU),
 }
+_STOP = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT}
 _AWAITED = bytes(
-    _PLAIN
-    | {_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _signal.SIGWINCH}
-    | {_signal.SIGTTIN, _signal.SIGTTOU, SIGCHLD}
+    _PLAIN | _STOP | {_signal.SIGTSTP, _signal.SIGWINCH, _signal.SIGTTIN, _signal.SIGTTOU, SIGCHLD}
 )
 _REAP = 0x40000001  # WNOHANG and __WALL, as there
 _PEEK = 0x41000005  # and WEXITED and WNOWAIT
@@ -60,7 +59,7 @@ _HEAD_START_S = 0.003
 # So long, twice, the first signal waits for what handles it to be loaded: which takes 3 ms of CPU
 # time, and for ever where a file server does not answer.
 _PATIENCE_S = 2.0
-_GRACE_S = 10.0  # as the default of --grace
+_GRACE_S = 5.0  # as the default of --grace
 
 
 def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
@@ -192,7 +191,8 @@ def _be_init(pid: int, mask: set[int], *, may_stand_by: bool) -> "NoReturn":
             init.relayed = relayed
             code = forked.wake(init, first, _load)
     except BaseException as error:
-        code = _attend(pid, error, first)
+        is_sent = first is not None and relayed.get(first.si_signo) is first
+        code = _attend(pid, error, None if is_sent else first)
     finally:
         _exit(code)  # nothing of the program runs in here, whatever is raised
 
@@ -200,7 +200,7 @@ def _be_init(pid: int, mask: set[int], *, may_stand_by: bool) -> "NoReturn":
 def _stand_by(pid: int, relayed: "dict[int, struct_siginfo]") -> "struct_siginfo":
     """Relay signals until one comes for which more has to be done; return that.
 
-    ``relayed`` gets the last of each number.
+    ``relayed`` gets the last of each number that was relayed, which the first of a stop is, too.
     """
     try:
         chdir("/")  # so that no mount is busy
@@ -209,13 +209,19 @@ def _stand_by(pid: int, relayed: "dict[int, struct_siginfo]") -> "struct_siginfo
     for number in _AWAITED:
         if number != SIGCHLD:
             signal(number, _never_runs)  # as `pyinit.supervisor` does
-    while (info := sigwaitinfo(_AWAITED)).si_signo in _PLAIN:
+    while True:
+        info = sigwaitinfo(_AWAITED)
+        number = info.si_signo
+        # A terminal's are sent by the kernel, to the program as well.
+        if number not in _PLAIN and (number not in _STOP or info.si_code > 0):
+            return info
         try:
-            kill(pid, info.si_signo)
+            kill(pid, number)
         except OSError:
-            break  # which is to be told
-        relayed[info.si_signo] = info
-    return info
+            return info  # it is told of
+        relayed[number] = info
+        if number in _STOP:
+            return info
 
 
 def _never_runs(number: int, frame: object) -> None:

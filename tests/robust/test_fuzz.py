@@ -68,11 +68,11 @@ def with_flaw(flaw: str, **changes: Any) -> tuple[int, str]:
     return fuzz("--init", init, "--tree", repr({**TREE, **changes}), "--bound", bound)
 
 
-def test_fifty_random_trees_hold() -> None:
+def test_a_hundred_random_trees_hold() -> None:
     """Exit code, nobody left, tokens, one TERM, grace and bound, no zombie, no traceback."""
-    code, said = fuzz("--trees", "50", "--seed", SEED, "--bound", "20", "--jobs", "16")
+    code, said = fuzz("--trees", "100", "--seed", SEED, "--bound", "20", "--jobs", "16")
     assert code == 0, said
-    assert "50 trees" in said
+    assert "100 trees" in said
 
 
 def test_an_init_without_a_flaw_passes() -> None:
