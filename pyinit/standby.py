@@ -34,6 +34,7 @@ from time import monotonic, time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _signal import struct_siginfo
+    from collections.abc import Callable
     from typing import NoReturn, Unpack
 
     from pyinit.api.types import Options
@@ -51,15 +52,20 @@ _STOP = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT}
 _AWAITED = bytes(
     _PLAIN | _STOP | {_signal.SIGTSTP, _signal.SIGWINCH, _signal.SIGTTIN, _signal.SIGTTOU, SIGCHLD}
 )
+_BESIDES_CHLD = _AWAITED.replace(b"%c" % SIGCHLD, b"")
 _REAP = 0x40000001  # WNOHANG and __WALL, as there
 _PEEK = 0x41000005  # and WEXITED and WNOWAIT
 _STOPPED = 0x7F  # by ptrace(2), as in `pyinit.fallback`
+_LOST = 125 << 8  # the wait status where the program's own is not to be had
 _POLL_S = 0.1
 _HEAD_START_S = 0.003
 # So long, twice, the first signal waits for what handles it to be loaded: which takes 3 ms of CPU
 # time, and for ever where a file server does not answer.
 _PATIENCE_S = 2.0
 _GRACE_S = 5.0  # as the default of --grace
+# So many signals are relayed before the init is loaded, which sees to it that one number, of which
+# there are always more, does not keep the others waiting.
+_MOST = 1000
 
 
 def fork_init(*, always: bool = False, **options: "Unpack[Options]") -> None:
@@ -171,7 +177,7 @@ def _lead_group(pid: int) -> None:
 
 def _be_init(pid: int, mask: set[int], *, may_stand_by: bool) -> "NoReturn":
     """Be the init of the forked program ``pid``, and exit with its status."""
-    code, first = 125, None
+    code, first, init = 125, None, None
     relayed: dict[int, struct_siginfo] = {}
     try:
         _lead_group(pid)
@@ -191,8 +197,14 @@ def _be_init(pid: int, mask: set[int], *, may_stand_by: bool) -> "NoReturn":
             init.relayed = relayed
             code = forked.wake(init, first, _load)
     except BaseException as error:
-        is_sent = first is not None and relayed.get(first.si_signo) is first
-        code = _attend(pid, error, None if is_sent else first)
+        _say(f"pyinit: cannot be loaded, signals are relayed all the same: {error!r}\n")
+        if init is not None and init.has_ended:
+            status = init.status
+        else:
+            is_sent = first is not None and relayed.get(first.si_signo) is first
+            status = _attend(pid, None if is_sent else first)
+        _end_leftovers()
+        code = 128 + (status & 0x7F) if status & 0x7F else status >> 8
     finally:
         _exit(code)  # nothing of the program runs in here, whatever is raised
 
@@ -200,7 +212,7 @@ def _be_init(pid: int, mask: set[int], *, may_stand_by: bool) -> "NoReturn":
 def _stand_by(pid: int, relayed: "dict[int, struct_siginfo]") -> "struct_siginfo":
     """Relay signals until one comes for which more has to be done; return that.
 
-    ``relayed`` gets the last of each number that was relayed, which the first of a stop is, too.
+    One of a stop is relayed, too.  ``relayed`` gets the last of each number that was.
     """
     try:
         chdir("/")  # so that no mount is busy
@@ -209,7 +221,7 @@ def _stand_by(pid: int, relayed: "dict[int, struct_siginfo]") -> "struct_siginfo
     for number in _AWAITED:
         if number != SIGCHLD:
             signal(number, _never_runs)  # as `pyinit.supervisor` does
-    while True:
+    for _ in range(_MOST):
         info = sigwaitinfo(_AWAITED)
         number = info.si_signo
         # A terminal's are sent by the kernel, to the program as well.
@@ -221,7 +233,8 @@ def _stand_by(pid: int, relayed: "dict[int, struct_siginfo]") -> "struct_siginfo
             return info  # it is told of
         relayed[number] = info
         if number in _STOP:
-            return info
+            break
+    return info
 
 
 def _never_runs(number: int, frame: object) -> None:
@@ -233,39 +246,52 @@ def _load(name: str) -> None:
 
     Raises TimeoutError, and what an import raises.
     """
+    try:
+        _call_within(_PATIENCE_S, __import__, name)
+    except TimeoutError:
+        raise TimeoutError(f"no answer of the file system within {_PATIENCE_S:g} s") from None
+
+
+def _say(text: str) -> None:
+    """Write to stderr, and do not wait for whoever reads it."""
+    try:
+        _call_within(_POLL_S, write, 2, text.encode(errors="backslashreplace"))
+    except BaseException:
+        pass  # nobody reads it, or no memory is left
+
+
+def _call_within(bound_s: float, function: "Callable[..., object]", *arguments: object) -> None:
+    """Call a function in a thread, and wait for it so long.
+
+    Raises TimeoutError, and what the function raises.
+    """
     done = _thread.allocate_lock()
     done.acquire()
     problems: list[BaseException] = []
 
-    def load() -> None:
+    def call() -> None:
         try:
-            __import__(name)
+            function(*arguments)
         except BaseException as problem:
             problems.append(problem)
         finally:
             done.release()
 
     try:
-        _thread.start_new_thread(load, ())
+        _thread.start_new_thread(call, ())
     except RuntimeError:
-        load()  # the PIDs or the memory are used up
-    if not done.acquire(timeout=_PATIENCE_S):
-        raise TimeoutError(f"no answer of the file system within {_PATIENCE_S:g} s")
+        call()  # the PIDs or the memory are used up
+    if not done.acquire(timeout=bound_s):
+        raise TimeoutError
     if problems:
         raise problems[0]
 
 
-def _attend(pid: int, error: BaseException, first: "struct_siginfo | None") -> int:
-    """Be the init of the program ``pid`` when, by ``error``, no module of it can be loaded.
+def _attend(pid: int, first: "struct_siginfo | None") -> int:
+    """Relay and reap until the program ``pid`` has ended; return its wait status.
 
-    All signals are relayed but those that report faults, beginning with ``first``.  Return the
-    exit code of ``pid`` when those whom it leaves have had the grace.
+    All signals are relayed but those that report faults, beginning with ``first``.
     """
-    try:
-        text = f"pyinit: cannot be loaded, signals are relayed all the same: {error!r}\n"
-        write(2, text.encode(errors="backslashreplace"))
-    except BaseException:
-        pass  # nobody reads it, or no memory is left
     number = first.si_signo if first is not None else SIGCHLD
     while True:
         try:
@@ -274,12 +300,12 @@ def _attend(pid: int, error: BaseException, first: "struct_siginfo | None") -> i
                 kill(pid, relayed)
             ended, status = waitpid(-1, _REAP)
             if ended == pid and status & 0xFF != _STOPPED:
-                _end_leftovers()
-                return 128 + (status & 0x7F) if status & 0x7F else status >> 8
-            if not ended:
-                number = sigwaitinfo(_AWAITED).si_signo
+                return status
+            # Of orphans there may be no end.
+            info = sigtimedwait(_BESIDES_CHLD, 0) if ended else sigwaitinfo(_AWAITED)
+            number = info.si_signo if info is not None else SIGCHLD
         except ChildProcessError:
-            return 125
+            return _LOST
         except BaseException:
             sigtimedwait((), _POLL_S)  # no memory is left; but not in haste
 
