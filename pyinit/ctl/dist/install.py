@@ -416,13 +416,15 @@ def _write_bundles() -> dict[str, int]:
 def lists() -> tuple[list[str], list[str]]:
     """Return what a quiet PID 1 loads before it starts the command, and while that starts up.
 
-    It is what lies directly in the package; those that import others come after them.
+    It is what lies directly in the package, but for what is below a Python program
+    (`pyinit.standby`); those that import others come after them.
     """
     sources = {name: file.read_bytes() for name, file in _flat().items()}
+    needed = loader.needed(sources)
     first = loader.closure(sources, "pyinit", "pyinit.cli")
     others = loader.closure(sources, *sources)
     left_out = (*first, *SUBREAPER, *SUBREAPER_THEN, *ASKED)
-    return first, [each for each in others if each not in left_out]
+    return first, [each for each in others if each in needed and each not in left_out]
 
 
 def _flat() -> dict[str, Path]:
