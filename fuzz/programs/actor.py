@@ -179,6 +179,7 @@ def end(how: int) -> None:
     if how >= 0:
         posix._exit(how)
     if -how not in (_signal.SIGKILL, _signal.SIGSTOP) and not is_thread():
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, {-how})  # as in `forks_late`
         _signal.signal(-how, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {-how})
     posix.kill(posix.getpid(), -how)
@@ -205,8 +206,13 @@ def terminated(node: "Node") -> "NoReturn":
 
 def forks_late(node: "Node") -> None:
     """Fork while being ended: the child gets no TERM any more, and lives on."""
-    if posix.fork() == 0:
+    # Python says so on stderr if a signal comes while its handler is being taken away.
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, {TERM})
+    is_child = posix.fork() == 0
+    if is_child:
         _signal.signal(TERM, _signal.SIG_IGN)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+    if is_child:
         record(node["id"] + LATE, "late")
         time.sleep(node["value"])
         posix._exit(0)
