@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -248,6 +249,7 @@ class World(RuleBasedStateMachine):
 
 
 TestWorld = World.TestCase
+TestWorld.settings = settings(max_examples=60, deadline=None)
 
 
 CASES = [

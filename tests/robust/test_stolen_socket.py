@@ -246,7 +246,7 @@ ANY_PACKET = strategies.one_of(
 
 
 @hypothesis.given(packets=strategies.lists(ANY_PACKET, max_size=5), fds=strategies.booleans())
-@hypothesis.settings(max_examples=200)
+@hypothesis.settings(max_examples=80)
 def test_any_packets(packets: list[bytes], fds: bool) -> None:  # noqa: FBT001
     """With descriptors and without; none stays open, which conftest.py looks for."""
     with connected() as (channel, theirs):
