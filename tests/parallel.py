@@ -10,7 +10,6 @@ other test does.  ``--workers 1`` runs everything in the one process, as pytest 
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import json
 import os
@@ -142,9 +141,6 @@ class _Pool:
         for number in range(len(self._shares)):
             os.write(filler, number.to_bytes(_NUMBER_SIZE, "little"))
         workers = []
-        # What has been collected is never garbage: looking through it copies its pages.
-        gc.collect()
-        gc.freeze()
         try:
             for number in range(count):
                 name = f"worker{number}"
