@@ -72,6 +72,14 @@ def compiled_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "compiled-package", make)
 
 
+def copy_beside(directory: Path, name: str, package: Path) -> Path:
+    """Copy a package beside a directory that gets its name only at the end: launchers know it."""
+    place = directory.with_name(name)
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(package, place)
+    return place
+
+
 class Installed(NamedTuple):
     """Launchers of a copy of the package, which no test changes."""
 
@@ -85,10 +93,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, compiled_package: Path) 
     """Return the two launchers, written once for all tests."""
 
     def make(directory: Path) -> None:
-        # Beside the directory, which gets its name only at the end: launchers know the place.
-        place = directory.with_name("its package")
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(compiled_package, place)
+        place = copy_beside(directory, "its package", compiled_package)
         for name, *options in ("init",), ("own/init", "--ignore-library-path"):
             (directory / name).parent.mkdir(exist_ok=True)
             done = install(directory / name, *options, PYTHONPATH=str(place))
@@ -360,9 +365,7 @@ def stripped(tmp_path_factory: pytest.TempPathFactory, compiled_package: Path) -
     """Return a launcher whose package has lost all that one file of bytecode has."""
 
     def make(directory: Path) -> None:
-        place = directory.with_name("its stripped package")
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(compiled_package, place)
+        place = copy_beside(directory, "its stripped package", compiled_package)
         done = install(directory / "init", PYTHONPATH=str(place))
         assert done.returncode == 0, done.stderr
         for folder in ("kernel", "log", "report", "stopping"):
