@@ -83,10 +83,11 @@ def fork_with(settings: Settings | None) -> None:
         code = 125
         try:
             init.pid = pid
+            _lead_group(pid, None)  # as it does: a signal for the group may come first
             code = supervise(init, terminal)
         finally:
             posix._exit(code)  # nothing of the program runs in here, whatever is raised
-    _isolate_child(terminal)
+    _lead_group(0, terminal)
     if terminal is not None:
         boot.close(terminal)
     _let_go(init)
@@ -131,14 +132,14 @@ def _let_go(init: boot.Init) -> None:
         init.outlets.close()
 
 
-def _isolate_child(terminal: int | None) -> None:
-    """Lead a process group of our own, with the terminal, as a command under pyinit does."""
+def _lead_group(pid: int, terminal: int | None) -> None:
+    """Have the program lead a process group, with the terminal, as a command under pyinit does."""
     try:
-        posix.setpgid(0, 0)
+        posix.setpgid(pid, pid)
         if terminal is not None:
             posix.tcsetpgrp(terminal, posix.getpgrp())
     except OSError:
-        pass  # the terminal went away: the program runs without its foreground
+        pass  # EACCES, ESRCH: it is on its way already; or the terminal went away
 
 
 def supervise(init: boot.Init, terminal: int | None) -> int:
@@ -147,10 +148,6 @@ def supervise(init: boot.Init, terminal: int | None) -> int:
         from pyinit.process import restart
 
         init.findings = restart.attend(restart.Findings())
-    try:
-        posix.setpgid(init.pid, init.pid)  # as it does: a signal for the group may come first
-    except OSError:
-        pass  # EACCES: it has started another program already; ESRCH
     if terminal is not None:
         boot.close(terminal)
         init.had_terminal = True
