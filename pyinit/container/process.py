@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # From KILL to the end of those who were killed, in seconds; who is in D state is not waited for.
 _KILL_BOUND_S = 10.0
 _KILL_POLL_S = 0.01
+_MOST_LOOKS = 100
 
 
 class Process:
@@ -292,16 +293,26 @@ def _exit_of(info: os.waitid_result, told: int) -> Exit:
 
 
 def _kill_descendants(pid: int) -> None:
+    """Kill the descendants of a process that is stopped, until a look finds nobody new.
+
+    One look is not enough: it loses sight of a process whose parent ends during it, as the
+    middle one of a daemon does, until that process is a child of ``pid``.  Who forks for ever
+    is looked for so often only, since the others have to be reaped as well.
+    """
     import psutil
 
-    try:
-        for process in psutil.Process(pid).children(recursive=True):
-            try:
+    killed: set[psutil.Process] = set()
+    for _ in range(_MOST_LOOKS):
+        try:
+            new = set(psutil.Process(pid).children(recursive=True)) - killed
+        except psutil.NoSuchProcess:
+            return
+        if not new:
+            return
+        for process in new:
+            with contextlib.suppress(psutil.Error):  # it has ended, or we may not signal its user
                 process.kill()
-            except psutil.Error:
-                continue  # it has ended, or is under a user whom we may not signal
-    except psutil.NoSuchProcess:
-        pass
+        killed |= new
 
 
 def _resize(terminal: int, columns: int, rows: int) -> None:

@@ -158,13 +158,16 @@ def test_it_leaves_nobody_in_a_root_without_python(tmp_path: Path) -> None:
 
 
 def test_kill_ends_its_tree() -> None:
-    """And leaves the container alone; nobody is asked first."""
-    argv = python("leave.py", "daemon", "ignore", "3")
+    """And leaves the container alone; nobody is asked first.
+
+    Daemons are still being made: the parent of each ends while its tree is looked at.
+    """
+    argv = python("leave.py", "daemon", "ignore", "200")
     with started() as inside:
         with execute(inside, argv, stdin=subprocess.PIPE, grace_s=1000) as process:
             assert [line(process.stdout) for _ in range(3)] == ["ready"] * 3
             assert process.kill() == Exit(128 + signal.SIGKILL, signal.SIGKILL)
-            assert not rest(process.stdout)
+            assert set(rest(process.stdout).split()) <= {"ready"}
         assert {each.inner_pid for each in inside.processes()} == {1, 2}
         assert inside.poll() is None
 
