@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pyinit.api.deprecated import renamed
 from pyinit.api.keywords import signal_of
 from pyinit.api.types import Exit, exit_of
-from pyinit.container import abandoned
+from pyinit.container import abandoned, wire
 from pyinit.container.conversation import Conversation
 from pyinit.container.errors import TimeoutExpired
 from pyinit.container.waiting import await_end
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # From KILL to the end of those who were killed, in seconds; who is in D state is not waited for.
 _KILL_BOUND_S = 10.0
 _KILL_POLL_S = 0.01
-_MOST_LOOKS = 100
 
 
 class Process:
@@ -233,16 +232,15 @@ class Process:
                 self.wait(_KILL_POLL_S)
             except TimeoutError:
                 clock.reach(again)
+            self._try_signal(signal.SIGCONT)  # it may be stopped
         return self.wait()
 
     def _kill_all(self) -> None:
-        """Kill the descendants of the init, a subreaper, which ends when it has none."""
-        # It would ask the others to end as soon as the command has.
-        self._try_signal(signal.SIGSTOP)
-        try:
-            _kill_descendants(self.pid)
-        finally:
-            self._try_signal(signal.SIGCONT)
+        """Have the init, a subreaper, kill the command and all its other descendants, and end.
+
+        From here one could be missed: its parent may end while the tree is looked at.
+        """
+        self._try_signal(wire.END_ALL)
 
     def _try_signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has ended, which is what is wanted
@@ -290,29 +288,6 @@ def _exit_of(info: os.waitid_result, told: int) -> Exit:
     if info.si_code == os.CLD_EXITED:
         return exit_of(info.si_status, told)
     return exit_of(128 + info.si_status, info.si_status)
-
-
-def _kill_descendants(pid: int) -> None:
-    """Kill the descendants of a process that is stopped, until a look finds nobody new.
-
-    One look is not enough: it loses sight of a process whose parent ends during it, as the
-    middle one of a daemon does, until that process is a child of ``pid``.  Who forks for ever
-    is looked for so often only, since the others have to be reaped as well.
-    """
-    import psutil
-
-    killed: set[psutil.Process] = set()
-    for _ in range(_MOST_LOOKS):
-        try:
-            new = set(psutil.Process(pid).children(recursive=True)) - killed
-        except psutil.NoSuchProcess:
-            return
-        if not new:
-            return
-        for process in new:
-            with contextlib.suppress(psutil.Error):  # it has ended, or we may not signal its user
-                process.kill()
-        killed |= new
 
 
 def _resize(terminal: int, columns: int, rows: int) -> None:

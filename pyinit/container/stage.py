@@ -14,7 +14,7 @@ import marshal
 import posix
 
 from pyinit import boot, environment, fallback, linux
-from pyinit.container import isolate, mounts, preload
+from pyinit.container import isolate, mounts, preload, wire
 from pyinit.container.caller_socket import CallerSocket, StageError
 from pyinit.namespaces import kinds
 from pyinit.settings import Settings
@@ -22,9 +22,6 @@ from pyinit.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
-
-# The parent-death signal of an init that has descendants to end: one that is never relayed.
-_CALLER_GONE = _signal.SIGSYS
 
 
 def main(fd: int, order_fd: int) -> "NoReturn":
@@ -142,11 +139,12 @@ def _start(settings: Settings, order: "dict[str, Any]") -> boot.Init:
     """Start the command; return its init.  Raises StartError, UsageError, OSError."""
     init = boot.Init(settings, set(order["mask"]))
     init.prepare()
-    if posix.getpid() != 1 and not order["detach"]:
+    if posix.getpid() != 1:
         # SIGKILL would leave those to go on whom the command moves away from itself; with
         # the init of a PID namespace the kernel ends them.
-        settings.end_signal = _CALLER_GONE
-        linux.set_parent_death_signal(_CALLER_GONE)
+        settings.end_signal = wire.END_ALL
+        if not order["detach"]:
+            linux.set_parent_death_signal(wire.END_ALL)
     if not settings.pause:
         init.start()
     return init

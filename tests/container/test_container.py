@@ -105,11 +105,13 @@ def test_stop_kills_what_does_not_end() -> None:
         assert rest(container.stdout) == "TERM"
 
 
-@pytest.mark.parametrize("kinds", [{"pid", "mount"}, {"mount"}], ids=["pid", "no-pid"])
-def test_kill_ends_everybody(kinds: set[str]) -> None:
+@pytest.mark.parametrize("how", ["pid", "no pid", "no pid, detached"])
+def test_kill_ends_everybody(how: str) -> None:
     """Also who has daemonized and ignores TERM; the pipe says that nobody has it open any more."""
     argv = python("leave.py", "daemon", "ignore", "3")
-    with spawn(argv, kinds=kinds, stdin=subprocess.PIPE, grace_s=1000) as container:
+    kinds = {"pid", "mount"} if how == "pid" else {"mount"}
+    detach = how.endswith("detached")
+    with spawn(argv, kinds=kinds, detach=detach, stdin=subprocess.PIPE, grace_s=1000) as container:
         assert [line(container.stdout) for _ in range(3)] == ["ready"] * 3
         assert container.kill().code == 128 + signal.SIGKILL
         assert not rest(container.stdout)

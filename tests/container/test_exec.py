@@ -158,16 +158,18 @@ def test_it_leaves_nobody_in_a_root_without_python(tmp_path: Path) -> None:
 
 
 def test_kill_ends_its_tree() -> None:
-    """And leaves the container alone; nobody is asked first.
+    """And leaves the container alone; nobody is asked first, and it is no bad end.
 
     Daemons are still being made: the parent of each ends while its tree is looked at.
     """
     argv = python("leave.py", "daemon", "ignore", "200")
+    how = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "grace_s": 1000}
     with started() as inside:
-        with execute(inside, argv, stdin=subprocess.PIPE, grace_s=1000) as process:
+        with execute(inside, argv, **how) as process:
             assert [line(process.stdout) for _ in range(3)] == ["ready"] * 3
             assert process.kill() == Exit(128 + signal.SIGKILL, signal.SIGKILL)
             assert set(rest(process.stdout).split()) <= {"ready"}
+            assert not rest(process.stderr)
         assert {each.inner_pid for each in inside.processes()} == {1, 2}
         assert inside.poll() is None
 
