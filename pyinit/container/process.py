@@ -231,8 +231,8 @@ class Process:
             try:
                 self.wait(_KILL_POLL_S)
             except TimeoutError:
+                self._try_signal(signal.SIGCONT)  # it may be stopped
                 clock.reach(again)
-            self._try_signal(signal.SIGCONT)  # it may be stopped
         return self.wait()
 
     def _kill_all(self) -> None:
