@@ -61,7 +61,7 @@ class Container(Process):
         else:
             super()._kill_all()
         if self._is_frozen:
-            # In a frozen cgroup v1 nobody ends, and a stopped subreaper does not see who does.
+            # In a frozen cgroup v1 nobody ends, and a stopped subreaper kills nobody.
             try:
                 self.thaw()
             except OSError:

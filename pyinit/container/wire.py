@@ -1,10 +1,8 @@
-"""What starter, stage and init say to each other: a JSON array a packet.
+"""What starter, stage and init say to each other: a JSON array a packet, and a signal.
 
 A command that may trace its init takes the init's end of the socket by pidfd_getfd(2), and
 says what it likes.  So a packet is taken for one of `_FORMS`, of a bounded length, or for
 none.  The stage only says: nothing but the caller loads `json`, which costs 6 ms.
-
-And a signal, for an init that is not PID 1.
 """
 
 import _signal
@@ -15,8 +13,8 @@ if TYPE_CHECKING:
 
     Form = tuple[Callable[[object], bool], ...]
 
-# The init is to kill the command and all that it has left, and to end: the caller says so, or has
-# ended (PR_SET_PDEATHSIG in prctl(2)).  It is one that is never relayed.
+# An init that is not PID 1 is to kill the command and all that it has left, and to end: the caller
+# sends it, or has ended (PR_SET_PDEATHSIG in prctl(2)).  It is one that is never relayed.
 END_ALL = _signal.SIGSYS
 
 # In bytes.  A longer packet is none of ours.
